@@ -1,0 +1,248 @@
+"""The files that the programs start from: supervisor's, Redis's and nginx's, rendered from the settings."""
+
+import hashlib
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from local.packages import VENV, Servers
+from local.settings import CHECKOUT, LocalSettings
+from local.state import own_folder, secret, server_user, write_secret
+
+STORES: Final = ("postgres", "redis")
+DOOR: Final = "nginx"
+
+FACTORIES: Final[Mapping[str, str]] = {
+    "writer": "services.writer.app:serve_api",
+    "relay": "services.writer.app:serve_relay",
+    "resolver": "services.resolver.app:serve_api",
+    "stats": "services.stats.app:serve_api",
+    "consumer": "services.stats.app:serve_consumer",
+}
+ROLES: Final[Mapping[str, str]] = {
+    "writer": "writer",
+    "relay": "writer",
+    "resolver": "resolver",
+    "stats": "stats",
+    "consumer": "stats",
+}
+"""The role in Postgres of each kind of process."""
+
+
+def database_url(settings: LocalSettings, role: str, password: str) -> str:
+    return f"postgresql://{role}:{password}@127.0.0.1:{settings.postgres_port}/{settings.database}"
+
+
+def owner_env(settings: LocalSettings) -> dict[str, str]:
+    """The environment of commands that act as the database's owner."""
+    env = {"DATABASE_URL": database_url(settings, "boltlink", secret(settings, "postgres"))}
+    return env | {f"{role.upper()}_DATABASE_PASSWORD": secret(settings, role) for role in ("writer", "resolver", "stats")}
+
+
+def write_all(settings: LocalSettings, servers: Servers) -> None:
+    """Render every file."""
+    write_secret(
+        settings.secrets / "redis_url",
+        f"redis://:{secret(settings, 'redis')}@127.0.0.1:{settings.redis_port}/0",
+    )
+    for role in ("writer", "resolver", "stats"):
+        write_secret(
+            settings.secrets / f"{role}_database_url",
+            database_url(settings, f"boltlink_{role}", secret(settings, role)),
+        )
+    _write_redis(settings)
+    (settings.state / "etc" / "nginx.conf").write_text(_nginx(settings), encoding="utf-8")
+    write_secret(supervisor_conf(settings), _supervisor(settings, servers))
+
+
+def supervisor_conf(settings: LocalSettings) -> Path:
+    return settings.state / "etc" / "supervisord.conf"
+
+
+def source_hash() -> str:
+    """A mark of the services' code: another one means that they have to start anew."""
+    digest = hashlib.sha256()
+    for folder in ("services", "shared", "requirements"):
+        for path in sorted((CHECKOUT / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(CHECKOUT)).encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _write_redis(settings: LocalSettings) -> None:
+    user = server_user("redis")
+    folder = settings.state / "redis"
+    own_folder(folder, user)
+    lines = [
+        f"port {settings.redis_port}",
+        "bind 127.0.0.1",
+        f"requirepass {secret(settings, 'redis')}",
+        f'dir "{folder}"',
+        "appendonly yes",
+        # The operating system has each click before the resolver is answered, so a Redis that dies loses none;
+        # "always" would have the disk too, for a machine that dies (docs/decisions/0006-click-stream.md).
+        "appendfsync everysec",
+        "no-appendfsync-on-rewrite no",
+        'save ""',
+        f"maxmemory {settings.redis_memory}",
+        # Only what has a lifetime may go: links can be read again from Postgres, clicks cannot.
+        "maxmemory-policy volatile-lfu",
+        "tcp-backlog 4096",
+    ]
+    write_secret(folder / "redis.conf", "\n".join(lines), user)
+
+
+def _nginx(settings: LocalSettings) -> str:
+    ports = settings.http_ports
+
+    def servers(kind: str) -> str:
+        return "\n".join(
+            f"        server 127.0.0.1:{port} max_fails=2 fail_timeout=1s;"
+            for name, port in ports.items()
+            if name.startswith(f"{kind}-")
+        )
+
+    user = server_user("www-data")
+    real_ip = "".join(f"    set_real_ip_from {proxy};\n" for proxy in settings.trusted_proxies)
+    if real_ip:
+        real_ip += "    real_ip_header X-Forwarded-For;\n    real_ip_recursive on;"
+    return _filled(
+        (CHECKOUT / "nginx" / "nginx.conf.template").read_text(encoding="utf-8"),
+        {
+            "BOLTLINK_NGINX_USER": f"user {user};" if user else "",
+            "BOLTLINK_NGINX_STATE": str(settings.state / "nginx"),
+            "BOLTLINK_NGINX_LOG": str(settings.logs / "access.log"),
+            "BOLTLINK_NGINX_LISTEN": f"{settings.listen}:{settings.port}",
+            "BOLTLINK_NGINX_STATUS_LISTEN": f"127.0.0.1:{settings.status_port}",
+            "BOLTLINK_NGINX_FOLDER": str(CHECKOUT / "nginx"),
+            "BOLTLINK_REAL_IP": real_ip,
+            "BOLTLINK_WRITERS": servers("writer"),
+            "BOLTLINK_STATS": servers("stats"),
+            "BOLTLINK_RESOLVERS": servers("resolver"),
+        },
+    )
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\$\{(BOLTLINK_\w+)\}", lambda match: values[match[1]], template)
+
+
+def _supervisor(settings: LocalSettings, servers: Servers) -> str:
+    sections = [
+        "[supervisord]",
+        f"logfile={_escaped(settings.logs / 'supervisord.log')}",
+        "logfile_maxbytes=10MB",
+        "logfile_backups=3",
+        f"pidfile={_escaped(settings.state / 'supervisord.pid')}",
+        f"childlogdir={_escaped(settings.logs)}",
+        f"directory={_escaped(CHECKOUT)}",
+        *(["user=root"] if server_user("root") else []),
+        "",
+        "[inet_http_server]",
+        f"port=127.0.0.1:{settings.supervisor_port}",
+        "username=boltlink",
+        f"password={_escaped(secret(settings, 'supervisor'))}",
+        "",
+        "[rpcinterface:supervisor]",
+        "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface",
+        *_program("postgres", settings, _postgres_command(settings, servers), user=server_user("postgres"), stop="INT"),
+        *_program(
+            "redis",
+            settings,
+            [servers.redis_server, settings.state / "redis" / "redis.conf"],
+            user=server_user("redis"),
+        ),
+        *_program(
+            DOOR,
+            settings,
+            [servers.nginx, "-p", settings.state / "nginx", "-e", "stderr", "-c", settings.state / "etc" / "nginx.conf"],
+            env={"CONFIGURATION": _hash(_nginx(settings), *_nginx_includes())},
+            stop="QUIT",
+        ),
+    ]
+    for name, port in settings.http_ports.items():
+        sections += _service(settings, name, port)
+    return "\n".join(sections)
+
+
+def _nginx_includes() -> list[str]:
+    return [(CHECKOUT / "nginx" / name).read_text(encoding="utf-8") for name in ("routes.conf", "problems.conf")]
+
+
+def _postgres_command(settings: LocalSettings, servers: Servers) -> list[str | Path]:
+    options = {
+        "port": settings.postgres_port,
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": "",  # a path may be too long for one, and nobody needs it
+        "max_connections": 200,
+        "fsync": "on" if settings.durable else "off",
+        "synchronous_commit": "on" if settings.durable else "off",
+        "full_page_writes": "on" if settings.durable else "off",
+    }
+    words: list[str | Path] = [servers.postgres_bin / "postgres", "-D", settings.state / "postgres"]
+    for name, value in options.items():
+        words += ["-c", f"{name}={value}"]
+    return words
+
+
+def _service(settings: LocalSettings, name: str, port: int) -> list[str]:
+    kind = name.rpartition("-")[0]
+    env = {
+        **settings.passed_on,
+        "INSTANCE_ID": name,
+        "PORT": str(port),
+        "PUBLIC_URL": settings.public_url,
+        "DATABASE_URL_FILE": str(settings.secrets / f"{ROLES[kind]}_database_url"),
+        "REDIS_URL_FILE": str(settings.secrets / "redis_url"),
+        "VISITOR_SECRET_FILE": str(settings.secrets / "visitor"),
+        "SPOOL_FOLDER": str(settings.state / "spool" / name),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SOURCE": source_hash(),
+    }
+    command = [VENV / "bin" / "gunicorn", "-c", CHECKOUT / "shared" / "gunicorn_conf.py", FACTORIES[kind]]
+    return _program(name, settings, command, env=env)
+
+
+def _program(
+    name: str,
+    settings: LocalSettings,
+    command: list[str | Path],
+    *,
+    user: str | None = None,
+    env: Mapping[str, str] | None = None,
+    stop: str = "TERM",
+) -> list[str]:
+    """A program that comes back whenever it dies, its output in one file that is kept short."""
+    return [
+        "",
+        f"[program:{name}]",
+        f"command={_escaped(shlex.join(str(word) for word in command))}",
+        "autostart=false",
+        "autorestart=true",
+        "startsecs=0",
+        "startretries=1000000",
+        f"stopsignal={stop}",
+        "stopwaitsecs=30",
+        "killasgroup=true",
+        "redirect_stderr=true",
+        f"stdout_logfile={_escaped(settings.logs / f'{name}.log')}",
+        "stdout_logfile_maxbytes=10MB",
+        "stdout_logfile_backups=3",
+        *([f"user={user}"] if user else []),
+        *([f"environment={_environment(env)}"] if env else []),
+    ]
+
+
+def _environment(env: Mapping[str, str]) -> str:
+    return ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(env.items()))
+
+
+def _escaped(value: object) -> str:
+    return str(value).replace("%", "%%")
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]

@@ -1,0 +1,179 @@
+"""Up, down, restart: the whole system as processes of this machine, kept alive by supervisord."""
+
+import contextlib
+import fcntl
+import json
+import re
+import shutil
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from http.client import HTTPException
+from typing import Final
+
+from local import postgres
+from local.configuration import DOOR, STORES, owner_env, write_all
+from local.console import run, step
+from local.packages import VENV, Servers, ensure_venv, find_servers
+from local.settings import CHECKOUT, LocalSettings, RuntimeFault
+from local.state import prepare
+from local.supervision import Supervisor, wait_until
+
+READY_SECONDS: Final = 60.0
+
+
+def up(settings: LocalSettings) -> str | None:
+    """Set up what is missing and start what does not run; the first admin key, if it was made just now.
+
+    Quick, and without effect, when all is there already. A start that is broken off stops what it had started.
+    """
+    servers = find_servers()
+    ensure_venv("runtime")
+    prepare(settings)
+    supervisor = Supervisor(settings)
+    with _alone(settings):
+        started = not supervisor.runs
+        if started:
+            _check_ports(settings)
+        try:
+            return _up(settings, servers, supervisor, start=started)
+        except BaseException:
+            if started and supervisor.runs:
+                print("  Stopping what was started …", flush=True)
+                supervisor.shut_down()
+            raise
+
+
+def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> str | None:
+    write_all(settings, servers)
+    if postgres.make_cluster(settings, servers):
+        print("  Made a PostgreSQL cluster.", flush=True)
+    if start:
+        supervisor.start()
+    supervisor.update()
+    with step("Starting PostgreSQL and Redis"):
+        for name in STORES:
+            supervisor.ensure_started(name)
+        wait_until(lambda: postgres.answers(settings, servers), f"PostgreSQL does not answer; see {settings.logs}/postgres.log")
+    with step("Bringing the database up to date"):
+        postgres.make_database(settings, servers)
+        run_python(settings, "shared.migrate", what="The migrations failed")
+    with step("Starting the services and nginx"):
+        for name in [*settings.http_ports, DOOR]:
+            supervisor.ensure_started(name)
+        wait_ready(settings)
+    return first_key(settings)
+
+
+def down(settings: LocalSettings) -> bool:
+    """Stop everything; False when nothing ran."""
+    supervisor = Supervisor(settings)
+    if not supervisor.runs:
+        return False
+    with step("Stopping"):
+        for name in [DOOR, *settings.http_ports]:
+            supervisor.stop(name)
+        supervisor.shut_down()
+    return True
+
+
+def restart(settings: LocalSettings) -> None:
+    """Start every service anew, one at a time, so that no request fails: gunicorn keeps its socket open meanwhile."""
+    supervisor = Supervisor(settings)
+    require_running(supervisor)
+    for name, port in settings.http_ports.items():
+        with step(f"Restarting {name}"):
+            before = _started_at(port)
+            supervisor.signal(name, "HUP")
+            wait_until(lambda port=port, before=before: _started_at(port) not in (None, before), f"{name} does not come back")  # type: ignore[misc]  # mypy cannot type a lambda's defaults
+            wait_until(lambda port=port: _is_ready(port), f"{name} is not ready")  # type: ignore[misc]
+    supervisor.signal(DOOR, "HUP")
+
+
+def wait_ready(settings: LocalSettings) -> None:
+    """Wait until every service and the door say that they are ready. Raises RuntimeFault, naming who is not."""
+    late: list[str] = []
+
+    def all_ready() -> bool:
+        late[:] = [name for name, port in settings.http_ports.items() if not _is_ready(port)]
+        if not late and not _is_ready(settings.port, settings.listen):
+            late.append("nginx")
+        return not late
+
+    try:
+        wait_until(all_ready, "", seconds=READY_SECONDS)
+    except RuntimeFault:
+        hints = "\n".join(f"    {settings.logs}/{name}.log" for name in late)
+        raise RuntimeFault(f"Not ready after {READY_SECONDS:.0f} s: {', '.join(late)}. Their logs:\n{hints}") from None
+
+
+def first_key(settings: LocalSettings) -> str | None:
+    """The first admin key, if it was made just now."""
+    env = {"BOLTLINK_ADMIN_KEY": settings.admin_key} if settings.admin_key else {}
+    return run_python(settings, "services.writer.keys", "first", what="The first key could not be made", env=env) or None
+
+
+def run_python(settings: LocalSettings, module: str, *words: str, what: str, env: Mapping[str, str] | None = None) -> str:
+    """Run a module of ours as the database's owner; what it printed."""
+    everything = {**owner_env(settings), **(env or {}), "PYTHONDONTWRITEBYTECODE": "1"}
+    return run([VENV / "bin" / "python", "-m", module, *words], what=what, env=everything, cwd=CHECKOUT).strip()
+
+
+def require_running(supervisor: Supervisor) -> None:
+    if not supervisor.runs:
+        raise RuntimeFault("BoltLink does not run here; start it with: make up")
+
+
+def remove_state(settings: LocalSettings) -> None:
+    """Delete all data for good."""
+    shutil.rmtree(settings.state, ignore_errors=True)
+    usual = CHECKOUT / ".boltlink"
+    if usual.is_symlink():
+        usual.unlink()
+
+
+@contextlib.contextmanager
+def _alone(settings: LocalSettings) -> Iterator[None]:
+    """Let only one `make up` at a time work on a state."""
+    with (settings.state / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeFault("Another make up is at work here; wait for it to end.") from None
+        yield
+
+
+def _check_ports(settings: LocalSettings) -> None:
+    taken = [f"    {port}: choose another with {name}" for name, port in settings.all_ports().items() if _is_taken(port)]
+    if taken:
+        raise RuntimeFault("These ports are in use by other programs:\n" + "\n".join(taken))
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _get(port: int, path: str, host: str = "127.0.0.1") -> str | None:
+    host = "127.0.0.1" if host in ("0.0.0.0", "::", "*") else host
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=3) as answer:
+            return str(answer.read().decode())
+    except (OSError, HTTPException, urllib.error.HTTPError):
+        return None
+
+
+def _is_ready(port: int, host: str = "127.0.0.1") -> bool:
+    text = _get(port, "/ready", host)
+    return text is not None and json.loads(text)["status"] == "ready"
+
+
+def _started_at(port: int) -> str | None:
+    found = re.search(r"^boltlink_start_seconds (\S+)", _get(port, "/metrics") or "", re.MULTILINE)
+    return found[1] if found else None

@@ -1,0 +1,77 @@
+"""A resolver. An application is a value, made from settings."""
+
+import os
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from services.resolver import handlers
+from services.resolver.breaker import Breaker
+from services.resolver.clicks import Clicks
+from services.resolver.lookup import Lookup
+from services.resolver.metrics import RESOLVER_METRICS, ResolverMetrics
+from services.resolver.routes import ROUTES
+from services.resolver.settings import ResolverSettings
+from services.resolver.spool import Spool
+from shared import logs
+from shared.application import create_application
+from shared.background import keep_doing
+from shared.metrics import READINGS
+from shared.ops import ENOUGH_STORES
+from shared.resources import DATABASE, REDIS, CleanupContext, open_database, open_redis
+from shared.route_records import RouteRecords
+from shared.web import serve
+
+_FEED_INTERVAL = 0.5
+
+
+def create_api(settings: ResolverSettings) -> web.Application:
+    """A resolver, ready as long as one of its stores answers."""
+    app, registry = create_application("resolver", settings.instance, page=handlers.page)
+    app[ENOUGH_STORES] = 1
+    app[RESOLVER_METRICS] = ResolverMetrics(registry)
+    app.cleanup_ctx.extend(
+        [
+            open_database(settings.database),
+            open_redis(settings.redis),
+            _open_lookup_and_clicks(settings),
+            keep_doing(_feed_spool, pause=_FEED_INTERVAL, name="spool"),
+        ]
+    )
+    app.add_routes(ROUTES)
+    return app
+
+
+async def serve_api() -> web.AppRunner:
+    """gunicorn starts a resolver here."""
+    settings = ResolverSettings.from_env(os.environ)
+    logs.configure(settings.instance.instance_id, settings.instance.log_level)
+    return serve(create_api(settings))
+
+
+def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        breaker = Breaker()
+        spool = Spool(settings.spool_folder, settings.spool_limit)
+        app[handlers.LOOKUP] = Lookup(
+            RouteRecords(app[REDIS]),
+            app[DATABASE],
+            breaker,
+            link_lifetime=settings.link_lifetime,
+            miss_lifetime=settings.miss_lifetime,
+        )
+        clicks = app[handlers.CLICKS] = Clicks(app[REDIS], spool, breaker)
+
+        async def read(app: web.Application) -> None:
+            app[RESOLVER_METRICS].hand_over(clicks, spool)
+
+        app[READINGS].append(read)
+        yield
+        spool.close()
+
+    return context
+
+
+async def _feed_spool(app: web.Application) -> bool:
+    await app[handlers.CLICKS].feed_spool()
+    return False

@@ -1,0 +1,57 @@
+"""Clicks into the stream; into the spool when Redis is away. A redirect is answered once its click is held by either."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from services.resolver.batching import Batcher
+from services.resolver.breaker import Breaker
+from services.resolver.spool import Spool, SpoolFull
+from shared import click_events, redis_keys
+from shared.errors import StoreUnavailable
+from shared.resources import RedisClient, redis_errors
+
+log = logging.getLogger(__name__)
+
+_HELD: Final = (True,)
+
+
+class Clicks:
+    """Takes click events; those that wait together are one entry of the stream."""
+
+    def __init__(self, redis: RedisClient, spool: Spool, breaker: Breaker) -> None:
+        self._redis = redis
+        self._spool = spool
+        self._breaker = breaker
+        self._batcher: Batcher[bytes, bool] = Batcher(self._hold)
+        self.lost = 0
+        """Clicks that neither Redis nor the spool could hold."""
+
+    async def record(self, event: bytes) -> None:
+        """Hold a click. Never raises for a store that is away: the visitor is not made to pay for that."""
+        await self._batcher.submit(event)
+
+    async def feed_spool(self) -> int:
+        """Move what the spool holds into the stream; how many batches. Raises StoreUnavailable when Redis is away."""
+        return await self._spool.feed(self._add) if self._spool.size else 0
+
+    async def _hold(self, events: list[bytes]) -> Sequence[bool]:
+        batch = click_events.join(events)
+        if not self._breaker.is_open:
+            try:
+                await self._add(batch)
+            except StoreUnavailable:
+                self._breaker.failed()
+            else:
+                self._breaker.worked()
+                return _HELD * len(events)
+        try:
+            await self._spool.append(batch)
+        except SpoolFull as fault:
+            self.lost += len(events)
+            log.error("%d clicks are lost: Redis is away, and %s", len(events), fault)
+        return _HELD * len(events)
+
+    async def _add(self, batch: bytes) -> None:
+        with redis_errors():
+            await self._redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: batch})

@@ -1,0 +1,101 @@
+"""HTTP in, one call, HTTP out. `follow` is the hot path: it touches only what a redirect needs."""
+
+import re
+import time
+from importlib import resources
+from typing import Final
+
+from aiohttp import web
+
+from services.resolver.clicks import Clicks
+from services.resolver.lookup import Lookup
+from services.resolver.metrics import RESOLVER_METRICS
+from services.resolver.redirecting import Target, exhausted, target_of
+from shared import click_events
+from shared.errors import LinkNotFound
+from shared.logs import REQUEST_ID
+from shared.models import Route
+from shared.problems import Problem
+from shared.repositories import links
+from shared.resources import DATABASE
+from shared.schemas.links import CODE_PATTERN
+
+LOOKUP = web.AppKey("LOOKUP", Lookup)
+CLICKS = web.AppKey("CLICKS", Clicks)
+
+_CODE: Final = re.compile(CODE_PATTERN)
+_START: Final = re.compile(r"(\d{10})\.(\d{3})\Z")
+
+_PAGES: Final = resources.files("services.resolver") / "pages"
+_PAGE_OF_STATUS: Final = {
+    status: _PAGES.joinpath(f"{status}.html").read_text(encoding="utf-8") for status in (404, 410, 503)
+}
+_HOME: Final = _PAGES.joinpath("home.html").read_text(encoding="utf-8")
+_ICON: Final = _PAGES.joinpath("icon.svg").read_bytes()
+
+
+async def follow(request: web.Request) -> web.Response:
+    """Send a visitor on. The click is held before the answer; HEAD is answered alike and is no click."""
+    code = request.match_info["code"]
+    if not _CODE.match(code):
+        raise LinkNotFound("There is no link here.")
+    started = time.perf_counter()
+    found = await request.app[LOOKUP].find(code)
+    looked_up = time.perf_counter()
+    request.app[RESOLVER_METRICS].lookups[found.source] += 1
+    counts = request.method == "GET"
+    target = target_of(found.route, time.time(), request.raw_path.partition("?")[2])
+    if target.is_click and found.route.limited:
+        target = await _within_limit(request, found.route, target, counts=counts)
+    if target.is_click and counts:
+        await request.app[CLICKS].record(_event(request, found.route.link_id))
+    headers = {"Location": target.url, "Cache-Control": target.cache_control, "X-Robots-Tag": "noindex"}
+    if request.headers.get("X-Debug") == "true":
+        headers["X-Cache"] = found.source
+        headers["Server-Timing"] = _timing(lookup=looked_up - started, click=time.perf_counter() - looked_up)
+    return web.Response(status=target.status, headers=headers)
+
+
+async def _within_limit(request: web.Request, route: Route, target: Target, *, counts: bool) -> Target:
+    allowed = links.take_permit if counts else links.permit_left
+    return target if await allowed(request.app[DATABASE], route.link_id) else exhausted(route)
+
+
+def _event(request: web.Request, link_id: int) -> bytes:
+    """The click, with the id and the time that nginx gave the request: a repeat at another resolver is the same click."""
+    headers = request.headers
+    start = _START.match(headers.get("X-Request-Start", ""))
+    return click_events.encode(
+        event_id=REQUEST_ID.get(),
+        at_ms=int(start[1] + start[2]) if start else time.time_ns() // 1_000_000,
+        link_id=link_id,
+        address=headers.get("X-Real-IP") or request.remote or "",
+        user_agent=headers.get("User-Agent", ""),
+        referrer=headers.get("Referer", ""),
+    )
+
+
+def _timing(**seconds: float) -> str:
+    return ", ".join(f"{name};dur={value * 1000:.3f}" for name, value in seconds.items())
+
+
+async def home(_request: web.Request) -> web.Response:
+    """What this is, for people who open the bare address."""
+    return web.Response(text=_HOME, content_type="text/html")
+
+
+async def robots(_request: web.Request) -> web.Response:
+    """No short URL is for crawlers (RFC 9309)."""
+    return web.Response(text="User-agent: *\nDisallow: /\n")
+
+
+async def favicon(_request: web.Request) -> web.Response:
+    """The icon."""
+    return web.Response(body=_ICON, content_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
+
+
+def page(request: web.Request, problem: Problem) -> str | None:
+    """What a person gets to read where a program gets the problem."""
+    if "text/html" not in request.headers.get("Accept", ""):
+        return None
+    return _PAGE_OF_STATUS.get(problem.kind.status)

@@ -1,0 +1,29 @@
+"""A resolver's numbers: plain on the redirect's path, handed to aioprometheus when /metrics is read."""
+
+from aiohttp import web
+from aioprometheus import Counter, Gauge, Registry
+
+from services.resolver.clicks import Clicks
+from services.resolver.lookup import Source
+from services.resolver.spool import Spool
+
+
+class ResolverMetrics:
+    """Where routes came from, what became of clicks."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.lookups: dict[Source, int] = {"hit": 0, "miss": 0, "fallback": 0}
+        self._lookups = Counter(
+            "boltlink_lookups_total", "Lookups of a code, by who knew: Redis (hit), or Postgres.", registry=registry
+        )
+        self._lost = Counter("boltlink_clicks_lost_total", "Clicks that nothing could hold.", registry=registry)
+        self._spool = Gauge("boltlink_spool_bytes", "Clicks that wait for Redis, in bytes.", registry=registry)
+
+    def hand_over(self, clicks: Clicks, spool: Spool) -> None:
+        for source, count in self.lookups.items():
+            self._lookups.set({"source": source}, count)
+        self._lost.set({}, clicks.lost)
+        self._spool.set({}, spool.size)
+
+
+RESOLVER_METRICS = web.AppKey("RESOLVER_METRICS", ResolverMetrics)

@@ -1,0 +1,116 @@
+"""Clicks that Redis did not take, in files of this resolver, until Redis takes them.
+
+A record is its length, its CRC-32 (both 4 bytes, big-endian) and its bytes. A batch is one record and is on the disk
+(fsync) before its redirects are answered. A file is fed to Redis whole and then removed; a crash in between feeds it
+again, which is harmless, for a click's id is counted once. A last record that a crash tore off was never answered.
+"""
+
+import asyncio
+import logging
+import os
+import struct
+import zlib
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+log = logging.getLogger(__name__)
+
+_HEAD: Final = struct.Struct(">II")
+_SUFFIX: Final = ".spool"
+
+
+class SpoolFull(Exception):
+    """The spool has reached its limit, or its disk has no room."""
+
+
+class Spool:
+    """The files of one folder, which belongs to one resolver."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self._folder = folder
+        self._limit = limit
+        self._file: BinaryIO | None = None
+        self._lock = asyncio.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._size = sum(path.stat().st_size for path in self._paths())
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait, in all files."""
+        return self._size
+
+    async def append(self, batch: bytes) -> None:
+        """Hold a batch; it is on the disk when this returns. Raises SpoolFull."""
+        record = _HEAD.pack(len(batch), zlib.crc32(batch)) + batch
+        async with self._lock:
+            if self._size + len(record) > self._limit:
+                raise SpoolFull(f"The spool holds {self._size} bytes of at most {self._limit}.")
+            try:
+                await asyncio.to_thread(self._write, record)
+            except OSError as fault:
+                self._close()
+                raise SpoolFull(f"The spool cannot be written: {fault}") from fault
+            self._size += len(record)
+
+    async def feed(self, take: Callable[[bytes], Awaitable[None]]) -> int:
+        """Hand every batch to `take`, oldest first, and remove the files that were handed over whole; how many batches.
+
+        What `take` raises ends it; the file it happened in is handed over again, from its start, the next time.
+        """
+        async with self._lock:
+            self._close()  # what comes from now on goes into a new file
+            paths = self._paths()
+        fed = 0
+        for path in paths:
+            content = await asyncio.to_thread(path.read_bytes)
+            for batch in _records(content, path):
+                await take(batch)
+                fed += 1
+            await asyncio.to_thread(path.unlink)
+            self._size -= len(content)
+        return fed
+
+    def close(self) -> None:
+        """Close the open file; what it holds stays."""
+        self._close()
+
+    def _paths(self) -> list[Path]:
+        return sorted(self._folder.glob(f"*{_SUFFIX}"))
+
+    def _write(self, record: bytes) -> None:
+        if self._file is None:
+            number = max((int(path.stem) for path in self._paths()), default=0) + 1
+            self._file = (self._folder / f"{number:012d}{_SUFFIX}").open("xb")
+            _sync_folder(self._folder)
+        self._file.write(record)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new file's name outlive a crash of the machine too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _records(content: bytes, path: Path) -> Iterator[bytes]:
+    position = 0
+    while position < len(content):
+        head = content[position : position + _HEAD.size]
+        length, checksum = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0)
+        start = position + _HEAD.size
+        record = content[start : start + length]
+        if not record or len(record) != length or zlib.crc32(record) != checksum:
+            log.warning("%s: a torn record at byte %d of %d is left out", path.name, position, len(content))
+            return
+        yield record
+        position = start + length

@@ -1,0 +1,36 @@
+"""The consumer's numbers."""
+
+from aiohttp import web
+from aioprometheus import Counter, Gauge, Registry
+
+from services.stats.consumer import Counted
+from services.stats.stream import ClickStream
+
+STREAM = web.AppKey("STREAM", ClickStream)
+
+
+class ConsumerMetrics:
+    """What was counted, and what waits."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._clicks = Counter(
+            "boltlink_clicks_total",
+            "Clicks that arrived: fresh ones were counted now, known ones before (or their link is purged), broken ones not.",
+            registry=registry,
+        )
+        for result in ("fresh", "known", "broken"):
+            self._clicks.set({"result": result}, 0)
+        self._entries = Gauge("boltlink_stream_entries", "Entries of the stream that are not counted yet.", registry=registry)
+        self._pending = Gauge("boltlink_stream_pending", "Those of them that a consumer has taken.", registry=registry)
+        self._age = Gauge("boltlink_stream_age_seconds", "How long the oldest of them has waited.", registry=registry)
+
+    def counted(self, counted: Counted) -> None:
+        self._clicks.add({"result": "fresh"}, counted.fresh)
+        self._clicks.add({"result": "known"}, counted.known)
+        self._clicks.add({"result": "broken"}, counted.broken)
+
+    async def read(self, app: web.Application) -> None:
+        backlog = await app[STREAM].backlog()
+        self._entries.set({}, backlog.entries)
+        self._pending.set({}, backlog.pending)
+        self._age.set({}, backlog.oldest_seconds)

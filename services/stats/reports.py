@@ -1,0 +1,75 @@
+"""Counts → what a page draws: series without gaps, shares, totals."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from shared.database import Database
+from shared.errors import InvalidInput, LinkNotFound
+from shared.models import DEFAULT_DOMAIN
+from shared.repositories import links, reports
+from shared.repositories.reports import ClickFilter
+
+BUCKETS_MOST: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Clicks from `start` to the start of the next bucket."""
+
+    start: datetime
+    clicks: int
+
+
+async def for_link(database: Database, code: str, wanted: ClickFilter) -> ClickFilter:
+    """The filter for one link's clicks. Raises LinkNotFound."""
+    link = await links.get(database, domain=DEFAULT_DOMAIN, code=code)
+    if link is None:
+        raise LinkNotFound("There is no link of this code.")
+    return replace(wanted, link_id=link.id)
+
+
+async def timeseries(
+    database: Database, wanted: ClickFilter, *, interval: str, tz: str, now: datetime
+) -> list[Bucket]:
+    """Clicks by time, from `from` (or the first click) to `to` (or now). Raises InvalidInput for too many buckets."""
+    start = wanted.start or await reports.first_click(database, wanted) or now
+    end = wanted.end or max(now, start) + timedelta(microseconds=1)
+    series = dict.fromkeys(bucket_starts(start, end, interval, ZoneInfo(tz)), 0)
+    # A zone whose clock moves by half an hour has hours that the even series lacks: what is counted is always shown.
+    series |= await reports.per_bucket(database, wanted, interval=interval, tz=tz)
+    return [Bucket(bucket, series[bucket]) for bucket in sorted(series)]
+
+
+def bucket_starts(start: datetime, end: datetime, interval: str, zone: ZoneInfo) -> Iterator[datetime]:
+    """The beginnings, in UTC, of all buckets that overlap [start, end). Raises InvalidInput for too many."""
+    moment = _floor(start.astimezone(zone), interval)
+    count = 0
+    while moment.astimezone(UTC) < end:
+        count += 1
+        if count > BUCKETS_MOST:
+            raise InvalidInput({"interval": [f"Gives more than {BUCKETS_MOST:,} buckets; choose a longer one, or a shorter period."]})
+        yield moment.astimezone(UTC)
+        moment = _next(moment, interval)
+
+
+def _floor(moment: datetime, interval: str) -> datetime:
+    if interval == "minute":
+        return moment.replace(second=0, microsecond=0)
+    if interval == "hour":
+        return moment.replace(minute=0, second=0, microsecond=0)
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    if interval == "week":
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1) if interval == "month" else day
+
+
+def _next(moment: datetime, interval: str) -> datetime:
+    if interval in ("minute", "hour"):  # real time: a day of 25 hours has 25 of them
+        step = timedelta(minutes=1) if interval == "minute" else timedelta(hours=1)
+        return (moment.astimezone(UTC) + step).astimezone(moment.tzinfo)
+    if interval == "month":
+        return moment.replace(year=moment.year + moment.month // 12, month=moment.month % 12 + 1)
+    return moment + timedelta(days=7 if interval == "week" else 1)  # by the calendar, whatever the clock does

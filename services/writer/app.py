@@ -1,0 +1,79 @@
+"""The writer's two processes: its API, and the relay. An application is a value, made from settings."""
+
+import os
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from services.writer import handlers
+from services.writer.metrics import set_up_relay_metrics
+from services.writer.relay import BATCH, relay_once
+from services.writer.routes import ROUTES
+from services.writer.settings import RelaySettings, WriterSettings
+from shared import logs, operations
+from shared.application import create_application
+from shared.auth import create_gate
+from shared.background import keep_doing
+from shared.repositories import idempotency
+from shared.resources import DATABASE, REDIS, open_database, open_redis
+from shared.route_records import RouteRecords
+from shared.web import serve
+
+_CLEANING_INTERVAL = 3_600.0
+
+
+def create_api(settings: WriterSettings) -> web.Application:
+    """The API that makes and changes links."""
+    app, _ = create_application(
+        "writer", settings.instance, gate=create_gate(operations.scopes(operations.WRITER)), body_limit=settings.body_limit
+    )
+    app[handlers.SETTINGS] = settings
+    app.cleanup_ctx.extend([open_database(settings.database), open_redis(settings.redis), _open_records])
+    app.add_routes(ROUTES)
+    return app
+
+
+def create_relay(settings: RelaySettings) -> web.Application:
+    """The loop that takes changes to Redis, with probes and metrics of its own."""
+    app, registry = create_application("relay", settings.instance)
+    metrics = set_up_relay_metrics(app, registry)
+
+    async def relay(app: web.Application) -> bool:
+        count = await relay_once(app[DATABASE], app[handlers.ROUTE_RECORDS], link_lifetime=settings.link_lifetime)
+        metrics.relayed(count)
+        return count == BATCH
+
+    app.cleanup_ctx.extend(
+        [
+            open_database(settings.database),
+            open_redis(settings.redis),
+            _open_records,
+            keep_doing(relay, pause=settings.interval, name="relay"),
+            keep_doing(_forget_old_answers, pause=_CLEANING_INTERVAL, name="cleaning"),
+        ]
+    )
+    return app
+
+
+async def serve_api() -> web.AppRunner:
+    """gunicorn starts the API here."""
+    settings = WriterSettings.from_env(os.environ)
+    logs.configure(settings.instance.instance_id, settings.instance.log_level)
+    return serve(create_api(settings))
+
+
+async def serve_relay() -> web.AppRunner:
+    """gunicorn starts the relay here."""
+    settings = RelaySettings.from_env(os.environ)
+    logs.configure(settings.instance.instance_id, settings.instance.log_level)
+    return serve(create_relay(settings))
+
+
+async def _open_records(app: web.Application) -> AsyncIterator[None]:
+    app[handlers.ROUTE_RECORDS] = RouteRecords(app[REDIS])
+    yield
+
+
+async def _forget_old_answers(app: web.Application) -> bool:
+    await idempotency.forget_old(app[DATABASE])
+    return False

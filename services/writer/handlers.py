@@ -1,0 +1,212 @@
+"""HTTP in, one call, HTTP out."""
+
+import hashlib
+import json
+import logging
+import re
+from importlib import resources
+from typing import Any, Final
+
+from aiohttp import web
+
+from services.writer import keys, listing, shortening
+from services.writer.relay import publish
+from services.writer.settings import WriterSettings
+from shared import openapi
+from shared.auth import CALLER
+from shared.errors import Forbidden, InvalidInput, KeyNotFound, LinkNotFound, StoreUnavailable
+from shared.models import Link, LinkOptions, NewLink
+from shared.repositories import keys as key_rows
+from shared.resources import DATABASE
+from shared.route_records import RouteRecords
+from shared.schemas.keys import NewKeySchema, dump_key
+from shared.schemas.links import (
+    CODE_PATTERN,
+    LinkPatchSchema,
+    ListQuery,
+    NewLinkSchema,
+    PurgeQuery,
+    ReuseQuery,
+    dump_link,
+)
+from shared.schemas.parsing import parse, parse_query
+from shared.web import json_response, read_json
+
+log = logging.getLogger(__name__)
+
+SETTINGS = web.AppKey("SETTINGS", WriterSettings)
+ROUTE_RECORDS = web.AppKey("ROUTE_RECORDS", RouteRecords)
+
+_CODE: Final = re.compile(CODE_PATTERN)
+_ETAG: Final = re.compile(r'\s*"v(\d{1,18})"\s*\Z')
+_ASSETS: Final = resources.files("mkdocs_swagger_ui_tag") / "swagger-ui"
+
+
+async def create_link(request: web.Request) -> web.Response:
+    """Shorten one URL: 201 with the link, 409 when the wanted code is taken."""
+    settings = request.app[SETTINGS]
+    query = parse_query(ReuseQuery(), request.query)
+    document = await read_json(request)
+    wanted = parse(NewLinkSchema(settings.targets), document)
+    code = wanted.pop("code", None)
+    shortened = await shortening.shorten(
+        request.app[DATABASE],
+        NewLink(code=code, options=LinkOptions(**wanted)),
+        owner_id=request[CALLER].id,
+        reuse=query["reuse"],
+        idempotency_key=_idempotency_key(request, document),
+        present=lambda link: dump_link(link, settings.public_url),
+    )
+    if shortened.link is not None:
+        await _publish(request, shortened.link)
+    answer = shortened.document
+    headers = {"Location": f"/links/{answer['code']}", "ETag": f'"v{answer["version"]}"'}
+    return json_response(answer, status=shortened.status, headers=headers)
+
+
+async def list_links(request: web.Request) -> web.Response:
+    """A page of links."""
+    query = parse_query(ListQuery(), request.query)
+    found, next_cursor = await listing.list_links(request.app[DATABASE], query)
+    public_url = request.app[SETTINGS].public_url
+    return json_response({"links": [dump_link(link, public_url) for link in found], "next_cursor": next_cursor})
+
+
+async def get_link(request: web.Request) -> web.Response:
+    """One link, with the ETag of its version."""
+    return _answered(request, await shortening.get(request.app[DATABASE], _code(request)))
+
+
+async def change_link(request: web.Request) -> web.Response:
+    """Merge changes into a link."""
+    code = _code(request)
+    document = await read_json(request, "application/merge-patch+json", "application/json")
+    changes = parse(LinkPatchSchema(request.app[SETTINGS].targets), document)
+    link = await shortening.change(request.app[DATABASE], code, changes, based_on=_based_on(request))
+    await _publish(request, link)
+    return _answered(request, link)
+
+
+async def delete_link(request: web.Request) -> web.Response:
+    """Delete a link, or with `?purge=true` remove it for good."""
+    query = parse_query(PurgeQuery(), request.query)
+    if query["purge"] and "admin" not in request[CALLER].scopes:
+        raise Forbidden("To purge a link the key needs the scope admin.")
+    remove = shortening.purge if query["purge"] else shortening.delete
+    await _publish(request, await remove(request.app[DATABASE], _code(request), based_on=_based_on(request)))
+    return web.Response(status=204)
+
+
+async def restore_link(request: web.Request) -> web.Response:
+    """Bring a deleted link back."""
+    link = await shortening.restore(request.app[DATABASE], _code(request))
+    await _publish(request, link)
+    return _answered(request, link)
+
+
+async def list_keys(request: web.Request) -> web.Response:
+    """All keys, none of them with its secret."""
+    return json_response({"keys": [dump_key(key) for key in await key_rows.all_valid(request.app[DATABASE])]})
+
+
+async def create_key(request: web.Request) -> web.Response:
+    """A new key; the only answer that shows it."""
+    wanted = parse(NewKeySchema(), await read_json(request))
+    key, secret = await keys.make_key(request.app[DATABASE], **wanted)
+    headers = {"Location": f"/keys/{key.id}", "Cache-Control": "no-store"}
+    return json_response({**dump_key(key), "key": secret}, status=201, headers=headers)
+
+
+async def revoke_key(request: web.Request) -> web.Response:
+    """End a key."""
+    text = request.match_info["id"]
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise KeyNotFound("There is no such key.")
+    await keys.revoke(request.app[DATABASE], int(text))
+    return web.Response(status=204)
+
+
+async def get_openapi(request: web.Request) -> web.Response:
+    """The document of the API."""
+    return json_response(openapi.document(request.app[SETTINGS].public_url))
+
+
+async def docs(_request: web.Request) -> web.Response:
+    """The document of the API as a page: Swagger UI, from a package, without any outside host."""
+    return web.Response(
+        text=_DOCS_PAGE,
+        content_type="text/html",
+        headers={"Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"},
+    )
+
+
+async def docs_asset(request: web.Request) -> web.Response:
+    """One of the few files that the page needs."""
+    name = request.match_info["name"]
+    if name == "start.js":
+        return web.Response(text=_DOCS_START, content_type="text/javascript")
+    path, content_type = _DOCS_ASSETS.get(name, (None, ""))
+    if path is None:
+        raise web.HTTPNotFound
+    body = _ASSETS.joinpath(path).read_bytes()
+    return web.Response(body=body, content_type=content_type, headers={"Cache-Control": "public, max-age=86400"})
+
+
+_DOCS_ASSETS: Final = {
+    "swagger-ui-bundle.js": ("javascripts/swagger-ui-bundle.js", "text/javascript"),
+    "swagger-ui.css": ("stylesheets/swagger-ui.css", "text/css"),
+}
+_DOCS_START: Final = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#page", deepLinking: true});\n'
+_DOCS_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>BoltLink API</title>
+<link rel="icon" href="/favicon.ico">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="page"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+
+
+def _code(request: web.Request) -> str:
+    code = request.match_info["code"]
+    if not _CODE.match(code):
+        raise LinkNotFound("There is no link of this code.")
+    return code
+
+
+def _answered(request: web.Request, link: Link) -> web.Response:
+    document = dump_link(link, request.app[SETTINGS].public_url)
+    return json_response(document, headers={"ETag": f'"v{link.version}"'})
+
+
+def _based_on(request: web.Request) -> shortening.Versions:
+    """The versions of If-Match (RFC 9110, 13.1.1); None when the client did not say, or said `*`."""
+    tags = ",".join(request.headers.getall("If-Match", []))
+    if not tags or tags.strip() == "*":
+        return None
+    return frozenset(int(match[1]) for tag in tags.split(",") if (match := _ETAG.match(tag)))
+
+
+def _idempotency_key(request: web.Request, document: Any) -> shortening.IdempotencyKey | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise InvalidInput({"Idempotency-Key": ["Must have 1 to 255 printable ASCII characters."]})
+    text = json.dumps([document, request.query.get("reuse") == "true"], sort_keys=True)
+    return shortening.IdempotencyKey(key, hashlib.sha256(text.encode()).digest())
+
+
+async def _publish(request: web.Request, link: Link) -> None:
+    """Show the change in redirects at once. Where Redis is away, the relay does it later, from the outbox."""
+    try:
+        await publish(request.app[ROUTE_RECORDS], [link], request.app[SETTINGS].link_lifetime)
+    except StoreUnavailable:
+        log.warning("Redis is away: the relay will publish %s", link.code)

@@ -1,0 +1,122 @@
+"""API keys: made by the API, or by hand with `python -m services.writer.keys`."""
+
+import argparse
+import asyncio
+import os
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Self
+
+from shared import logs
+from shared.database import Database, connect
+from shared.errors import KeyNotFound, SettingsError, StoreUnavailable
+from shared.models import SCOPES, ApiKey, Scope
+from shared.repositories import keys
+from shared.settings import DatabaseSettings, Environment
+
+PREFIX: Final = "bl_"
+"""Tells a key from other secrets, for those who look for lost ones in code."""
+
+SHORTEST: Final = 20
+"""Characters that a key given by hand has at least."""
+
+
+def new_secret() -> str:
+    """A new key: 256 random bits."""
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+async def make_key(
+    database: Database, *, name: str, scopes: Sequence[Scope], expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """A new key, and the secret that nobody will see again."""
+    secret = new_secret()
+    async with database.transaction() as conn:
+        key = await keys.insert(
+            conn, name=name, key_hash=keys.hash_of(secret), scopes=list(dict.fromkeys(scopes)), expires_at=expires_at
+        )
+    assert key is not None  # 256 random bits do not meet
+    return key, secret
+
+
+async def make_first_key(database: Database, given: str) -> str | None:
+    """See to it that there is an admin key: the given one, or a new one where there has never been any.
+
+    Returns the secret to show, or None when there is nothing to show.
+    """
+    if given:
+        async with database.transaction() as conn:
+            await keys.insert(
+                conn, name="BOLTLINK_ADMIN_KEY", key_hash=keys.hash_of(given), scopes=["admin"], expires_at=None
+            )
+        return None
+    if await keys.any_ever(database):
+        return None
+    _, secret = await make_key(database, name="first admin key", scopes=["admin"])
+    return secret
+
+
+async def revoke(database: Database, key_id: int) -> None:
+    """End a key. Raises KeyNotFound."""
+    if not await keys.revoke(database, key_id):
+        raise KeyNotFound("There is no such key.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeysSettings:
+    """Settings of the command."""
+
+    database: DatabaseSettings
+    admin_key: str
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str]) -> Self:
+        env = Environment(values)
+        settings = cls(database=DatabaseSettings.read(env), admin_key=env.secret("BOLTLINK_ADMIN_KEY", ""))
+        env.finish()
+        if settings.admin_key and not (SHORTEST <= len(settings.admin_key) <= 256 and settings.admin_key.isascii()):
+            raise SettingsError(f"BOLTLINK_ADMIN_KEY must have {SHORTEST} to 256 ASCII characters.")
+        return settings
+
+
+async def _run(settings: KeysSettings, options: argparse.Namespace) -> None:
+    async with connect(settings.database) as database:
+        if options.command == "first":
+            secret = await make_first_key(database, settings.admin_key)
+            if secret:
+                print(secret)
+        elif options.command == "make":
+            _, secret = await make_key(database, name=options.name, scopes=options.scope or ["admin"])
+            print(secret)
+        else:
+            await revoke(database, options.id)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m services.writer.keys", description="Make and end API keys.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("first", help="make the first admin key, or take BOLTLINK_ADMIN_KEY; print it if it is new")
+    make = commands.add_parser("make", help="make a key and print it")
+    make.add_argument("--name", default="made by hand", help="what the key is for")
+    make.add_argument("--scope", action="append", choices=SCOPES, help="may be given again; default: admin")
+    end = commands.add_parser("revoke", help="end a key")
+    end.add_argument("id", type=int)
+    return parser
+
+
+def main() -> int:
+    options = _parser().parse_args()
+    logs.configure("keys", "WARNING")
+    try:
+        asyncio.run(_run(KeysSettings.from_env(os.environ), options))
+    except (SettingsError, StoreUnavailable, KeyNotFound) as fault:
+        print(f"keys: {fault}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""What the writer and the relay can be told by the environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from shared.schemas.targets import NEVER, TargetPolicy, policy
+from shared.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings, public_url
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WriterSettings:
+    """Settings of the writer's API; sizes in bytes, times in seconds."""
+
+    instance: InstanceSettings
+    database: DatabaseSettings
+    redis: RedisSettings
+    public_url: str
+    targets: TargetPolicy
+    body_limit: int
+    link_lifetime: int
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str]) -> Self:
+        env = Environment(values)
+        address = public_url(env)
+        schemes = frozenset(env.words("TARGET_SCHEMES", "http https", forbidden=NEVER))
+        own_hosts = frozenset(env.words("OWN_HOSTS", ""))
+        targets = env.checked("OWN_HOSTS", lambda: policy(address, schemes, own_hosts), TargetPolicy())
+        settings = cls(
+            instance=InstanceSettings.read(env, default_id="writer-1"),
+            database=DatabaseSettings.read(env),
+            redis=RedisSettings.read(env, timeout=0.5),
+            public_url=address,
+            targets=targets,
+            body_limit=env.integer("BODY_LIMIT", 262_144, least=1_024, most=16 * 2**20),
+            link_lifetime=env.integer("LINK_LIFETIME", 7 * 86_400, least=60),
+        )
+        env.finish()
+        return settings
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RelaySettings:
+    """Settings of the relay; times in seconds."""
+
+    instance: InstanceSettings
+    database: DatabaseSettings
+    redis: RedisSettings
+    interval: float
+    link_lifetime: int
+
+    @classmethod
+    def from_env(cls, values: Mapping[str, str]) -> Self:
+        env = Environment(values)
+        settings = cls(
+            instance=InstanceSettings.read(env, default_id="relay-1"),
+            database=DatabaseSettings.read(env),
+            redis=RedisSettings.read(env, timeout=0.5),
+            interval=env.seconds("RELAY_INTERVAL", 0.2, most=60),
+            link_lifetime=env.integer("LINK_LIFETIME", 7 * 86_400, least=60),
+        )
+        env.finish()
+        return settings

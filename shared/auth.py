@@ -1,0 +1,97 @@
+"""API keys: who may call what. The scope of a call stands with it in `shared/operations.py`."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+
+from shared.errors import Forbidden, StoreUnavailable, Unauthenticated
+from shared.models import ApiKey, Scope
+from shared.repositories import keys
+from shared.resources import DATABASE
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+CALLER = web.RequestKey("CALLER", ApiKey)
+
+REMEMBER_SECONDS: Final = 1.0
+"""A key is looked up again after this time: as long as a revoked one may still work."""
+
+_REMEMBER_MOST: Final = 1_000
+_KEY_MOST: Final = 256
+
+
+class KeyRing:
+    """Keys that were looked up a moment ago."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[float, ApiKey]] = {}
+        self._noted: dict[int, float] = {}
+        self._noting: set[asyncio.Task[None]] = set()
+
+    async def find(self, app: web.Application, secret: str) -> ApiKey:
+        """The key of a secret. Raises Unauthenticated when it is not, or no longer, valid."""
+        key_hash = keys.hash_of(secret)
+        now = time.monotonic()
+        known = self._known.get(key_hash)
+        if known and known[0] > now:
+            return known[1]
+        key = await keys.find(app[DATABASE], key_hash)
+        if key is None:
+            self._known.pop(key_hash, None)
+            raise Unauthenticated("This API key is unknown, revoked or past its time.")
+        if len(self._known) >= _REMEMBER_MOST:
+            self._known.clear()
+        self._known[key_hash] = (now + REMEMBER_SECONDS, key)
+        self._note_use(app, key, now)
+        return key
+
+    def _note_use(self, app: web.Application, key: ApiKey, now: float) -> None:
+        if now - self._noted.get(key.id, -60.0) < 60.0:
+            return
+        self._noted[key.id] = now
+        self._noting.add(task := asyncio.create_task(_note_use(app, key.id)))
+        task.add_done_callback(self._noting.discard)
+
+
+async def _note_use(app: web.Application, key_id: int) -> None:
+    try:
+        await keys.note_use(app[DATABASE], key_id)
+    except StoreUnavailable:
+        log.warning("the last use of key %d was not noted", key_id)
+
+
+def create_gate(scopes: Mapping[str, Scope | None]) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    """A middleware that lets a request through whose key has the scope of its route.
+
+    `scopes` maps the names of routes to what they need; a route that it does not know is open, as are probes and 404s.
+    """
+    ring = KeyRing()
+
+    @web.middleware
+    async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        scope = scopes.get(request.match_info.route.name or "")
+        if scope is not None:
+            key = await ring.find(request.app, bearer(request))
+            if scope not in key.scopes and "admin" not in key.scopes:
+                raise Forbidden(f"This call needs the scope {scope}; the key has {', '.join(key.scopes) or 'none'}.")
+            request[CALLER] = key
+        return await handler(request)
+
+    return gate
+
+
+def bearer(request: web.Request) -> str:
+    """The key of `Authorization: Bearer KEY` (RFC 6750, 2.1). Raises Unauthenticated when there is none."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    secret = secret.strip()
+    if scheme.lower() != "bearer" or not secret:
+        raise Unauthenticated("Send Authorization: Bearer followed by an API key.")
+    if len(secret) > _KEY_MOST or not secret.isascii():
+        raise Unauthenticated("This is no API key.")
+    return secret

@@ -1,0 +1,57 @@
+"""Loops that run beside an application, for as long as it lives."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp import web
+
+from shared.errors import StoreUnavailable
+from shared.resources import CleanupContext
+
+log = logging.getLogger(__name__)
+
+
+def keep_doing(
+    work: Callable[[web.Application], Awaitable[bool]], *, pause: float, name: str, patience: float = 10.0
+) -> CleanupContext:
+    """A cleanup context that calls `work` again and again until the application stops.
+
+    `work` says whether there is more to do at once; otherwise the next call comes after `pause` seconds, and after a
+    failure, which is logged, too. At the end a call that is under way gets `patience` seconds to finish.
+    """
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        stopping = asyncio.Event()
+        task = asyncio.create_task(_repeat(work, app, stopping, pause, name), name=name)
+        yield
+        stopping.set()
+        done, _ = await asyncio.wait([task], timeout=patience)
+        if not done:
+            log.warning("%s did not finish in %g s", name, patience)
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    return context
+
+
+async def _repeat(
+    work: Callable[[web.Application], Awaitable[bool]],
+    app: web.Application,
+    stopping: asyncio.Event,
+    pause: float,
+    name: str,
+) -> None:
+    while not stopping.is_set():
+        more = False
+        try:
+            more = await work(app)
+        except StoreUnavailable as fault:
+            log.warning("%s: %s", name, fault.detail)
+        except Exception:
+            log.exception("%s failed; it goes on after a pause", name)
+        if not more:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), pause)

@@ -1,0 +1,235 @@
+"""Postgres, by aiopg. The driver's traps are held here, once; nothing else imports aiopg or psycopg2.
+
+The traps: a statement that Postgres cancels (`statement_timeout`) comes out of aiopg as `asyncio.CancelledError`;
+a released connection that is closed wakes nobody who waits for one; a connection that the server has closed is noticed
+only by its next statement. Each is turned into `StoreUnavailable`, or hidden by one retry where that is harmless.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import aiopg
+import psycopg2
+import psycopg2.errors
+import psycopg2.extensions
+from psycopg2.extras import RealDictCursor
+
+from shared.errors import StoreUnavailable, UniqueViolation
+from shared.settings import DatabaseSettings
+
+log = logging.getLogger(__name__)
+
+Row = Mapping[str, Any]
+Values = Mapping[str, Any] | Sequence[Any]
+
+CLIENT_GRACE: Final = 1.0
+"""Seconds that a statement may run past Postgres's own limit before the connection is given up as hanging."""
+
+_AWAY = "The database did not answer in time."
+
+
+class Connection:
+    """One connection inside a transaction, or for one statement."""
+
+    def __init__(self, raw: aiopg.Connection) -> None:
+        self._raw = raw
+
+    async def execute(self, statement: str, values: Values | None = None) -> int:
+        """Run a statement; the number of rows it touched."""
+        async with self._run(statement, values) as cursor:
+            return int(cursor.rowcount)
+
+    async def fetch_one(self, statement: str, values: Values | None = None) -> Row | None:
+        """The first row, or None."""
+        async with self._run(statement, values) as cursor:
+            row: Row | None = await cursor.fetchone()
+            return row
+
+    async def fetch_all(self, statement: str, values: Values | None = None) -> list[Row]:
+        """All rows."""
+        async with self._run(statement, values) as cursor:
+            return list(await cursor.fetchall())
+
+    @contextlib.asynccontextmanager
+    async def _run(self, statement: str, values: Values | None) -> AsyncIterator[aiopg.Cursor]:
+        with _translated():
+            async with self._raw.cursor(cursor_factory=RealDictCursor) as cursor:
+                await cursor.execute(statement, values)
+                yield cursor
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """How busy a pool is: connections in use, idle, and allowed."""
+
+    used: int
+    idle: int
+    limit: int
+
+
+class Database:
+    """A pool of connections to Postgres."""
+
+    def __init__(self, pool: aiopg.Pool, settings: DatabaseSettings) -> None:
+        self._pool = pool
+        self._settings = settings
+
+    @contextlib.asynccontextmanager
+    async def transaction(
+        self, isolation: Literal["READ COMMITTED", "REPEATABLE READ"] = "READ COMMITTED"
+    ) -> AsyncIterator[Connection]:
+        """One transaction: committed when the block ends, undone when it raises.
+
+        Raises StoreUnavailable when Postgres cannot be reached, does not answer in time, or gives the transaction up.
+        """
+        raw = await self._begun(f"BEGIN ISOLATION LEVEL {isolation}")
+        conn = Connection(raw)
+        try:
+            yield conn
+            await conn.execute("COMMIT")
+        except BaseException:
+            await self._undo(raw)
+            raise
+        finally:
+            self._release(raw)
+
+    async def fetch_one(self, statement: str, values: Values | None = None) -> Row | None:
+        """The first row of a lone statement that only reads."""
+        rows = await self.fetch_all(statement, values)
+        return rows[0] if rows else None
+
+    async def fetch_all(self, statement: str, values: Values | None = None) -> list[Row]:
+        """All rows of a lone statement that only reads; repeated once when the connection turns out to be dead."""
+        for last_try in (False, True):
+            raw = await self._acquire()
+            try:
+                return await Connection(raw).fetch_all(statement, values)
+            except StoreUnavailable:
+                if last_try or not raw.closed:
+                    raise
+            except asyncio.CancelledError:
+                raw.close()
+                raise
+            finally:
+                self._release(raw)
+        raise AssertionError("unreachable")
+
+    async def execute(self, statement: str, values: Values | None = None) -> int:
+        """Run a lone statement that writes, in a transaction of its own; the number of rows it touched."""
+        async with self.transaction() as conn:
+            return await conn.execute(statement, values)
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailable unless Postgres answers."""
+        await self.fetch_one("SELECT 1 AS one")
+
+    def pool_use(self) -> PoolUse:
+        """How busy the pool is right now."""
+        return PoolUse(
+            used=self._pool.size - self._pool.freesize,
+            idle=self._pool.freesize,
+            limit=self._settings.pool_size,
+        )
+
+    async def _begun(self, statement: str) -> aiopg.Connection:
+        """A connection whose transaction has begun; a dead one is replaced once, since nothing has happened yet."""
+        for last_try in (False, True):
+            raw = await self._acquire()
+            try:
+                await Connection(raw).execute(statement)
+            except StoreUnavailable:
+                self._discard(raw)
+                if last_try:
+                    raise
+            except BaseException:
+                self._discard(raw)
+                raise
+            else:
+                return raw
+        raise AssertionError("unreachable")
+
+    async def _acquire(self) -> aiopg.Connection:
+        with _translated():
+            async with asyncio.timeout(self._settings.acquire_timeout):
+                return await self._pool.acquire()
+        raise AssertionError("unreachable")
+
+    async def _undo(self, raw: aiopg.Connection) -> None:
+        if raw.closed:
+            return
+        try:
+            await Connection(raw).execute("ROLLBACK")
+        except BaseException:
+            raw.close()
+            raise
+
+    def _discard(self, raw: aiopg.Connection) -> None:
+        raw.close()
+        self._release(raw)
+
+    def _release(self, raw: aiopg.Connection) -> None:
+        """Give a connection back; what is not idle is closed, and whoever waits is woken either way."""
+        if not raw.closed and raw.raw.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
+            raw.close()
+        self._pool.release(raw)
+        if raw.closed:
+            _WAKING.add(task := asyncio.ensure_future(self._pool._wakeup()))  # aiopg forgets to, see above
+            task.add_done_callback(_WAKING.discard)
+
+
+_WAKING: Final[set[asyncio.Future[None]]] = set()
+
+
+@contextlib.asynccontextmanager
+async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
+    """A pool that is closed at the end. Nothing is opened before the first statement, so Postgres may be away."""
+    pool = await aiopg.create_pool(
+        settings.url,
+        minsize=0,
+        maxsize=settings.pool_size,
+        timeout=settings.statement_timeout + CLIENT_GRACE,
+        enable_hstore=False,
+        enable_json=True,
+        enable_uuid=False,
+        connect_timeout=max(2, round(settings.connect_timeout)),
+        options=f"-c statement_timeout={round(settings.statement_timeout * 1000)} -c timezone=UTC",
+        application_name="boltlink",
+    )
+    try:
+        yield Database(pool, settings)
+    finally:
+        pool.terminate()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLIENT_GRACE):
+                await pool.wait_closed()
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except psycopg2.errors.UniqueViolation as fault:
+        raise UniqueViolation(fault.diag.constraint_name or "") from fault
+    except (psycopg2.OperationalError, psycopg2.InterfaceError, TimeoutError) as fault:
+        log.warning("postgres: %s", str(fault).strip() or type(fault).__name__)
+        raise StoreUnavailable(_AWAY) from fault
+    except psycopg2.DatabaseError as fault:
+        if fault.pgcode is None:  # the server went away in the middle: no SQLSTATE, no reason
+            raise StoreUnavailable(_AWAY) from fault
+        raise
+    except asyncio.CancelledError as fault:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # somebody really cancelled us
+        log.warning("postgres: a statement ran into its time limit")
+        raise StoreUnavailable(_AWAY) from fault
+
+
+def quoted(name: str) -> str:
+    """A name (of a role, a database) as SQL writes it, for the statements that take no parameter there."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,15 @@
+"""gunicorn's configuration, the same for every service: one worker a process, so that each has one /metrics."""
+
+import os
+
+bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ['PORT']}"
+workers = 1
+worker_class = "aiohttp.GunicornUVLoopWebWorker"
+worker_tmp_dir = "/dev/shm"  # the heartbeat file must not wait for a disk
+timeout = 30
+graceful_timeout = 20
+control_socket_disable = True  # all instances of a machine would share one path under the home directory
+accesslog = None  # nginx keeps the access log
+errorlog = "-"
+loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+proc_name = os.environ.get("INSTANCE_ID", "boltlink")

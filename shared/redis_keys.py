@@ -1,0 +1,26 @@
+"""Every key in Redis: its name, its shape, its lifetime. Nothing else spells one out."""
+
+from typing import Final
+
+CLICK_STREAM: Final = "clicks"
+"""Stream; each entry carries `CLICK_FIELD`, some click events (`shared/click_events.py`). No lifetime: never evicted."""
+
+CLICK_FIELD: Final = b"e"
+
+CLICK_GROUP: Final = "stats"
+"""The consumer group that counts. An entry leaves the stream once its clicks are committed."""
+
+BROKEN_CLICKS: Final = "clicks:broken"
+"""Stream of events that could not be read: `event`, `reason`. The newest `BROKEN_LIMIT` or so are kept."""
+
+BROKEN_LIMIT: Final = 100_000
+
+
+def route(domain: str, code: str) -> str:
+    """String; where a code leads, as `shared/route_records.py` writes it. Lives `LINK_LIFETIME`, or `MISS_LIFETIME`."""
+    return f"route:{domain}:{code}"
+
+
+def requests(client: str, window: int) -> str:
+    """Counter of API requests of a client (a key, or an address) in one window; lives for that window."""
+    return f"requests:{client}:{window}"

@@ -1,0 +1,44 @@
+"""The table `outbox`: word of changes that Redis has still to hear of."""
+
+from dataclasses import dataclass
+
+from shared.database import Connection, Database
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Word that the link of a code has changed; `version` is the version it then had."""
+
+    id: int
+    domain: str
+    code: str
+    version: int
+
+
+async def append(conn: Connection, *, domain: str, code: str, version: int) -> None:
+    """Leave word of a change, in the change's own transaction."""
+    await conn.execute(
+        "INSERT INTO outbox (domain, code, version) VALUES (%(domain)s, %(code)s, %(version)s)",
+        {"domain": domain, "code": code, "version": version},
+    )
+
+
+async def take(conn: Connection, limit: int) -> list[Message]:
+    """Remove the oldest messages for good when the transaction commits; those that another relay holds are left to it."""
+    rows = await conn.fetch_all(
+        """
+        DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+        RETURNING id, domain, code, version
+        """,
+        [limit],
+    )
+    return sorted((Message(**row) for row in rows), key=lambda message: message.id)
+
+
+async def backlog(database: Database) -> tuple[int, float]:
+    """How many messages wait, and for how many seconds the oldest one has."""
+    row = await database.fetch_one(
+        "SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS age FROM outbox"
+    )
+    assert row is not None
+    return row["waiting"], max(0.0, row["age"])

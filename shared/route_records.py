@@ -1,0 +1,94 @@
+"""Where a code leads, as Redis keeps it: the record's form, and the only two ways to write one.
+
+A record is text: `VERSION LINK_ID STATUS URI` for a link without conditions, which is what nearly all are;
+`VERSION LINK_ID {json}` for one with conditions; `VERSION LINK_ID -` where nothing is to be found (deleted, disabled,
+or, as version 0, never made). A record is replaced only by one of the same or a newer version, whoever is slow.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from shared import redis_keys
+from shared.iri import to_uri
+from shared.models import Link, Route
+from shared.resources import redis_errors
+
+_PUT_IF_NEWER: Final = """
+for i, key in ipairs(KEYS) do
+  local record = ARGV[2 * i - 1]
+  local old = redis.call('GET', key)
+  if not old or tonumber(old:match('^%d+')) <= tonumber(record:match('^%d+')) then
+    redis.call('SET', key, record, 'EX', ARGV[2 * i])
+  end
+end
+"""
+
+_CONDITIONS: Final = ("valid_since", "valid_until", "limited", "expired_url", "forward_query")
+
+
+def route_of(link: Link) -> Route:
+    """What a resolver needs to know of a link."""
+    options = link.options
+    return Route(
+        version=link.version,
+        link_id=link.id,
+        live=link.status not in ("deleted", "disabled"),
+        url=to_uri(options.url),
+        redirect_status=options.redirect_status,
+        valid_since=options.valid_since.timestamp() if options.valid_since else None,
+        valid_until=options.valid_until.timestamp() if options.valid_until else None,
+        limited=options.max_clicks is not None,
+        expired_url=to_uri(options.expired_url) if options.expired_url else None,
+        forward_query=options.forward_query,
+    )
+
+
+def encode(route: Route) -> str:
+    """The record of a route."""
+    head = f"{route.version} {route.link_id} "
+    if not route.live:
+        return f"{head}-"
+    conditions = {name: value for name in _CONDITIONS if (value := getattr(route, name))}
+    if not conditions:
+        return f"{head}{route.redirect_status} {route.url}"
+    conditions |= {"url": route.url, "redirect_status": route.redirect_status}
+    return head + json.dumps(conditions, separators=(",", ":"))
+
+
+def decode(record: bytes) -> Route:
+    """The route of a record. Raises ValueError for anything that `encode` did not write."""
+    version, link_id, rest = record.decode().split(" ", 2)
+    if rest == "-":
+        return Route(version=int(version), link_id=int(link_id))
+    if rest.startswith("{"):
+        fields: dict[str, Any] = json.loads(rest)
+        return Route(version=int(version), link_id=int(link_id), live=True, **fields)
+    status, url = rest.split(" ", 1)
+    return Route(version=int(version), link_id=int(link_id), live=True, url=url, redirect_status=int(status))
+
+
+class RouteRecords:
+    """The records of one Redis."""
+
+    def __init__(self, redis: "Redis[bytes]") -> None:
+        self._redis = redis
+        self._put = redis.register_script(_PUT_IF_NEWER)
+
+    async def get(self, domain: str, codes: Sequence[str]) -> list[bytes | None]:
+        """The raw records of some codes, in their order, in one round trip; None where there is none."""
+        with redis_errors():
+            records: list[bytes | None] = await self._redis.mget([redis_keys.route(domain, code) for code in codes])
+        return records
+
+    async def put(self, routes: Sequence[tuple[str, str, Route, int]]) -> None:
+        """Write (domain, code, route, lifetime in seconds) of each, unless Redis holds a newer one already.
+
+        Raises StoreUnavailable when Redis did not confirm all of them.
+        """
+        keys = [redis_keys.route(domain, code) for domain, code, _, _ in routes]
+        values = [value for _, _, route, lifetime in routes for value in (encode(route), lifetime)]
+        with redis_errors():
+            await self._put(keys=keys, args=values)

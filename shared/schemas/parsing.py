@@ -1,0 +1,61 @@
+"""One way from what a client sent to what the rules take: all faults at once, each under its field."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError
+from multidict import MultiMapping
+
+from shared.errors import InvalidInput
+
+
+def parse(schema: Schema, document: Any) -> dict[str, Any]:
+    """The document, read by a schema. Raises InvalidInput with every fault of every field."""
+    if not isinstance(document, Mapping):
+        raise InvalidInput({"": ["The body must be a JSON object."]})
+    try:
+        loaded: dict[str, Any] = schema.load(document)
+    except ValidationError as fault:
+        raise InvalidInput(_by_field(fault.messages)) from fault
+    return loaded
+
+
+def parse_query(schema: Schema, query: MultiMapping[str]) -> dict[str, Any]:
+    """The same for the query of a URL: fields that the schema declares as lists may come again and again."""
+    faults: dict[str, list[str]] = {}
+    document: dict[str, Any] = {}
+    for name in dict.fromkeys(query):
+        values = query.getall(name)
+        field = schema.fields.get(name)
+        if field is not None and field.metadata.get("repeatable"):
+            document[name] = values
+        elif len(values) > 1:
+            faults[name] = ["Must be given once."]
+        else:
+            document[name] = values[0]
+    try:
+        loaded: dict[str, Any] = schema.load(document)
+    except ValidationError as fault:
+        raise InvalidInput(_by_field(fault.messages) | faults) from fault
+    if faults:
+        raise InvalidInput(faults)
+    return loaded
+
+
+def _by_field(messages: Any) -> dict[str, list[str]]:
+    flat: dict[str, list[str]] = {}
+    for field, message in _flattened(messages, ""):
+        flat.setdefault(field, []).append(message)
+    return flat
+
+
+def _flattened(messages: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(messages, Mapping):
+        for key, inner in messages.items():
+            name = "" if key == "_schema" else str(key)
+            yield from _flattened(inner, f"{path}.{name}" if path and name else path or name)
+    elif isinstance(messages, list):
+        for inner in messages:
+            yield from _flattened(inner, path)
+    else:
+        yield path, str(messages)
