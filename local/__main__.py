@@ -5,8 +5,10 @@ import os
 import sys
 from pathlib import Path
 
-if sys.version_info < (3, 11):
-    sys.exit(f"BoltLink needs Python 3.11; this is {sys.version.split()[0]}. Name another one: make up PYTHON=python3.11")
+if sys.version_info < (3, 11):  # noqa: UP036  # for whoever calls it with another Python
+    sys.exit(
+        f"BoltLink needs Python 3.11; this is {sys.version.split()[0]}. Name another one: make up PYTHON=python3.11"
+    )
 
 from local import backups, postgres, runtime
 from local.console import confirm
@@ -28,7 +30,9 @@ def _up(settings: LocalSettings, _options: argparse.Namespace) -> None:
     else:
         print("The admin key was shown at the first start; make key makes another.")
     print("\nShorten your first URL:\n")
-    print(f"""  curl {url}/links -H 'Authorization: Bearer {key or "KEY"}' --json '{{"url": "https://example.com/"}}'\n""")
+    print(
+        f"""  curl {url}/links -H 'Authorization: Bearer {key or "KEY"}' --json '{{"url": "https://example.com/"}}'\n"""
+    )
 
 
 def _down(settings: LocalSettings, _options: argparse.Namespace) -> None:
@@ -49,7 +53,7 @@ def _logs(settings: LocalSettings, _options: argparse.Namespace) -> None:
     files = sorted(settings.logs.glob("*.log"))
     if not files:
         raise RuntimeFault(f"There are no logs in {settings.logs}; start BoltLink with: make up")
-    os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])
+    os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])  # noqa: S607  # wherever it is installed
 
 
 def _restart(settings: LocalSettings, _options: argparse.Namespace) -> None:

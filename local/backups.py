@@ -27,7 +27,7 @@ def backup(settings: LocalSettings, servers: Servers, folder: Path) -> Path:
         _wait_counted(settings, servers)
     with step("Writing the backup"):
         new = path.with_suffix(".part")
-        command = [servers.postgres_bin / "pg_dump", "--format=custom", "--no-owner", f"--file={new}"]
+        command: list[str | Path] = [servers.postgres_bin / "pg_dump", "--format=custom", "--no-owner", f"--file={new}"]
         run(command, what="The backup failed", env=postgres.client_env(settings))
         new.chmod(0o600)
         new.replace(path)
@@ -48,8 +48,14 @@ def restore(settings: LocalSettings, servers: Servers, path: Path) -> None:
         database = settings.database
         postgres.psql(settings, servers, f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)', database="postgres")
         postgres.make_database(settings, servers)
-        command = [servers.postgres_bin / "pg_restore", "--no-owner", "--exit-on-error", f"--dbname={database}", path]
-        run(command, what="The backup could not be restored", env=postgres.client_env(settings))
+        dump: list[str | Path] = [
+            servers.postgres_bin / "pg_restore",
+            "--no-owner",
+            "--exit-on-error",
+            f"--dbname={database}",
+            path,
+        ]
+        run(dump, what="The backup could not be restored", env=postgres.client_env(settings))
         redis(settings, servers, "FLUSHALL")
         run_python(settings, "shared.migrate", what="The migrations failed")
     with step("Starting the services"):
@@ -77,5 +83,7 @@ def _wait_counted(settings: LocalSettings, servers: Servers) -> None:
 
 def _pause(deadline: float) -> None:
     if time.monotonic() > deadline:
-        raise RuntimeFault(f"Clicks are not counted within {_DRY_SECONDS:.0f} s; is the consumer well? See make ps, make logs.")
+        raise RuntimeFault(
+            f"Clicks are not counted within {_DRY_SECONDS:.0f} s; is the consumer well? See make ps, make logs."
+        )
     time.sleep(0.2)

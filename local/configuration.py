@@ -38,7 +38,9 @@ def database_url(settings: LocalSettings, role: str, password: str) -> str:
 def owner_env(settings: LocalSettings) -> dict[str, str]:
     """The environment of commands that act as the database's owner."""
     env = {"DATABASE_URL": database_url(settings, "boltlink", secret(settings, "postgres"))}
-    return env | {f"{role.upper()}_DATABASE_PASSWORD": secret(settings, role) for role in ("writer", "resolver", "stats")}
+    return env | {
+        f"{role.upper()}_DATABASE_PASSWORD": secret(settings, role) for role in ("writer", "resolver", "stats")
+    }
 
 
 def write_all(settings: LocalSettings, servers: Servers) -> None:
@@ -157,7 +159,15 @@ def _supervisor(settings: LocalSettings, servers: Servers) -> str:
         *_program(
             DOOR,
             settings,
-            [servers.nginx, "-p", settings.state / "nginx", "-e", "stderr", "-c", settings.state / "etc" / "nginx.conf"],
+            [
+                servers.nginx,
+                "-p",
+                settings.state / "nginx",
+                "-e",
+                "stderr",
+                "-c",
+                settings.state / "etc" / "nginx.conf",
+            ],
             env={"CONFIGURATION": _hash(_nginx(settings), *_nginx_includes())},
             stop="QUIT",
         ),
@@ -202,7 +212,12 @@ def _service(settings: LocalSettings, name: str, port: int) -> list[str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "SOURCE": source_hash(),
     }
-    command = [VENV / "bin" / "gunicorn", "-c", CHECKOUT / "shared" / "gunicorn_conf.py", FACTORIES[kind]]
+    command: list[str | Path] = [
+        VENV / "bin" / "gunicorn",
+        "-c",
+        CHECKOUT / "shared" / "gunicorn_conf.py",
+        FACTORIES[kind],
+    ]
     return _program(name, settings, command, env=env)
 
 

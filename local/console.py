@@ -20,7 +20,7 @@ def step(title: str) -> Iterator[None]:
     finished = threading.Event()
     live = sys.stdout.isatty()
     print(f"  {title} …", end="" if live else "\n", flush=True)
-    ticker = threading.Thread(target=_tick, args=(finished, live), daemon=True)
+    ticker = threading.Thread(target=_tick, args=(finished,), kwargs={"live": live}, daemon=True)
     ticker.start()
     try:
         yield
@@ -39,7 +39,7 @@ def step(title: str) -> Iterator[None]:
         print(f"  {title}: done{took}", flush=True)
 
 
-def _tick(finished: threading.Event, live: bool) -> None:
+def _tick(finished: threading.Event, *, live: bool) -> None:
     while not finished.wait(2 if live else 15):
         print("." if live else "    still at it", end="" if live else "\n", flush=True)
 

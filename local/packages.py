@@ -37,19 +37,27 @@ class Servers:
 
 
 def find_servers() -> Servers:
-    """The installed servers; what is missing is installed where that is allowed. Raises RuntimeFault with what to do."""
+    """The servers; what is missing is installed where that is allowed. Raises RuntimeFault with what to do."""
     missing = _missing()
     if missing:
         _install([_DEBIAN_PACKAGES[name] for name in missing])
         if still := _missing():
             raise RuntimeFault(f"Installed, but still not found: {', '.join(still)}.")
-    postgres, redis_server, redis_cli, nginx = _postgres_bin(), _which("redis-server"), _which("redis-cli"), _which("nginx")
-    assert postgres and redis_server and redis_cli and nginx
+    postgres, redis_server, redis_cli, nginx = (
+        _postgres_bin(),
+        _which("redis-server"),
+        _which("redis-cli"),
+        _which("nginx"),
+    )
+    assert postgres is not None
+    assert redis_server is not None
+    assert redis_cli is not None
+    assert nginx is not None
     return Servers(postgres, redis_server, redis_cli, nginx)
 
 
 def ensure_venv(requirements: str) -> Path:
-    """The Python of an environment that holds `requirements/NAME.txt`, hashes checked; quick when nothing has changed."""
+    """The Python of an environment that holds `requirements/NAME.txt`; quick when nothing has changed."""
     wanted = CHECKOUT / "requirements" / f"{requirements}.txt"
     mark = VENV / f".{requirements}"
     checksum = hashlib.sha256(wanted.read_bytes()).hexdigest()
@@ -79,11 +87,16 @@ def _missing() -> list[str]:
 
 
 def _can_make_venv() -> bool:
-    return subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 def _which(program: str) -> Path | None:
-    found = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin")
+    found = shutil.which(
+        program, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin"
+    )
     return Path(found) if found else None
 
 
@@ -102,7 +115,7 @@ def _install(packages: list[str]) -> None:
     prefix = _root_prefix()
     if apt is None or prefix is None:
         raise RuntimeFault(
-            f"Missing: {', '.join(packages)}. Install these packages as root, then run make again. On Debian or Ubuntu:\n"
+            f"Missing: {', '.join(packages)}. Install them as root, then run make again. On Debian or Ubuntu:\n"
             f"    apt-get install --no-install-recommends {' '.join(packages)}"
         )
     env = ["env", "DEBIAN_FRONTEND=noninteractive"]
@@ -130,7 +143,10 @@ def _servers_stay_off(prefix: list[str]) -> Iterator[None]:
     if _POLICY.exists():
         yield
         return
-    run([*prefix, "sh", "-c", f"printf '#!/bin/sh\\nexit 101\\n' > {_POLICY} && chmod 755 {_POLICY}"], what="policy-rc.d")
+    run(
+        [*prefix, "sh", "-c", f"printf '#!/bin/sh\\nexit 101\\n' > {_POLICY} && chmod 755 {_POLICY}"],
+        what="policy-rc.d",
+    )
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ OWNER = "boltlink"
 
 
 def make_cluster(settings: LocalSettings, servers: Servers) -> bool:
-    """Make the cluster unless it is there; whether it had to be. A half-made one of an interrupted start is made anew."""
+    """Make the cluster unless it is there; whether it had to be. One that was left half-made is made anew."""
     data = settings.state / "postgres"
     if (data / "PG_VERSION").exists():
         return False
@@ -23,7 +23,7 @@ def make_cluster(settings: LocalSettings, servers: Servers) -> bool:
     own_folder(making, user)
     password = making.with_name("postgres.password")
     write_secret(password, secret(settings, "postgres"), user)
-    command = [
+    command: list[str | Path] = [
         servers.postgres_bin / "initdb", "--pgdata", making, "--username", OWNER, "--pwfile", password,
         "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums",
         *([] if settings.durable else ["--no-sync"]),
@@ -44,14 +44,16 @@ def answers(settings: LocalSettings, servers: Servers) -> bool:
 
 def make_database(settings: LocalSettings, servers: Servers) -> None:
     """Make the database unless it is there."""
-    there = psql(settings, servers, f"SELECT 1 FROM pg_database WHERE datname = '{settings.database}'", database="postgres")
+    there = psql(
+        settings, servers, f"SELECT 1 FROM pg_database WHERE datname = '{settings.database}'", database="postgres"
+    )
     if not there.strip():
         psql(settings, servers, f'CREATE DATABASE "{settings.database}"', database="postgres")
 
 
 def psql(settings: LocalSettings, servers: Servers, statement: str, *, database: str | None = None) -> str:
     """Run one statement as the owner; what it printed, bare."""
-    command = [servers.postgres_bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement]
+    command: list[str | Path] = [servers.postgres_bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement]
     return run(command, what="psql", env=client_env(settings, database=database))
 
 

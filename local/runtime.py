@@ -9,6 +9,7 @@ import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from functools import partial
 from http.client import HTTPException
 from typing import Final
 
@@ -55,7 +56,9 @@ def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, st
     with step("Starting PostgreSQL and Redis"):
         for name in STORES:
             supervisor.ensure_started(name)
-        wait_until(lambda: postgres.answers(settings, servers), f"PostgreSQL does not answer; see {settings.logs}/postgres.log")
+        wait_until(
+            lambda: postgres.answers(settings, servers), f"PostgreSQL does not answer; see {settings.logs}/postgres.log"
+        )
     with step("Bringing the database up to date"):
         postgres.make_database(settings, servers)
         run_python(settings, "shared.migrate", what="The migrations failed")
@@ -86,8 +89,7 @@ def restart(settings: LocalSettings) -> None:
         with step(f"Restarting {name}"):
             before = _started_at(port)
             supervisor.signal(name, "HUP")
-            wait_until(lambda port=port, before=before: _started_at(port) not in (None, before), f"{name} does not come back")  # type: ignore[misc]  # mypy cannot type a lambda's defaults
-            wait_until(lambda port=port: _is_ready(port), f"{name} is not ready")  # type: ignore[misc]
+            wait_until(partial(_is_back, port, before), f"{name} does not come back")
     supervisor.signal(DOOR, "HUP")
 
 
@@ -111,10 +113,14 @@ def wait_ready(settings: LocalSettings) -> None:
 def first_key(settings: LocalSettings) -> str | None:
     """The first admin key, if it was made just now."""
     env = {"BOLTLINK_ADMIN_KEY": settings.admin_key} if settings.admin_key else {}
-    return run_python(settings, "services.writer.keys", "first", what="The first key could not be made", env=env) or None
+    return (
+        run_python(settings, "services.writer.keys", "first", what="The first key could not be made", env=env) or None
+    )
 
 
-def run_python(settings: LocalSettings, module: str, *words: str, what: str, env: Mapping[str, str] | None = None) -> str:
+def run_python(
+    settings: LocalSettings, module: str, *words: str, what: str, env: Mapping[str, str] | None = None
+) -> str:
     """Run a module of ours as the database's owner; what it printed."""
     everything = {**owner_env(settings), **(env or {}), "PYTHONDONTWRITEBYTECODE": "1"}
     return run([VENV / "bin" / "python", "-m", module, *words], what=what, env=everything, cwd=CHECKOUT).strip()
@@ -145,7 +151,9 @@ def _alone(settings: LocalSettings) -> Iterator[None]:
 
 
 def _check_ports(settings: LocalSettings) -> None:
-    taken = [f"    {port}: choose another with {name}" for name, port in settings.all_ports().items() if _is_taken(port)]
+    taken = [
+        f"    {port}: choose another with {name}" for name, port in settings.all_ports().items() if _is_taken(port)
+    ]
     if taken:
         raise RuntimeFault("These ports are in use by other programs:\n" + "\n".join(taken))
 
@@ -161,7 +169,7 @@ def _is_taken(port: int) -> bool:
 
 
 def _get(port: int, path: str, host: str = "127.0.0.1") -> str | None:
-    host = "127.0.0.1" if host in ("0.0.0.0", "::", "*") else host
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
     try:
         with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=3) as answer:
             return str(answer.read().decode())
@@ -172,6 +180,10 @@ def _get(port: int, path: str, host: str = "127.0.0.1") -> str | None:
 def _is_ready(port: int, host: str = "127.0.0.1") -> bool:
     text = _get(port, "/ready", host)
     return text is not None and json.loads(text)["status"] == "ready"
+
+
+def _is_back(port: int, before: str | None) -> bool:
+    return _started_at(port) not in (None, before) and _is_ready(port)
 
 
 def _started_at(port: int) -> str | None:

@@ -111,7 +111,7 @@ def enterable_by_others(folder: Path) -> bool:
 
 
 def _state(wanted: str, checkout: Path) -> Path:
-    """The folder of all state. Where only root may enter the checkout, `.boltlink` in it is a link to a place for all."""
+    """The folder of all state. Where only root may enter the checkout, `.boltlink` there is a link to elsewhere."""
     if wanted:
         return Path(wanted).expanduser().resolve()
     usual = checkout / ".boltlink"

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from local.settings import CHECKOUT, RESOLVERS, LocalSettings, enterable_by_others, RuntimeFault
+from local.settings import CHECKOUT, RESOLVERS, LocalSettings, RuntimeFault, enterable_by_others
 
 SECRETS: Final = ("postgres", "redis", "supervisor", "writer", "resolver", "stats", "visitor")
 
@@ -37,7 +37,13 @@ def prepare(settings: LocalSettings) -> None:
     usual = CHECKOUT / ".boltlink"
     if not usual.exists() and settings.state.parent == Path("/var/lib/boltlink"):
         usual.symlink_to(settings.state)
-    for folder in (settings.secrets, settings.logs, settings.state / "etc", settings.state / "nginx", settings.state / "spool"):
+    for folder in (
+        settings.secrets,
+        settings.logs,
+        settings.state / "etc",
+        settings.state / "nginx",
+        settings.state / "spool",
+    ):
         folder.mkdir(exist_ok=True)
     settings.secrets.chmod(0o700)
     for number in range(RESOLVERS):

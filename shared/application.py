@@ -1,18 +1,15 @@
 """What every application begins as: the edge around it, its name, its probes, its metrics."""
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
-from aioprometheus import Gauge, Registry
+from aiohttp.typedefs import Middleware
+from aioprometheus.collectors import Gauge, Registry
 
 from shared.metrics import READINGS, set_up_metrics
 from shared.ops import OPS_ROUTES, SERVICE
 from shared.resources import DATABASE
 from shared.settings import InstanceSettings
 from shared.version import VERSION
-from shared.web import INSTANCE_ID, Handler, Page, create_edge
-
-Middleware = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
+from shared.web import INSTANCE_ID, Page, create_edge
 
 
 def create_application(

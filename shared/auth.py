@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from shared.errors import Forbidden, StoreUnavailable, Unauthenticated
 from shared.models import ApiKey, Scope
@@ -15,7 +16,6 @@ from shared.resources import DATABASE
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CALLER = web.RequestKey("CALLER", ApiKey)
 
@@ -66,7 +66,7 @@ async def _note_use(app: web.Application, key_id: int) -> None:
         log.warning("the last use of key %d was not noted", key_id)
 
 
-def create_gate(scopes: Mapping[str, Scope | None]) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def create_gate(scopes: Mapping[str, Scope | None]) -> Middleware:
     """A middleware that lets a request through whose key has the scope of its route.
 
     `scopes` maps the names of routes to what they need; a route that it does not know is open, as are probes and 404s.

@@ -1,7 +1,7 @@
 """Click events on their way from a resolver to the consumer: many in one text, cheap to write.
 
-An event is `1 US id US at_ms US link_id US address US user_agent US referrer`; events are set apart by RS. US and RS are
-the ASCII separators 0x1F and 0x1E, which no HTTP header value may contain (RFC 9110, 5.5).
+An event is `1 US id US at_ms US link_id US address US user_agent US referrer`; RS sets events apart. US and RS are the
+ASCII separators 0x1F and 0x1E, which no HTTP header value may contain (RFC 9110, 5.5).
 """
 
 from collections.abc import Iterable

@@ -177,7 +177,7 @@ class Database:
             raw.close()
         self._pool.release(raw)
         if raw.closed:
-            _WAKING.add(task := asyncio.ensure_future(self._pool._wakeup()))  # aiopg forgets to, see above
+            _WAKING.add(task := asyncio.ensure_future(self._pool._wakeup()))  # noqa: SLF001  # aiopg forgets to
             task.add_done_callback(_WAKING.discard)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of the domain. Nothing here knows HTTP; `shared/problems.py` gives each its answer."""
+"""What can go wrong, in the words of the domain. No HTTP here: `shared/problems.py` has the answers."""
 
 from collections.abc import Mapping, Sequence
 

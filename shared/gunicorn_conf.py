@@ -5,7 +5,7 @@ import os
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ['PORT']}"
 workers = 1
 worker_class = "aiohttp.GunicornUVLoopWebWorker"
-worker_tmp_dir = "/dev/shm"  # the heartbeat file must not wait for a disk
+worker_tmp_dir = "/dev/shm"  # noqa: S108  # the heartbeat file must not wait for a disk
 timeout = 30
 graceful_timeout = 20
 control_socket_disable = True  # all instances of a machine would share one path under the home directory

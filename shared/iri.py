@@ -7,7 +7,9 @@ from urllib.parse import quote, urlsplit
 import idna
 
 _ALL_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
-_ASCII_HOST: Final = re.compile(r"(?=.{1,253}\.?\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?\Z")
+_ASCII_HOST: Final = re.compile(
+    r"(?=.{1,253}\.?\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?\Z"
+)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
-from aioprometheus import Counter, Gauge, Registry
-from aioprometheus.collectors import Collector, MetricsTypes
+from aioprometheus.collectors import Collector, Counter, Gauge, MetricsTypes, Registry
 
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper edges of the latency histogram, in seconds."""

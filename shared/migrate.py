@@ -93,9 +93,7 @@ async def _run_once(conn: Connection, migration: Migration) -> bool:
             raise MigrationChanged(f"{migration.name} has run already and was changed since; add a new migration.")
         return False
     await conn.execute(migration.statements)
-    await conn.execute(
-        "INSERT INTO migrations (name, checksum) VALUES (%s, %s)", [migration.name, migration.checksum]
-    )
+    await conn.execute("INSERT INTO migrations (name, checksum) VALUES (%s, %s)", [migration.name, migration.checksum])
     return True
 
 

@@ -108,11 +108,13 @@ def _answers(operation: Operation) -> dict[str, Any]:
     return {
         str(status): {
             "description": answer.description,
-            "headers": {
-                name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in answer.headers
-            },
+            "headers": {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in answer.headers},
         }
-        | ({"content": {answer.content_type: {"schema": answer.body or {}}}} if status not in (204, 301, 302, 307, 308) else {})
+        | (
+            {"content": {answer.content_type: {"schema": answer.body or {}}}}
+            if status not in (204, 301, 302, 307, 308)
+            else {}
+        )
         for status, answer in operation.answers.items()
     }
 

@@ -55,10 +55,14 @@ WRITER: Final = (
         scope="links:write",
         query=links.ReuseQuery,
         body=links.NewLinkSchema,
-        request_headers={"Idempotency-Key": "A repeat within 24 hours gets the first answer again (1 to 255 characters)."},
+        request_headers={
+            "Idempotency-Key": "A repeat within 24 hours gets the first answer again (1 to 255 characters)."
+        },
         answers={
             201: Answer("The new link", links.LinkSchema, headers=("Location", "ETag")),
-            200: Answer("An equal link that was there already (`reuse=true`)", links.LinkSchema, headers=("Location", "ETag")),
+            200: Answer(
+                "An equal link that was there already (`reuse=true`)", links.LinkSchema, headers=("Location", "ETag")
+            ),
         },
         problems=(*_READ_BODY, errors.CodeTaken, errors.ExternalIdTaken, errors.IdempotencyKeyReused),
     ),
@@ -175,7 +179,9 @@ RESOLVER: Final = (
         summary="Follow a short URL",
         request_headers={"X-Debug": "`true`: the answer says `X-Cache` and `Server-Timing`."},
         answers={
-            status: Answer("On to the target; HEAD answers the same and counts no click", headers=("Location", "Cache-Control"))
+            status: Answer(
+                "On to the target; HEAD answers the same and counts no click", headers=("Location", "Cache-Control")
+            )
             for status in (301, 302, 307, 308)
         },
         problems=(errors.LinkNotFound, errors.LinkGone),

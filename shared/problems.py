@@ -91,7 +91,9 @@ def of_http_error(error: web.HTTPException) -> Problem:
     if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return of_error(errors.BodyTooLarge())
     phrase = HTTPStatus(error.status).phrase
-    kept = {name: value for name, value in error.headers.items() if name.lower() not in ("content-type", "content-length")}
+    kept = {
+        name: value for name, value in error.headers.items() if name.lower() not in ("content-type", "content-length")
+    }
     return Problem(kind=ProblemType(phrase.lower().replace(" ", "-"), phrase, error.status), headers=kept)
 
 

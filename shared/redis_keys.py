@@ -3,7 +3,7 @@
 from typing import Final
 
 CLICK_STREAM: Final = "clicks"
-"""Stream; each entry carries `CLICK_FIELD`, some click events (`shared/click_events.py`). No lifetime: never evicted."""
+"""Stream; an entry carries `CLICK_FIELD`, some click events (`shared/click_events.py`). No lifetime: never evicted."""
 
 CLICK_FIELD: Final = b"e"
 

@@ -1,6 +1,5 @@
 """What an application opens and closes: Postgres and Redis, each under a typed key."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -63,5 +62,5 @@ def redis_errors() -> Iterator[None]:
     """Turn what a Redis client raises into StoreUnavailable."""
     try:
         yield
-    except (RedisError, OSError, asyncio.TimeoutError) as fault:
+    except (TimeoutError, RedisError, OSError) as fault:
         raise StoreUnavailable("Redis did not answer in time.") from fault

@@ -9,12 +9,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from redis.asyncio import Redis
-
 from shared import redis_keys
 from shared.iri import to_uri
 from shared.models import Link, Route
-from shared.resources import redis_errors
+from shared.resources import RedisClient, redis_errors
 
 _PUT_IF_NEWER: Final = """
 for i, key in ipairs(KEYS) do
@@ -73,15 +71,15 @@ def decode(record: bytes) -> Route:
 class RouteRecords:
     """The records of one Redis."""
 
-    def __init__(self, redis: "Redis[bytes]") -> None:
+    def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
         self._put = redis.register_script(_PUT_IF_NEWER)
 
     async def get(self, domain: str, codes: Sequence[str]) -> list[bytes | None]:
         """The raw records of some codes, in their order, in one round trip; None where there is none."""
         with redis_errors():
-            records: list[bytes | None] = await self._redis.mget([redis_keys.route(domain, code) for code in codes])
-        return records
+            records: Any = await self._redis.mget([redis_keys.route(domain, code) for code in codes])
+        return list(records)
 
     async def put(self, routes: Sequence[tuple[str, str, Route, int]]) -> None:
         """Write (domain, code, route, lifetime in seconds) of each, unless Redis holds a newer one already.

@@ -4,7 +4,8 @@ Every variable is described in `docs/configuration.md`; a test compares the two.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self, TypeVar
@@ -83,10 +84,10 @@ class Environment:
         self._faults.append(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
         return default
 
-    def words(self, name: str, default: str, *, forbidden: Set[str] = frozenset()) -> tuple[str, ...]:
+    def words(self, name: str, default: str, *, forbidden: AbstractSet[str] = frozenset()) -> tuple[str, ...]:
         """Some words with spaces or commas between them, in lower case."""
         words = tuple((self._read(name) or default).replace(",", " ").lower().split())
-        if wrong := forbidden.intersection(words):
+        if wrong := forbidden & set(words):
             self._faults.append(f"{name} must not contain {', '.join(sorted(wrong))}.")
         return words
 

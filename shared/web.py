@@ -5,10 +5,11 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from shared import problems
 from shared.errors import BodyTooLarge, BoltLinkError, MalformedJson, WrongContentType
@@ -18,7 +19,6 @@ from shared.problems import Problem
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Page = Callable[[web.Request, Problem], str | None]
 """What a person gets instead of a problem document: HTML, or None where the document will do."""
 
@@ -35,7 +35,7 @@ def request_id(request: web.Request) -> str:
     return given if _REQUEST_ID.match(given) else uuid.uuid4().hex
 
 
-def create_edge(page: Page | None = None) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def create_edge(page: Page | None = None) -> Middleware:
     """The only middleware around every handler: whatever happens inside, the client gets an answer that says so."""
 
     @web.middleware

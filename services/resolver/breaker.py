@@ -1,4 +1,4 @@
-"""A store that has just failed is left alone for a moment, so that its failure does not cost every request its limit."""
+"""A store that has just failed is left alone for a moment, so that not every request waits for its limit."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Clicks into the stream; into the spool when Redis is away. A redirect is answered once its click is held by either."""
+"""Clicks into the stream, or the spool when Redis is away. A redirect is answered once its click is held."""
 
 import logging
 from collections.abc import Sequence

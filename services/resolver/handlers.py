@@ -62,7 +62,7 @@ async def _within_limit(request: web.Request, route: Route, target: Target, *, c
 
 
 def _event(request: web.Request, link_id: int) -> bytes:
-    """The click, with the id and the time that nginx gave the request: a repeat at another resolver is the same click."""
+    """The click, with nginx's id and time of the request: a repeat at another resolver is the same click."""
     headers = request.headers
     start = _START.match(headers.get("X-Request-Start", ""))
     return click_events.encode(

@@ -31,7 +31,7 @@ class Found:
 
 
 class Lookup:
-    """Finds routes. Lookups that wait together share one round trip; those of one code share one question to Postgres."""
+    """Finds routes. Lookups that wait together share a round trip; those of one code share a question to Postgres."""
 
     def __init__(
         self, records: RouteRecords, database: Database, breaker: Breaker, *, link_lifetime: int, miss_lifetime: int
@@ -85,7 +85,7 @@ class Lookup:
         return route
 
     async def _fill(self, code: str, route: Route) -> None:
-        """Remember in Redis what Postgres said, also that there is nothing. Redis refuses it if it knows something newer."""
+        """Remember in Redis what Postgres said, also that there is nothing; a newer record there stays."""
         lifetime = self._miss_lifetime if route.version == 0 else self._link_lifetime
         try:
             await self._records.put([(DEFAULT_DOMAIN, code, route, lifetime)])

@@ -1,7 +1,7 @@
 """A resolver's numbers: plain on the redirect's path, handed to aioprometheus when /metrics is read."""
 
 from aiohttp import web
-from aioprometheus import Counter, Gauge, Registry
+from aioprometheus.collectors import Counter, Gauge, Registry
 
 from services.resolver.clicks import Clicks
 from services.resolver.lookup import Source

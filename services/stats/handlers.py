@@ -12,8 +12,15 @@ from shared.repositories import reports as rows
 from shared.repositories.reports import DIMENSIONS, ClickFilter
 from shared.resources import DATABASE
 from shared.schemas.parsing import parse_query
-from shared.schemas.stats import FilterQuery, LimitedQuery, TimeseriesQuery, TopSchema, TotalsSchema
-from shared.schemas.stats import BreakdownSchema, TimeseriesSchema
+from shared.schemas.stats import (
+    BreakdownSchema,
+    FilterQuery,
+    LimitedQuery,
+    TimeseriesQuery,
+    TimeseriesSchema,
+    TopSchema,
+    TotalsSchema,
+)
 from shared.web import json_response
 
 SETTINGS = web.AppKey("SETTINGS", StatsSettings)
@@ -60,12 +67,16 @@ async def link_breakdown(request: web.Request) -> web.Response:
 async def top(request: web.Request) -> web.Response:
     """The links with the most clicks."""
     query = parse_query(LimitedQuery(), request.query)
-    found = await rows.top_links(
-        request.app[DATABASE], query["filter"], domain=DEFAULT_DOMAIN, limit=query["limit"]
-    )
+    found = await rows.top_links(request.app[DATABASE], query["filter"], domain=DEFAULT_DOMAIN, limit=query["limit"])
     public_url = request.app[SETTINGS].public_url
     listed = [
-        {"code": link.code, "short_url": f"{public_url}/{link.code}", "url": link.url, "title": link.title, "clicks": link.clicks}
+        {
+            "code": link.code,
+            "short_url": f"{public_url}/{link.code}",
+            "url": link.url,
+            "title": link.title,
+            "clicks": link.clicks,
+        }
         for link in found
     ]
     return json_response(_dumped(TopSchema(), {"links": listed}))
@@ -77,9 +88,7 @@ async def _for_link(request: web.Request, wanted: ClickFilter) -> ClickFilter:
 
 async def _timeseries(request: web.Request, query: dict[str, Any], wanted: ClickFilter) -> web.Response:
     interval, tz = query["interval"], query["tz"]
-    buckets = await reports.timeseries(
-        request.app[DATABASE], wanted, interval=interval, tz=tz, now=datetime.now(UTC)
-    )
+    buckets = await reports.timeseries(request.app[DATABASE], wanted, interval=interval, tz=tz, now=datetime.now(UTC))
     return json_response(_dumped(TimeseriesSchema(), {"interval": interval, "tz": tz, "buckets": buckets}))
 
 
@@ -87,9 +96,7 @@ async def _breakdown(request: web.Request, query: dict[str, Any], wanted: ClickF
     dimension = request.match_info["dimension"]
     if dimension not in DIMENSIONS:
         raise web.HTTPNotFound
-    values, total = await rows.per_value(
-        request.app[DATABASE], wanted, dimension=dimension, limit=query["limit"]
-    )
+    values, total = await rows.per_value(request.app[DATABASE], wanted, dimension=dimension, limit=query["limit"])
     shares = [{"value": value, "clicks": clicks, "share": round(clicks / total, 6)} for value, clicks in values]
     return json_response(_dumped(BreakdownSchema(), {"dimension": dimension, "total": total, "values": shares}))
 

@@ -1,7 +1,7 @@
 """The consumer's numbers."""
 
 from aiohttp import web
-from aioprometheus import Counter, Gauge, Registry
+from aioprometheus.collectors import Counter, Gauge, Registry
 
 from services.stats.consumer import Counted
 from services.stats.stream import ClickStream
@@ -15,12 +15,14 @@ class ConsumerMetrics:
     def __init__(self, registry: Registry) -> None:
         self._clicks = Counter(
             "boltlink_clicks_total",
-            "Clicks that arrived: fresh ones were counted now, known ones before (or their link is purged), broken ones not.",
+            "Clicks that arrived: fresh (counted), known (counted before, or the link is purged), broken.",
             registry=registry,
         )
         for result in ("fresh", "known", "broken"):
             self._clicks.set({"result": result}, 0)
-        self._entries = Gauge("boltlink_stream_entries", "Entries of the stream that are not counted yet.", registry=registry)
+        self._entries = Gauge(
+            "boltlink_stream_entries", "Entries of the stream that are not counted yet.", registry=registry
+        )
         self._pending = Gauge("boltlink_stream_pending", "Those of them that a consumer has taken.", registry=registry)
         self._age = Gauge("boltlink_stream_age_seconds", "How long the oldest of them has waited.", registry=registry)
 

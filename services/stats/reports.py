@@ -31,9 +31,7 @@ async def for_link(database: Database, code: str, wanted: ClickFilter) -> ClickF
     return replace(wanted, link_id=link.id)
 
 
-async def timeseries(
-    database: Database, wanted: ClickFilter, *, interval: str, tz: str, now: datetime
-) -> list[Bucket]:
+async def timeseries(database: Database, wanted: ClickFilter, *, interval: str, tz: str, now: datetime) -> list[Bucket]:
     """Clicks by time, from `from` (or the first click) to `to` (or now). Raises InvalidInput for too many buckets."""
     start = wanted.start or await reports.first_click(database, wanted) or now
     end = wanted.end or max(now, start) + timedelta(microseconds=1)
@@ -50,7 +48,9 @@ def bucket_starts(start: datetime, end: datetime, interval: str, zone: ZoneInfo)
     while moment.astimezone(UTC) < end:
         count += 1
         if count > BUCKETS_MOST:
-            raise InvalidInput({"interval": [f"Gives more than {BUCKETS_MOST:,} buckets; choose a longer one, or a shorter period."]})
+            raise InvalidInput(
+                {"interval": [f"Gives more than {BUCKETS_MOST:,} buckets; choose a longer one, or a shorter period."]}
+            )
         yield moment.astimezone(UTC)
         moment = _next(moment, interval)
 

@@ -81,7 +81,7 @@ class ClickStream:
         """What waits. Raises StoreUnavailable."""
         with redis_errors():
             entries = await self._redis.xlen(redis_keys.CLICK_STREAM)
-            first = await self._redis.xrange(redis_keys.CLICK_STREAM, count=1)
+            first: Any = await self._redis.xrange(redis_keys.CLICK_STREAM, count=1)
             seconds, microseconds = await self._redis.time()
             try:
                 pending = (await self._redis.xpending(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP))["pending"]

@@ -25,7 +25,10 @@ _CLEANING_INTERVAL = 3_600.0
 def create_api(settings: WriterSettings) -> web.Application:
     """The API that makes and changes links."""
     app, _ = create_application(
-        "writer", settings.instance, gate=create_gate(operations.scopes(operations.WRITER)), body_limit=settings.body_limit
+        "writer",
+        settings.instance,
+        gate=create_gate(operations.scopes(operations.WRITER)),
+        body_limit=settings.body_limit,
     )
     app[handlers.SETTINGS] = settings
     app.cleanup_ctx.extend([open_database(settings.database), open_redis(settings.redis), _open_records])

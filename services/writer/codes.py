@@ -11,8 +11,11 @@ TRIES: Final = 5
 """How many random codes are tried. With a billion links one of five is free but for one time in 10^12."""
 
 RESERVED: Final = frozenset(
-    "admin api app assets dashboard docs domains favicon health import keys links live login logout metrics openapi"
-    " problems qr ready robots static stats stub_status tags webhooks www".split()
+    {
+        *("links", "tags", "keys", "domains", "stats", "dashboard", "docs", "openapi", "problems"),
+        *("health", "ready", "metrics", "stub_status", "robots", "favicon", "qr"),
+        *("admin", "api", "app", "assets", "static", "login", "logout", "import", "live", "webhooks", "www"),
+    }
 )
 """Words that are, or may become, paths of our own; in any case (of letters)."""
 

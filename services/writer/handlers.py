@@ -136,7 +136,9 @@ async def docs(_request: web.Request) -> web.Response:
     return web.Response(
         text=_DOCS_PAGE,
         content_type="text/html",
-        headers={"Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"},
+        headers={
+            "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+        },
     )
 
 

@@ -1,7 +1,7 @@
 """The relay's numbers."""
 
 from aiohttp import web
-from aioprometheus import Counter, Gauge, Registry
+from aioprometheus.collectors import Counter, Gauge, Registry
 
 from shared.metrics import READINGS
 from shared.repositories import outbox

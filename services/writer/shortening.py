@@ -109,7 +109,7 @@ async def restore(database: Database, code: str) -> Link:
 
 
 async def purge(database: Database, code: str, *, based_on: Versions) -> Link:
-    """Remove a link and its clicks for good; what is returned is its last version. Raises LinkNotFound or LinkChanged."""
+    """Remove a link and its clicks for good; its last version. Raises LinkNotFound or LinkChanged."""
     async with database.transaction() as conn:
         link = await _locked(conn, code, based_on)
         version = await links.purge(conn, link)
@@ -125,14 +125,14 @@ async def _find_or_make(conn: Connection, wanted: NewLink, *, owner_id: int, reu
             return 200, equal
     try:
         for code in candidates(wanted.code):
-            link = await links.insert(
-                conn, domain=DEFAULT_DOMAIN, code=code, owner_id=owner_id, options=wanted.options
-            )
+            link = await links.insert(conn, domain=DEFAULT_DOMAIN, code=code, owner_id=owner_id, options=wanted.options)
             if link is not None:
                 return 201, await _told(conn, link)
     except UniqueViolation as fault:
         raise ExternalIdTaken("Another link has this external_id.") from fault
-    raise CodeTaken(f"The code {wanted.code} is already in use." if wanted.code else "No free code was found; try again.")
+    raise CodeTaken(
+        f"The code {wanted.code} is already in use." if wanted.code else "No free code was found; try again."
+    )
 
 
 async def _locked(conn: Connection, code: str, based_on: Versions) -> Link:

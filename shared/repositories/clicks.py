@@ -49,7 +49,7 @@ async def insert_new(conn: Connection, clicks: Sequence[Click]) -> list[Click]:
 
 
 async def add_counts(conn: Connection, counts: Iterable[BucketCount]) -> None:
-    """Add to the counts of buckets and of whole links. Rows are taken in one order, so that two consumers never block."""
+    """Add to the counts of buckets and of whole links. Rows are taken in one order: consumers cannot deadlock."""
     ordered = sorted(counts)
     await conn.execute(
         """

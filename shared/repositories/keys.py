@@ -67,9 +67,10 @@ async def all_valid(database: Database) -> list[ApiKey]:
 
 async def revoke(database: Database, key_id: int) -> bool:
     """End a key; False when there is none of that id."""
-    return await database.execute(
-        "UPDATE api_keys SET revoked_at = now() WHERE id = %s AND revoked_at IS NULL", [key_id]
-    ) == 1
+    return (
+        await database.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s AND revoked_at IS NULL", [key_id])
+        == 1
+    )
 
 
 async def any_ever(database: Database) -> bool:

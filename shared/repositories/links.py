@@ -234,7 +234,10 @@ async def page(
     Deleted links are left out unless `status` asks for them. Keyset: rows that come and go shift nothing.
     """
     column, kind = _SORTS[sort]
-    conditions = ["l.domain = %(domain)s", "l.deleted_at IS NOT NULL" if status == "deleted" else "l.deleted_at IS NULL"]
+    conditions = [
+        "l.domain = %(domain)s",
+        "l.deleted_at IS NOT NULL" if status == "deleted" else "l.deleted_at IS NULL",
+    ]
     if q:
         pattern = "l.code ILIKE %(q)s OR l.url ILIKE %(q)s OR l.title ILIKE %(q)s"
         conditions.append(f"({pattern} OR EXISTS (SELECT FROM unnest(l.tags) tag WHERE tag ILIKE %(q)s))")

@@ -24,7 +24,7 @@ async def append(conn: Connection, *, domain: str, code: str, version: int) -> N
 
 
 async def take(conn: Connection, limit: int) -> list[Message]:
-    """Remove the oldest messages for good when the transaction commits; those that another relay holds are left to it."""
+    """Take the oldest messages, for good once the transaction commits; those that another relay holds are its own."""
     rows = await conn.fetch_all(
         """
         DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)

@@ -85,7 +85,7 @@ async def first_click(database: Database, wanted: ClickFilter) -> datetime | Non
 
 
 async def per_bucket(database: Database, wanted: ClickFilter, *, interval: str, tz: str) -> dict[datetime, int]:
-    """Clicks by the beginning of their minute, hour, day, week (Monday) or month in a time zone; empty ones left out."""
+    """Clicks by the beginning of their minute, hour, day, week (Monday) or month in a zone; empty ones left out."""
     source, values = _source(wanted, fine=interval == "minute")
     rows = await database.fetch_all(
         f"""

@@ -1,12 +1,13 @@
 """Links in requests and answers."""
 
+from dataclasses import fields as dataclass_fields
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates
 
-from shared.models import LINK_STATUSES, Link
+from shared.models import LINK_STATUSES, Link, LinkOptions
 from shared.repositories.links import SORTS
-from shared.schemas.fields import Moment, QueryBoolean, StrictBoolean, Text
+from shared.schemas.fields import Moment, QueryBoolean, StrictBoolean, Text, format_moment
 from shared.schemas.targets import LENGTH_LIMIT, TargetPolicy
 
 CODE_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
@@ -33,7 +34,10 @@ class LinkOptionsSchema(Schema):
     notes = Text(allow_none=True, multiline=True, validate=validate.Length(max=4_096))
     tags = fields.List(_TAG, allow_none=True, validate=validate.Length(max=32))
     redirect_status = fields.Integer(
-        strict=True, allow_none=True, validate=validate.OneOf((301, 302, 307, 308)), metadata={"description": "Default 302."}
+        strict=True,
+        allow_none=True,
+        validate=validate.OneOf((301, 302, 307, 308)),
+        metadata={"description": "Default 302."},
     )
     valid_since = Moment(allow_none=True, metadata={"description": "Before this time the link leads nowhere (404)."})
     valid_until = Moment(allow_none=True, metadata={"description": "From this time on the link is gone (410)."})
@@ -108,11 +112,14 @@ class LinkSchema(LinkOptionsSchema):
     has_password = fields.Boolean(required=True)
 
 
+_OPTION_NAMES: Final = tuple(field.name for field in dataclass_fields(LinkOptions))
+
+
 def dump_link(link: Link, public_url: str) -> dict[str, Any]:
     """A link as it is answered."""
     options = link.options
     document: dict[str, Any] = {"code": link.code, "short_url": f"{public_url}/{link.code}"}
-    document |= {name: getattr(options, name) for name in LinkOptionsSchema._declared_fields}
+    document |= {name: getattr(options, name) for name in _OPTION_NAMES}
     document["tags"] = list(options.tags)
     document |= {"status": link.status, "clicks": link.clicks, "has_password": False, "version": link.version}
     for name, moment in (
@@ -121,11 +128,8 @@ def dump_link(link: Link, public_url: str) -> dict[str, Any]:
         ("created_at", link.created_at),
         ("updated_at", link.updated_at),
     ):
-        document[name] = _MOMENT._serialize(moment, None, None)
+        document[name] = moment and format_moment(moment)
     return document
-
-
-_MOMENT: Final = Moment()
 
 
 class LinkPageSchema(Schema):
@@ -151,13 +155,28 @@ class ListQuery(Schema):
     """The filters and orders of `GET /links`."""
 
     limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=LIMIT_MOST))
-    cursor = Text(validate=validate.Length(min=1, max=1_024), metadata={"description": "`next_cursor` of the page before."})
-    q = Text(
-        validate=validate.Length(min=1, max=256), metadata={"description": "Part of the code, URL, title or a tag; case does not matter."}
+    cursor = Text(
+        validate=validate.Length(min=1, max=1_024), metadata={"description": "`next_cursor` of the page before."}
     )
-    tag = fields.List(_TAG, load_default=[], validate=validate.Length(max=32), metadata={"repeatable": True, "description": "All of these tags."})
-    any_tag = fields.List(_TAG, load_default=[], validate=validate.Length(max=32), metadata={"repeatable": True, "description": "At least one of these tags."})
-    status = fields.String(validate=validate.OneOf(LINK_STATUSES), metadata={"description": "Deleted links come only with `deleted`."})
+    q = Text(
+        validate=validate.Length(min=1, max=256),
+        metadata={"description": "Part of the code, URL, title or a tag; case does not matter."},
+    )
+    tag = fields.List(
+        _TAG,
+        load_default=[],
+        validate=validate.Length(max=32),
+        metadata={"repeatable": True, "description": "All of these tags."},
+    )
+    any_tag = fields.List(
+        _TAG,
+        load_default=[],
+        validate=validate.Length(max=32),
+        metadata={"repeatable": True, "description": "At least one of these tags."},
+    )
+    status = fields.String(
+        validate=validate.OneOf(LINK_STATUSES), metadata={"description": "Deleted links come only with `deleted`."}
+    )
     created_after = Moment()
     created_before = Moment()
     sort = fields.String(

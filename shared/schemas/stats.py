@@ -49,7 +49,11 @@ class FilterQuery(Schema):
     to = MomentOrDate(
         metadata={"description": "Only clicks before then: RFC 3339, or a date in `tz`, which is then included."}
     )
-    tz = Text(load_default="UTC", validate=validate.Length(max=64), metadata={"description": "A name of the IANA time zone database."})
+    tz = Text(
+        load_default="UTC",
+        validate=validate.Length(max=64),
+        metadata={"description": "A name of the IANA time zone database."},
+    )
     bots = fields.String(load_default="exclude", validate=validate.OneOf(BOTS))
     referrer = Values(metadata={"description": "Values by comma; -VALUE leaves one out."})
     browser = Values(metadata={"description": "As `referrer`."})
