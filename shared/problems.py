@@ -90,11 +90,16 @@ def of_http_error(error: web.HTTPException) -> Problem:
     """The answer to what aiohttp itself refuses: no such path, no such method. Its headers, such as Allow, are kept."""
     if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return of_error(errors.BodyTooLarge())
-    phrase = HTTPStatus(error.status).phrase
     kept = {
         name: value for name, value in error.headers.items() if name.lower() not in ("content-type", "content-length")
     }
-    return Problem(kind=ProblemType(phrase.lower().replace(" ", "-"), phrase, error.status), headers=kept)
+    return of_status(error.status, kept)
+
+
+def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
+    """The answer to what HTTP itself has a status for, and we have nothing to add to."""
+    phrase = HTTPStatus(status).phrase
+    return Problem(kind=ProblemType(phrase.lower().replace(" ", "-"), phrase, status), headers=headers)
 
 
 def of_fault() -> Problem:

@@ -25,8 +25,6 @@ Page = Callable[[web.Request, Problem], str | None]
 INSTANCE_ID = web.AppKey("INSTANCE_ID", str)
 
 _REQUEST_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
-_LINE_LIMIT: Final = 32_768
-"""Longest request line and header that a service reads; nginx lets no longer one through."""
 
 
 def request_id(request: web.Request) -> str:
@@ -126,16 +124,4 @@ def json_response(document: Any, *, status: int = 200, headers: dict[str, str] |
         body=json.dumps(document, ensure_ascii=False).encode(),
         content_type="application/json",
         headers=headers,
-    )
-
-
-def serve(app: web.Application) -> web.AppRunner:
-    """How gunicorn's worker serves an application; the access log is nginx's."""
-    return web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=75,  # longer than nginx keeps a connection, so that it is nginx who closes
-        shutdown_timeout=15,
-        max_line_size=_LINE_LIMIT,
-        max_field_size=_LINE_LIMIT,
     )

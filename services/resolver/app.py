@@ -20,7 +20,7 @@ from shared.metrics import READINGS
 from shared.ops import ENOUGH_STORES
 from shared.resources import DATABASE, REDIS, CleanupContext, open_database, open_redis
 from shared.route_records import RouteRecords
-from shared.web import serve
+from shared.serving import serve
 
 _FEED_INTERVAL = 0.5
 

@@ -19,7 +19,7 @@ from shared.auth import create_gate
 from shared.background import keep_doing
 from shared.metrics import READINGS
 from shared.resources import DATABASE, REDIS, CleanupContext, open_database, open_redis
-from shared.web import serve
+from shared.serving import serve
 
 _PARTITIONS_INTERVAL = 3_600.0
 _PAUSE_AFTER_FAILURE = 0.5

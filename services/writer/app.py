@@ -17,7 +17,7 @@ from shared.background import keep_doing
 from shared.repositories import idempotency
 from shared.resources import DATABASE, REDIS, open_database, open_redis
 from shared.route_records import RouteRecords
-from shared.web import serve
+from shared.serving import serve
 
 _CLEANING_INTERVAL = 3_600.0
 
