@@ -47,6 +47,19 @@ def up(settings: LocalSettings) -> str | None:
 
 
 def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> str | None:
+    start_stores(settings, servers, supervisor, start=start)
+    with step("Bringing the database up to date"):
+        postgres.make_database(settings, servers)
+        run_python(settings, "shared.migrate", what="The migrations failed")
+    with step("Starting the services and nginx"):
+        for name in [*settings.http_ports, DOOR]:
+            supervisor.ensure_started(name)
+        wait_ready(settings)
+    return first_key(settings)
+
+
+def start_stores(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> None:
+    """Write the configuration and see to it that PostgreSQL and Redis run; `start`: supervisord as well."""
     write_all(settings, servers)
     if postgres.make_cluster(settings, servers):
         print("  Made a PostgreSQL cluster.", flush=True)
@@ -59,14 +72,6 @@ def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, st
         wait_until(
             lambda: postgres.answers(settings, servers), f"PostgreSQL does not answer; see {settings.logs}/postgres.log"
         )
-    with step("Bringing the database up to date"):
-        postgres.make_database(settings, servers)
-        run_python(settings, "shared.migrate", what="The migrations failed")
-    with step("Starting the services and nginx"):
-        for name in [*settings.http_ports, DOOR]:
-            supervisor.ensure_started(name)
-        wait_ready(settings)
-    return first_key(settings)
 
 
 def down(settings: LocalSettings) -> bool:

@@ -1,0 +1,46 @@
+"""Things that tests need, stating only what matters to them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from services.writer.keys import make_key
+from services.writer.shortening import shorten
+from shared.database import Database
+from shared.models import ClickEvent, Link, LinkOptions, NewLink, Scope
+from shared.schemas.links import dump_link
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+async def make_owner(database: Database, *scopes: Scope) -> int:
+    """The id of a new API key."""
+    key, _ = await make_key(database, name="owner", scopes=scopes or ("admin",))
+    return key.id
+
+
+async def make_link(database: Database, *, owner_id: int, code: str | None = None, **options: Any) -> Link:
+    """A new link, made by the writer's own rules."""
+    options.setdefault("url", "https://example.com/")
+    shortened = await shorten(
+        database,
+        NewLink(code=code, options=LinkOptions(**options)),
+        owner_id=owner_id,
+        reuse=False,
+        idempotency_key=None,
+        present=lambda link: dump_link(link, "http://short.test"),
+    )
+    assert shortened.link is not None
+    return shortened.link
+
+
+def click_event(link_id: int, number: int = 1, **fields: Any) -> ClickEvent:
+    """A click event; different numbers are different clicks."""
+    values: dict[str, Any] = {
+        "id": f"{number:032x}",
+        "at_ms": int(NOON.timestamp() * 1000) + number,
+        "link_id": link_id,
+        "address": "192.0.2.1",
+        "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+        "referrer": "",
+    }
+    return ClickEvent(**(values | fields))
