@@ -107,8 +107,10 @@ def _restore(settings: LocalSettings, options: argparse.Namespace) -> None:
 def _demo(settings: LocalSettings, _options: argparse.Namespace) -> None:
     runtime.require_running(Supervisor(settings))
     python = ensure_venv("dev")  # more packages, so more real URLs
-    key = runtime.run_python(settings, "services.writer.keys", "make", "--name", "demo", what="No key was made")
-    env = {**os.environ, "BOLTLINK_URL": settings.public_url, "BOLTLINK_KEY": key}
+    scopes = ["--scope", "links:write", "--scope", "stats:read"]
+    words = ["make", "--name", "demo", "--hours", "1", *scopes]
+    key = runtime.run_python(settings, "services.writer.keys", *words, what="No key was made")
+    env = {**os.environ, "BOLTLINK_URL": settings.door_url, "BOLTLINK_KEY": key}
     os.chdir(CHECKOUT)
     os.execve(str(python), [str(python), "-m", "demo"], env)
 

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import socket
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -103,8 +102,8 @@ def wait_ready(settings: LocalSettings) -> None:
     late: list[str] = []
 
     def all_ready() -> bool:
-        late[:] = [name for name, port in settings.http_ports.items() if not _is_ready(port)]
-        if not late and not _is_ready(settings.port, settings.listen):
+        late[:] = [name for name, port in settings.http_ports.items() if not _is_ready(_inner(port))]
+        if not late and not _is_ready(settings.door_url):
             late.append("nginx")
         return not late
 
@@ -173,24 +172,27 @@ def _is_taken(port: int) -> bool:
     return False
 
 
-def _get(port: int, path: str, host: str = "127.0.0.1") -> str | None:
-    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104  # compared, not bound
+def _get(url: str) -> str | None:
     try:
-        with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=3) as answer:
+        with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310  # always http
             return str(answer.read().decode())
-    except (OSError, HTTPException, urllib.error.HTTPError):
+    except (OSError, HTTPException):
         return None
 
 
-def _is_ready(port: int, host: str = "127.0.0.1") -> bool:
-    text = _get(port, "/ready", host)
+def _is_ready(base_url: str) -> bool:
+    text = _get(f"{base_url}/ready")
     return text is not None and json.loads(text)["status"] == "ready"
 
 
+def _inner(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
 def _is_back(port: int, before: str | None) -> bool:
-    return _started_at(port) not in (None, before) and _is_ready(port)
+    return _started_at(port) not in (None, before) and _is_ready(_inner(port))
 
 
 def _started_at(port: int) -> str | None:
-    found = re.search(r"^boltlink_start_seconds (\S+)", _get(port, "/metrics") or "", re.MULTILINE)
+    found = re.search(r"^boltlink_start_seconds (\S+)", _get(f"{_inner(port)}/metrics") or "", re.MULTILINE)
     return found[1] if found else None

@@ -18,6 +18,8 @@ PASSED_ON: Final = (
     "DATABASE_CONNECT_TIMEOUT",
     "DATABASE_STATEMENT_TIMEOUT",
     "REDIS_TIMEOUT",
+    "KEY_RATE_LIMIT",
+    "ADDRESS_RATE_LIMIT",
     "TARGET_SCHEMES",
     "OWN_HOSTS",
     "BODY_LIMIT",
@@ -60,6 +62,11 @@ class LocalSettings:
     @property
     def secrets(self) -> Path:
         return self.state / "secrets"
+
+    @property
+    def door_url(self) -> str:
+        """The door as this machine itself reaches it."""
+        return f"http://{'127.0.0.1' if self.listen in ('0.0.0.0', '::') else self.listen}:{self.port}"  # noqa: S104
 
     @property
     def supervisor_port(self) -> int:

@@ -10,9 +10,11 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from shared.errors import Forbidden, StoreUnavailable, Unauthenticated
+from shared.limits import Limiter, LimitSettings
 from shared.models import ApiKey, Scope
 from shared.repositories import keys
 from shared.resources import DATABASE
+from shared.web import client_address
 
 log = logging.getLogger(__name__)
 
@@ -66,22 +68,34 @@ async def _note_use(app: web.Application, key_id: int) -> None:
         log.warning("the last use of key %d was not noted", key_id)
 
 
-def create_gate(scopes: Mapping[str, Scope | None]) -> Middleware:
-    """A middleware that lets a request through whose key has the scope of its route.
+def create_gate(scopes: Mapping[str, Scope | None], limits: LimitSettings) -> Middleware:
+    """A middleware that lets a request through whose key has the scope of its route, and asks no more than it may.
 
     `scopes` maps the names of routes to what they need; a route that it does not know is open, as are probes and 404s.
     """
     ring = KeyRing()
+    keys_limiter = Limiter(limits.key)
+    strangers_limiter = Limiter(limits.address)
 
     @web.middleware
     async def gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         scope = scopes.get(request.match_info.route.name or "")
-        if scope is not None:
+        if scope is None:
+            return await handler(request)
+        address = client_address(request)
+        strangers_limiter.check(address)
+        try:
             key = await ring.find(request.app, bearer(request))
-            if scope not in key.scopes and "admin" not in key.scopes:
-                raise Forbidden(f"This call needs the scope {scope}; the key has {', '.join(key.scopes) or 'none'}.")
-            request[CALLER] = key
-        return await handler(request)
+        except Unauthenticated:
+            strangers_limiter.take(address)
+            raise
+        headers = keys_limiter.take(str(key.id))
+        if scope not in key.scopes and "admin" not in key.scopes:
+            raise Forbidden(f"This call needs the scope {scope}; the key has {', '.join(key.scopes) or 'none'}.")
+        request[CALLER] = key
+        response = await handler(request)
+        response.headers.update(headers)
+        return response
 
     return gate
 

@@ -70,9 +70,10 @@ class Forbidden(BoltLinkError):
 class TooManyRequests(BoltLinkError):
     """The key or the address asked more often than it may."""
 
-    def __init__(self, detail: str, retry_after: int) -> None:
+    def __init__(self, detail: str, retry_after: int, headers: Mapping[str, str]) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
+        self.headers = headers
 
 
 class StoreUnavailable(BoltLinkError):

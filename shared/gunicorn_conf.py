@@ -12,4 +12,16 @@ control_socket_disable = True  # all instances of a machine would share one path
 accesslog = None  # nginx keeps the access log
 errorlog = "-"
 loglevel = os.environ.get("LOG_LEVEL", "info").lower()
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "shared.logs.JsonFormatter", "instance_id": os.environ.get("INSTANCE_ID", "boltlink")}
+    },
+    "handlers": {"json": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"level": os.environ.get("LOG_LEVEL", "INFO").upper(), "handlers": ["json"]},
+    "loggers": {
+        name: {"level": "INFO", "handlers": [], "propagate": True} for name in ("gunicorn.error", "gunicorn.access")
+    },
+}
 proc_name = os.environ.get("INSTANCE_ID", "boltlink")

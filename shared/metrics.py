@@ -6,22 +6,20 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
-from aioprometheus.collectors import Collector, Counter, Gauge, MetricsTypes, Registry
+from aioprometheus.collectors import Counter, Gauge, Histogram, Registry
 
 BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper edges of the latency histogram, in seconds."""
 
 
-class LatencyHistogram(Collector):
+class LatencyHistogram(Histogram):
     """A Prometheus histogram that is filled by adding to a list."""
-
-    kind = MetricsTypes.histogram
 
     def __init__(self, name: str, doc: str, registry: Registry) -> None:
         super().__init__(name, doc, registry=registry)
         self._series: dict[str, list[float]] = {}
 
-    def observe(self, route: str, seconds: float) -> None:
+    def note(self, route: str, seconds: float) -> None:
         series = self._series.get(route)
         if series is None:
             series = self._series[route] = [0.0] * (len(BUCKETS) + 2)
@@ -57,7 +55,7 @@ class RequestMetrics:
         """Count one request. Called for every request, so it touches plain numbers only."""
         key = (route, status)
         self._counts[key] = self._counts.get(key, 0) + 1
-        self._latency.observe(route, seconds)
+        self._latency.note(route, seconds)
 
     def hand_over(self) -> None:
         """Give the registry the numbers of this moment."""

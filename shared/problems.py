@@ -77,7 +77,7 @@ def of_error(error: errors.BoltLinkError) -> Problem:
     elif isinstance(error, errors.StoreUnavailable):
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     elif isinstance(error, errors.TooManyRequests):
-        headers["Retry-After"] = str(error.retry_after)
+        headers |= {"Retry-After": str(error.retry_after), **error.headers}
     return Problem(
         kind=CATALOGUE[type(error)],
         detail=error.detail,

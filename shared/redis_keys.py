@@ -19,8 +19,3 @@ BROKEN_LIMIT: Final = 100_000
 def route(domain: str, code: str) -> str:
     """String; where a code leads, as `shared/route_records.py` writes it. Lives `LINK_LIFETIME`, or `MISS_LIFETIME`."""
     return f"route:{domain}:{code}"
-
-
-def requests(client: str, window: int) -> str:
-    """Counter of API requests of a client (a key, or an address) in one window; lives for that window."""
-    return f"requests:{client}:{window}"

@@ -33,6 +33,11 @@ def request_id(request: web.Request) -> str:
     return given if _REQUEST_ID.match(given) else uuid.uuid4().hex
 
 
+def client_address(request: web.Request) -> str:
+    """Whose request this is, as nginx saw it."""
+    return request.headers.get("X-Real-IP") or request.remote or ""
+
+
 def create_edge(page: Page | None = None) -> Middleware:
     """The only middleware around every handler: whatever happens inside, the client gets an answer that says so."""
 

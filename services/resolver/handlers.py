@@ -19,6 +19,7 @@ from shared.problems import Problem
 from shared.repositories import links
 from shared.resources import DATABASE
 from shared.schemas.links import CODE_PATTERN
+from shared.web import client_address
 
 LOOKUP = web.AppKey("LOOKUP", Lookup)
 CLICKS = web.AppKey("CLICKS", Clicks)
@@ -69,7 +70,7 @@ def _event(request: web.Request, link_id: int) -> bytes:
         event_id=REQUEST_ID.get(),
         at_ms=int(start[1] + start[2]) if start else time.time_ns() // 1_000_000,
         link_id=link_id,
-        address=headers.get("X-Real-IP") or request.remote or "",
+        address=client_address(request),
         user_agent=headers.get("User-Agent", ""),
         referrer=headers.get("Referer", ""),
     )

@@ -27,7 +27,9 @@ _PAUSE_AFTER_FAILURE = 0.5
 
 def create_api(settings: StatsSettings) -> web.Application:
     """The API that shows what was counted."""
-    app, _ = create_application("stats", settings.instance, gate=create_gate(operations.scopes(operations.STATS)))
+    app, _ = create_application(
+        "stats", settings.instance, gate=create_gate(operations.scopes(operations.STATS), settings.limits)
+    )
     app[handlers.SETTINGS] = settings
     app.cleanup_ctx.append(open_database(settings.database))
     app.add_routes(ROUTES)

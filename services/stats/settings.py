@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from shared.limits import LimitSettings
 from shared.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings, public_url
 
 
@@ -14,6 +15,7 @@ class StatsSettings:
     instance: InstanceSettings
     database: DatabaseSettings
     public_url: str
+    limits: LimitSettings
 
     @classmethod
     def from_env(cls, values: Mapping[str, str]) -> Self:
@@ -22,6 +24,7 @@ class StatsSettings:
             instance=InstanceSettings.read(env, default_id="stats-1"),
             database=DatabaseSettings.read(env),
             public_url=public_url(env),
+            limits=LimitSettings.read(env),
         )
         env.finish()
         return settings

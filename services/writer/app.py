@@ -27,7 +27,7 @@ def create_api(settings: WriterSettings) -> web.Application:
     app, _ = create_application(
         "writer",
         settings.instance,
-        gate=create_gate(operations.scopes(operations.WRITER)),
+        gate=create_gate(operations.scopes(operations.WRITER), settings.limits),
         body_limit=settings.body_limit,
     )
     app[handlers.SETTINGS] = settings

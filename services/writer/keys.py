@@ -7,7 +7,7 @@ import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from shared import logs
@@ -89,7 +89,9 @@ async def _run(settings: KeysSettings, options: argparse.Namespace) -> None:
             if secret:
                 print(secret)
         elif options.command == "make":
-            _, secret = await make_key(database, name=options.name, scopes=options.scope or ["admin"])
+            expires_at = datetime.now(UTC) + timedelta(hours=options.hours) if options.hours else None
+            scopes = options.scope or ["admin"]
+            _, secret = await make_key(database, name=options.name, scopes=scopes, expires_at=expires_at)
             print(secret)
         else:
             await revoke(database, options.id)
@@ -102,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     make = commands.add_parser("make", help="make a key and print it")
     make.add_argument("--name", default="made by hand", help="what the key is for")
     make.add_argument("--scope", action="append", choices=SCOPES, help="may be given again; default: admin")
+    make.add_argument("--hours", type=float, default=0, help="how long it is valid; default: until it is revoked")
     end = commands.add_parser("revoke", help="end a key")
     end.add_argument("id", type=int)
     return parser

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from shared.limits import LimitSettings
 from shared.schemas.targets import NEVER, TargetPolicy, policy
 from shared.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings, public_url
 
@@ -16,6 +17,7 @@ class WriterSettings:
     database: DatabaseSettings
     redis: RedisSettings
     public_url: str
+    limits: LimitSettings
     targets: TargetPolicy
     body_limit: int
     link_lifetime: int
@@ -32,6 +34,7 @@ class WriterSettings:
             database=DatabaseSettings.read(env),
             redis=RedisSettings.read(env, timeout=0.5),
             public_url=address,
+            limits=LimitSettings.read(env),
             targets=targets,
             body_limit=env.integer("BODY_LIMIT", 262_144, least=1_024, most=16 * 2**20),
             link_lifetime=env.integer("LINK_LIFETIME", 7 * 86_400, least=60),

@@ -28,7 +28,7 @@ class LinkOptionsSchema(Schema):
     url = fields.String(
         required=True,
         validate=validate.Length(min=1, max=LENGTH_LIMIT),
-        metadata={"description": "Where the link leads: http or https, any IRI, no credentials.", "format": "iri"},
+        metadata={"description": "Where the link leads: http or https, any IRI, no credentials."},
     )
     title = Text(allow_none=True, validate=validate.Length(max=512))
     notes = Text(allow_none=True, multiline=True, validate=validate.Length(max=4_096))
@@ -50,7 +50,7 @@ class LinkOptionsSchema(Schema):
     expired_url = fields.String(
         allow_none=True,
         validate=validate.Length(min=1, max=LENGTH_LIMIT),
-        metadata={"description": "Where the link leads when it leads no more.", "format": "iri"},
+        metadata={"description": "Where the link leads when it leads no more."},
     )
     forward_query = StrictBoolean(
         allow_none=True, metadata={"description": "Merge the visitor's query into the target's; the visitor's wins."}

@@ -2,10 +2,11 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+import uvloop
 
 from local import postgres
 from local.configuration import database_url
@@ -45,6 +46,11 @@ class Stores:
     def redis_settings(self, timeout: float = 2.0) -> RedisSettings:
         url = f"redis://:{secret(self.settings, 'redis')}@127.0.0.1:{self.settings.redis_port}/0"
         return RedisSettings(url=url, timeout=timeout)
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], uvloop.Loop]]:
+    """The event loop that the services run on: how a driver behaves differs from loop to loop."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,19 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from services.stats.rollups import click_of, per_bucket
 from services.writer.keys import make_key
 from services.writer.shortening import shorten
+from shared import click_events
 from shared.database import Database
-from shared.models import ClickEvent, Link, LinkOptions, NewLink, Scope
+from shared.models import Click, ClickEvent, Link, LinkOptions, NewLink, Scope
+from shared.repositories import clicks
 from shared.schemas.links import dump_link
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+VISITOR_SECRET = b"the visitor secret of the tests"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
 async def make_owner(database: Database, *scopes: Scope) -> int:
@@ -44,3 +50,28 @@ def click_event(link_id: int, number: int = 1, **fields: Any) -> ClickEvent:
         "referrer": "",
     }
     return ClickEvent(**(values | fields))
+
+
+def encoded(event: ClickEvent) -> bytes:
+    """A click event as a resolver writes it."""
+    return click_events.encode(
+        event_id=event.id,
+        at_ms=event.at_ms,
+        link_id=event.link_id,
+        address=event.address,
+        user_agent=event.user_agent,
+        referrer=event.referrer,
+    )
+
+
+def milliseconds(moment: datetime) -> int:
+    """A time as click events give it."""
+    return round(moment.timestamp() * 1000)
+
+
+async def count_clicks(database: Database, *events: ClickEvent) -> list[Click]:
+    """Count clicks as the consumer does, without a stream; those that were new."""
+    async with database.transaction() as conn:
+        fresh = await clicks.insert_new(conn, [click_of(event, VISITOR_SECRET) for event in events])
+        await clicks.add_counts(conn, per_bucket(fresh))
+    return fresh

@@ -29,6 +29,8 @@ def test_settings(folder: Path) -> LocalSettings:
         "BOLTLINK_DATABASE": "boltlink_test",
         "BOLTLINK_ADMIN_KEY": "bl_the-admin-key-of-the-tests",
         "BOLTLINK_DURABLE": "no",
+        "KEY_RATE_LIMIT": "1000000",
+        "ADDRESS_RATE_LIMIT": "1000000",
     }
     return read_settings(environ, checkout=folder)
 

@@ -1,0 +1,36 @@
+"""The whole system on ports of its own, asked through nginx.
+
+With BOLTLINK_URL and BOLTLINK_KEY the tests ask that installation instead, but for those that stop and start things.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from local.settings import LocalSettings
+from tests.support.client import Client, connected
+from tests.support.stack import running_stack
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[LocalSettings]:
+    """A running system of the tests' own."""
+    with running_stack() as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def door(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """The base URL and an admin key of the system under test."""
+    if url := os.environ.get("BOLTLINK_URL"):
+        return url.rstrip("/"), os.environ["BOLTLINK_KEY"]
+    settings: LocalSettings = request.getfixturevalue("stack")
+    return settings.door_url, settings.admin_key
+
+
+@pytest.fixture
+async def client(door: tuple[str, str]) -> AsyncIterator[Client]:
+    """A client with an admin key."""
+    async with connected(*door) as found:
+        yield found

@@ -1,0 +1,88 @@
+"""The commands that a person gives, on the tests' own system."""
+
+import os
+import subprocess
+import sys
+
+from local import backups, runtime
+from local.packages import find_servers
+from local.settings import CHECKOUT, LocalSettings
+from local.supervision import Supervisor
+from tests.support.client import Client
+
+
+def _local(stack: LocalSettings, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """Give a command to the tests' own system, as the Makefile would."""
+    env = {
+        **os.environ,
+        "BOLTLINK_STATE": str(stack.state),
+        "BOLTLINK_PORT": str(stack.port),
+        "BOLTLINK_POSTGRES_PORT": str(stack.postgres_port),
+        "BOLTLINK_REDIS_PORT": str(stack.redis_port),
+        "BOLTLINK_INNER_PORT": str(stack.inner_port),
+        "BOLTLINK_DATABASE": stack.database,
+    }
+    command = [sys.executable, "-m", "local", *words]
+    return subprocess.run(
+        command, cwd=CHECKOUT, env=env, input=text, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def _pids(stack: LocalSettings) -> list[str]:
+    return [process.description.split(",")[0] for process in Supervisor(stack).processes()]
+
+
+def test_a_second_up_changes_nothing(stack: LocalSettings) -> None:
+    before = _pids(stack)
+    runtime.up(stack)
+    assert _pids(stack) == before
+
+
+def test_ps_names_every_process_with_its_port(stack: LocalSettings) -> None:
+    shown = _local(stack, "ps").stdout
+    assert all(name in shown for name in ("nginx", "postgres", "redis", "relay-1", "consumer-1", *stack.http_ports))
+    assert shown.count("RUNNING") == 3 + len(stack.http_ports)
+    assert str(stack.port) in shown
+
+
+async def test_a_key_made_by_hand_works_within_its_scopes(client: Client, stack: LocalSettings) -> None:
+    key = _local(stack, "key", "--name", "by hand", "--scopes", "links:read, stats:read").stdout.strip()
+    headers = {"Authorization": f"Bearer {key}"}
+    assert (await client.ask("GET", "/links?limit=1", headers=headers)).status == 200
+    assert (await client.ask("GET", "/keys", headers=headers)).status == 403
+
+
+def test_psql_and_redis_cli_reach_our_own_servers(stack: LocalSettings) -> None:
+    assert _local(stack, "psql", "--", "-Atc", "SELECT current_database()").stdout.strip() == stack.database
+    assert _local(stack, "redis-cli", "--", "PING").stdout.strip() == "PONG"
+
+
+def test_clean_deletes_nothing_without_a_yes(stack: LocalSettings) -> None:
+    done = _local(stack, "clean", text="no\n")
+    assert done.returncode == 1
+    assert "Nothing was deleted" in done.stderr
+    assert Supervisor(stack).runs
+
+
+def test_a_port_in_use_is_named_with_its_setting(stack: LocalSettings) -> None:
+    env = {**os.environ, "BOLTLINK_STATE": f"{stack.state}-other", "BOLTLINK_PORT": str(stack.port)}
+    done = subprocess.run(
+        [sys.executable, "-m", "local", "up"], cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert f"{stack.port}: choose another with BOLTLINK_PORT" in done.stderr
+    subprocess.run(["rm", "-rf", f"{stack.state}-other"], check=True)  # noqa: S607
+
+
+async def test_a_backup_brings_links_clicks_and_keys_back(client: Client, stack: LocalSettings) -> None:
+    kept = await client.make_link(url="https://example.com/kept")
+    for _ in range(5):
+        await client.follow(kept["code"])
+    servers = find_servers()
+    path = backups.backup(stack, servers, stack.state / "backups")
+    lost = await client.make_link()
+    await client.call("PATCH", f"/links/{kept['code']}", json={"url": "https://example.com/changed"})
+    backups.restore(stack, servers, path)
+    assert (await client.follow(kept["code"])).headers["Location"] == "https://example.com/kept"
+    assert (await client.follow(lost["code"])).status == 404
+    await client.wait_for_clicks(kept["code"], 6)

@@ -1,0 +1,16 @@
+"""The last test: the main job on real input."""
+
+import os
+import subprocess
+import sys
+
+from local.settings import CHECKOUT
+
+
+def test_the_demo_finds_every_redirect_and_every_count_right(door: tuple[str, str]) -> None:
+    url, key = door
+    env = {**os.environ, "BOLTLINK_URL": url, "BOLTLINK_KEY": key}
+    command = [sys.executable, "-m", "demo"]
+    done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 links wrong" in done.stdout

@@ -1,0 +1,383 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared.database import Database, PoolUse, connect
+from shared.errors import StoreUnavailable, UniqueViolation
+from shared.settings import DatabaseSettings
+from tests.integration.conftest import Stores
+from tests.support.network import Passage, at_port, passage, refusing_port, silent_port
+from tests.support.waiting import until
+
+LONG = "SELECT pg_sleep(30)"
+NOTE = "INSERT INTO notes (word) VALUES (%s)"
+
+
+@pytest.fixture
+async def notes(database: Database) -> Database:
+    """The owner's database with a table to write into."""
+    await database.execute("CREATE TABLE notes (word text PRIMARY KEY)")
+    return database
+
+
+@pytest.fixture
+def hasty(stores: Stores, database_name: str) -> DatabaseSettings:
+    """Settings with short limits and a small pool."""
+    settings = stores.database_settings(database_name, pool_size=2)
+    return replace(settings, statement_timeout=0.2, acquire_timeout=1.5)
+
+
+@pytest.fixture
+async def hasty_database(hasty: DatabaseSettings) -> AsyncIterator[Database]:
+    async with connect(hasty) as found:
+        yield found
+
+
+@pytest.fixture
+async def way(stores: Stores) -> AsyncIterator[Passage]:
+    """A way to Postgres that the test may shut."""
+    async with passage(stores.settings.postgres_port) as found:
+        yield found
+
+
+async def words(database: Database) -> list[str]:
+    return [row["word"] for row in await database.fetch_all("SELECT word FROM notes ORDER BY word")]
+
+
+async def sleeping(database: Database) -> int:
+    """How many statements sleep in Postgres now."""
+    row = await database.fetch_one(
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    )
+    assert row is not None
+    return int(row["n"])
+
+
+def end_connections(stores: Stores, database_name: str) -> None:
+    """Have Postgres close every connection to a database."""
+    stores.psql(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database_name}'")
+
+
+async def open_connections(database: Database, count: int) -> None:
+    """Make the pool hold some idle connections."""
+    await asyncio.gather(*(database.fetch_one("SELECT pg_sleep(0.05)") for _ in range(count)))
+    assert database.pool_use().idle == count
+
+
+async def test_a_read_over_its_time_raises_store_unavailable(hasty_database: Database) -> None:
+    with pytest.raises(StoreUnavailable):
+        await hasty_database.fetch_all(LONG)
+
+
+async def test_a_write_over_its_time_raises_store_unavailable(hasty_database: Database) -> None:
+    with pytest.raises(StoreUnavailable):
+        await hasty_database.execute(LONG)
+
+
+async def test_a_statement_over_its_time_undoes_its_transaction(notes: Database, hasty_database: Database) -> None:
+    with pytest.raises(StoreUnavailable):
+        async with hasty_database.transaction() as conn:
+            await conn.execute(NOTE, ["lost"])
+            await conn.execute(LONG)
+    assert await words(notes) == []
+
+
+async def test_a_read_over_its_time_is_not_tried_again(database: Database, hasty_database: Database) -> None:
+    await database.execute("CREATE SEQUENCE tries")
+    with pytest.raises(StoreUnavailable):
+        await hasty_database.fetch_all("SELECT nextval('tries'), pg_sleep(30)")
+    assert await database.fetch_one("SELECT last_value AS tries FROM tries") == {"tries": 1}
+
+
+async def test_the_pool_is_whole_after_a_statement_over_its_time(hasty_database: Database) -> None:
+    with pytest.raises(StoreUnavailable):
+        await hasty_database.execute(LONG)
+    await asyncio.gather(*(hasty_database.ping() for _ in range(10)))
+    assert hasty_database.pool_use().used == 0
+
+
+async def test_a_burst_of_statements_over_their_time_ends_for_all_of_them(hasty_database: Database) -> None:
+    async with asyncio.timeout(20):
+        ends = await asyncio.gather(*(hasty_database.fetch_all(LONG) for _ in range(9)), return_exceptions=True)
+    assert [type(end) for end in ends] == [StoreUnavailable] * 9
+
+
+async def test_the_pool_is_whole_after_a_burst_of_statements_over_their_time(hasty_database: Database) -> None:
+    await asyncio.gather(*(hasty_database.execute(LONG) for _ in range(9)), return_exceptions=True)
+    await asyncio.gather(*(hasty_database.ping() for _ in range(20)))
+    assert hasty_database.pool_use().used == 0
+
+
+async def test_who_waits_for_a_connection_gets_one_when_that_of_a_cancelled_task_is_closed(
+    stores: Stores, database_name: str, database: Database
+) -> None:
+    async with connect(stores.database_settings(database_name, pool_size=1)) as narrow:
+        holding = asyncio.create_task(narrow.fetch_all(LONG))
+        await until(lambda: _is(sleeping(database), 1))
+        waiting = asyncio.create_task(narrow.fetch_one("SELECT 7 AS seven"))
+        await asyncio.sleep(0)
+        holding.cancel()
+        assert await waiting == {"seven": 7}
+
+
+async def test_a_connection_that_is_not_to_be_had_raises_store_unavailable(hasty: DatabaseSettings) -> None:
+    async with connect(replace(hasty, pool_size=1, acquire_timeout=0.1)) as narrow, narrow.transaction():
+        with pytest.raises(StoreUnavailable):
+            await narrow.ping()
+
+
+async def test_a_connection_that_the_server_closed_is_replaced_for_a_read(
+    stores: Stores, database_name: str, database: Database
+) -> None:
+    await open_connections(database, 1)
+    end_connections(stores, database_name)
+    assert await database.fetch_one("SELECT 7 AS seven") == {"seven": 7}
+
+
+async def test_a_connection_that_the_server_closed_is_replaced_for_a_transaction(
+    stores: Stores, database_name: str, notes: Database
+) -> None:
+    await open_connections(notes, 1)
+    end_connections(stores, database_name)
+    await notes.execute(NOTE, ["kept"])
+    assert await words(notes) == ["kept"]
+
+
+@pytest.mark.parametrize("statement", ["read", "write"])
+async def test_a_whole_pool_that_the_server_closed_is_replaced(
+    stores: Stores, database_name: str, database: Database, statement: str
+) -> None:
+    await open_connections(database, 5)
+    end_connections(stores, database_name)
+    if statement == "read":
+        await database.ping()
+    else:
+        await database.execute("SELECT 1")
+
+
+async def test_a_connection_that_the_server_closes_inside_a_transaction_raises_store_unavailable(
+    stores: Stores, database_name: str, notes: Database
+) -> None:
+    with pytest.raises(StoreUnavailable):
+        async with notes.transaction() as conn:
+            await conn.execute(NOTE, ["lost"])
+            end_connections(stores, database_name)
+            await conn.execute(NOTE, ["lost too"])
+    assert await words(notes) == []
+
+
+async def test_a_connection_that_the_server_closes_before_the_commit_raises_store_unavailable(
+    stores: Stores, database_name: str, notes: Database
+) -> None:
+    with pytest.raises(StoreUnavailable):
+        async with notes.transaction() as conn:
+            await conn.execute(NOTE, ["lost"])
+            end_connections(stores, database_name)
+    assert await words(notes) == []
+
+
+async def test_a_read_whose_connection_the_server_closes_meanwhile_is_repeated(
+    stores: Stores, database_name: str, database: Database
+) -> None:
+    reading = asyncio.create_task(database.fetch_all("SELECT pg_sleep(1), 7 AS seven"))
+    async with connect(stores.database_settings(database_name)) as watching:
+        await until(lambda: _is(sleeping(watching), 1))
+    end_connections(stores, database_name)
+    assert [row["seven"] for row in await reading] == [7]
+
+
+async def test_an_exception_undoes_the_transaction(notes: Database) -> None:
+    with pytest.raises(LookupError):
+        async with notes.transaction() as conn:
+            await conn.execute(NOTE, ["lost"])
+            raise LookupError
+    assert await words(notes) == []
+
+
+async def test_the_end_of_the_block_commits_the_transaction(notes: Database) -> None:
+    async with notes.transaction() as conn:
+        await conn.execute(NOTE, ["kept"])
+    assert await words(notes) == ["kept"]
+
+
+async def test_others_do_not_see_a_transaction_before_it_ends(notes: Database) -> None:
+    async with notes.transaction() as conn:
+        await conn.execute(NOTE, ["not yet"])
+        assert await words(notes) == []
+
+
+async def test_a_repeatable_read_sees_one_moment(notes: Database) -> None:
+    async with notes.transaction("REPEATABLE READ") as conn:
+        before = await conn.fetch_all("SELECT word FROM notes")
+        await notes.execute(NOTE, ["meanwhile"])
+        assert await conn.fetch_all("SELECT word FROM notes") == before
+
+
+async def test_a_transaction_that_postgres_gives_up_raises_store_unavailable(notes: Database) -> None:
+    await notes.execute(NOTE, ["one"])
+    with pytest.raises(StoreUnavailable):
+        async with notes.transaction("REPEATABLE READ") as conn:
+            await conn.fetch_all("SELECT word FROM notes")
+            await notes.execute("UPDATE notes SET word = 'two'")
+            await conn.execute("UPDATE notes SET word = 'three'")
+    assert await words(notes) == ["two"]
+
+
+async def test_a_cancelled_read_stays_cancelled(database: Database) -> None:
+    reading = asyncio.create_task(database.fetch_all(LONG))
+    await until(lambda: _is(sleeping(database), 1))
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
+async def test_a_cancelled_read_harms_nobody(stores: Stores, database_name: str, database: Database) -> None:
+    async with connect(stores.database_settings(database_name, pool_size=2)) as small:
+        reading = [asyncio.create_task(small.fetch_all(LONG)) for _ in range(2)]
+        await until(lambda: _is(sleeping(database), 2))
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+        await asyncio.gather(*(small.ping() for _ in range(10)))
+        assert small.pool_use().used == 0
+
+
+async def test_a_cancelled_transaction_is_undone_and_stays_cancelled(notes: Database) -> None:
+    async def work() -> None:
+        async with notes.transaction() as conn:
+            await conn.execute(NOTE, ["contested"])
+            await conn.execute(LONG)
+
+    working = asyncio.create_task(work())
+    await until(lambda: _is(sleeping(notes), 1))
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    await notes.execute(NOTE, ["contested"])  # nobody holds it any more
+    assert await words(notes) == ["contested"]
+
+
+async def test_a_task_cancelled_between_two_statements_undoes_its_transaction(notes: Database) -> None:
+    written = asyncio.Event()
+
+    async def work() -> None:
+        async with notes.transaction() as conn:
+            await conn.execute(NOTE, ["lost"])
+            written.set()
+            await asyncio.Event().wait()
+
+    working = asyncio.create_task(work())
+    await written.wait()
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert await words(notes) == []
+    assert notes.pool_use().used == 0
+
+
+async def test_a_task_cancelled_while_it_waits_for_a_connection_takes_none(stores: Stores, database_name: str) -> None:
+    async with connect(stores.database_settings(database_name, pool_size=1)) as narrow:
+        async with narrow.transaction():
+            waiting = asyncio.create_task(narrow.ping())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        await narrow.ping()
+        assert narrow.pool_use().used == 0
+
+
+async def test_a_limit_of_the_caller_ends_a_statement_as_a_timeout(database: Database) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await database.fetch_all(LONG)
+    await database.ping()
+
+
+async def test_a_server_that_is_away_raises_store_unavailable(hasty: DatabaseSettings) -> None:
+    with refusing_port() as port:
+        async with connect(at_port(hasty, port)) as away:
+            with pytest.raises(StoreUnavailable):
+                await away.fetch_all("SELECT 1")
+            with pytest.raises(StoreUnavailable):
+                await away.execute("SELECT 1")
+
+
+async def test_a_server_that_says_nothing_raises_store_unavailable_for_all_who_ask(hasty: DatabaseSettings) -> None:
+    with silent_port() as port:
+        async with connect(replace(at_port(hasty, port), acquire_timeout=0.3)) as silent, asyncio.timeout(10):
+            ends = await asyncio.gather(*(silent.ping() for _ in range(10)), return_exceptions=True)
+    assert [type(end) for end in ends] == [StoreUnavailable] * 10
+
+
+async def test_a_server_that_falls_silent_raises_store_unavailable(hasty: DatabaseSettings, way: Passage) -> None:
+    async with connect(replace(at_port(hasty, way.port), acquire_timeout=0.3)) as hanging:
+        await hanging.ping()
+        way.freeze()
+        async with asyncio.timeout(10):
+            with pytest.raises(StoreUnavailable):
+                await hanging.ping()
+
+
+async def test_a_transaction_on_a_server_that_falls_silent_ends(hasty: DatabaseSettings, way: Passage) -> None:
+    async with connect(at_port(hasty, way.port)) as hanging, asyncio.timeout(10):
+        with pytest.raises(StoreUnavailable):
+            async with hanging.transaction() as conn:
+                way.freeze()
+                await conn.execute("SELECT 1")
+        assert hanging.pool_use().used == 0
+
+
+async def test_a_server_that_comes_back_is_used_again(hasty: DatabaseSettings, way: Passage) -> None:
+    async with connect(at_port(hasty, way.port)) as found:
+        await found.ping()
+        await way.shut()
+        with pytest.raises(StoreUnavailable):
+            await found.ping()
+        await way.open()
+        await found.ping()
+
+
+async def test_a_value_that_is_taken_raises_unique_violation_with_the_name_of_the_index(notes: Database) -> None:
+    await notes.execute(NOTE, ["one"])
+    with pytest.raises(UniqueViolation) as caught:
+        await notes.execute(NOTE, ["one"])
+    assert caught.value.constraint == "notes_pkey"
+
+
+async def test_a_unique_violation_leaves_the_pool_whole(notes: Database) -> None:
+    await notes.execute(NOTE, ["one"])
+    await asyncio.gather(*(notes.execute(NOTE, ["one"]) for _ in range(20)), return_exceptions=True)
+    assert notes.pool_use().used == 0
+    assert await words(notes) == ["one"]
+
+
+async def test_pool_use_counts_connections_in_use_and_idle(database: Database) -> None:
+    assert database.pool_use() == PoolUse(used=0, idle=0, limit=5)
+    async with database.transaction():
+        assert database.pool_use() == PoolUse(used=1, idle=0, limit=5)
+    assert database.pool_use() == PoolUse(used=0, idle=1, limit=5)
+
+
+async def test_a_pool_never_grows_over_its_limit(stores: Stores, database_name: str, database: Database) -> None:
+    async with connect(stores.database_settings(database_name, pool_size=3)) as small:
+        await asyncio.gather(*(small.fetch_all("SELECT pg_sleep(0.02)") for _ in range(12)))
+        assert small.pool_use() == PoolUse(used=0, idle=3, limit=3)
+
+
+async def test_a_statement_that_is_under_way_when_the_pool_closes_ends(
+    stores: Stores, database_name: str, database: Database
+) -> None:
+    async with connect(stores.database_settings(database_name)) as closing:
+        reading = asyncio.create_task(closing.fetch_all(LONG))
+        await until(lambda: _is(sleeping(database), 1))
+    async with asyncio.timeout(10):
+        with pytest.raises(StoreUnavailable):
+            await reading
+
+
+async def _is(number: Any, wanted: int) -> bool:
+    return bool(await number == wanted)

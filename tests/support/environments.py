@@ -1,0 +1,30 @@
+"""The environment that a service starts from, as a test wants it."""
+
+from pathlib import Path
+
+from shared.settings import DatabaseSettings, RedisSettings
+
+PUBLIC_URL = "http://short.test"
+
+
+def environment(
+    database: DatabaseSettings, redis: RedisSettings, *, spool_folder: Path | None = None, **more: str
+) -> dict[str, str]:
+    """What any of the services may ask for; it reads what it needs."""
+    return {
+        "DATABASE_URL": database.url,
+        "DATABASE_POOL_SIZE": str(database.pool_size),
+        "DATABASE_ACQUIRE_TIMEOUT": str(database.acquire_timeout),
+        "DATABASE_CONNECT_TIMEOUT": str(database.connect_timeout),
+        "DATABASE_STATEMENT_TIMEOUT": str(database.statement_timeout),
+        "REDIS_URL": redis.url,
+        "REDIS_TIMEOUT": str(redis.timeout),
+        "PUBLIC_URL": PUBLIC_URL,
+        "INSTANCE_ID": "tested-1",
+        "VISITOR_SECRET": "the visitor secret of the tests",
+        "SPOOL_FOLDER": str(spool_folder or ""),
+        "RELAY_INTERVAL": "0.05",
+        "KEY_RATE_LIMIT": "0",
+        "ADDRESS_RATE_LIMIT": "0",
+        **more,
+    }

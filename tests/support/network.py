@@ -1,0 +1,97 @@
+"""Stores that are away, that hang, or whose door a test opens and shuts."""
+
+import asyncio
+import contextlib
+import re
+import socket
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import TypeVar
+
+from shared.settings import DatabaseSettings, RedisSettings
+
+StoreSettings = TypeVar("StoreSettings", DatabaseSettings, RedisSettings)
+
+
+def at_port(settings: StoreSettings, port: int) -> StoreSettings:
+    """The same store, looked for at another port."""
+    return replace(settings, url=re.sub(r"(?<=@127\.0\.0\.1:)\d+", str(port), settings.url))
+
+
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port where nothing listens, and nothing else will."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(1_000)
+        yield listening.getsockname()[1]
+
+
+class Passage:
+    """A way to a store that can be shut (connections break), opened again, and frozen (nothing comes through)."""
+
+    def __init__(self, to_port: int) -> None:
+        self._to_port = to_port
+        self._server: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self.port = 0
+
+    async def open(self) -> None:
+        self._server = await asyncio.start_server(self._let_through, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def shut(self) -> None:
+        if self._server is None:
+            return
+        self._server.close()
+        for writer in self._writers:
+            writer.transport.abort()
+        await self._server.wait_closed()
+        self._server = None
+
+    def freeze(self) -> None:
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        self._flows.set()
+
+    async def _let_through(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            store_reader, store_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
+            await asyncio.gather(self._pump(reader, store_writer), self._pump(store_reader, writer))
+        writer.transport.abort()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        try:
+            while data := await reader.read(65_536):
+                await self._flows.wait()
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            pass  # a broken connection is what this is for
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def passage(to_port: int) -> AsyncIterator[Passage]:
+    """An open way to a store, shut at the end."""
+    found = Passage(to_port)
+    await found.open()
+    try:
+        yield found
+    finally:
+        found.thaw()
+        await found.shut()

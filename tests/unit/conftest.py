@@ -1,0 +1,42 @@
+"""What several unit tests stand on: an application with nothing around its edge but an in-process client."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from aiohttp.typedefs import Handler, Middleware
+from hypothesis import settings
+from pytest_aiohttp import AiohttpClient
+
+from shared.application import create_application
+from shared.settings import InstanceSettings
+from shared.web import Page
+
+settings.register_profile("unit", deadline=None, database=None)  # no timed asserts, nothing left behind
+settings.load_profile("unit")
+
+INSTANCE = InstanceSettings(instance_id="writer-7", log_level="INFO")
+
+Client = TestClient[Any, Any]
+Start = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture
+def start(aiohttp_client: AiohttpClient) -> Start:
+    """Starts an application whose one path, `/here`, is answered by a handler."""
+
+    async def start(
+        handler: Handler,
+        *,
+        method: str = "*",
+        page: Page | None = None,
+        gate: Middleware | None = None,
+        body_limit: int = 1_024,
+    ) -> Client:
+        app, _ = create_application("writer", INSTANCE, page=page, gate=gate, body_limit=body_limit)
+        app.add_routes([web.route(method, "/here", handler, name="here")])
+        return await aiohttp_client(app)
+
+    return start

@@ -1,0 +1,25 @@
+"""What is wrong with something, as a client reads it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from marshmallow import Schema
+from multidict import MultiDict
+
+from shared.errors import InvalidInput
+from shared.schemas.parsing import parse, parse_query
+
+
+def faults_of(schema: Schema, document: Any) -> Mapping[str, Sequence[str]]:
+    """The faults of a document that a schema has to refuse."""
+    with pytest.raises(InvalidInput) as caught:
+        parse(schema, document)
+    return caught.value.faults
+
+
+def query_faults_of(schema: Schema, *pairs: tuple[str, str]) -> Mapping[str, Sequence[str]]:
+    """The faults of a query that a schema has to refuse."""
+    with pytest.raises(InvalidInput) as caught:
+        parse_query(schema, MultiDict(pairs))
+    return caught.value.faults
