@@ -188,7 +188,6 @@ def _postgres_command(settings: LocalSettings, servers: Servers) -> list[str | P
         "unix_socket_directories": "",  # a path may be too long for one, and nobody needs it
         "max_connections": 200,
         "fsync": "on" if settings.durable else "off",
-        "synchronous_commit": "on" if settings.durable else "off",
         "full_page_writes": "on" if settings.durable else "off",
     }
     words: list[str | Path] = [servers.postgres_bin / "postgres", "-D", settings.state / "postgres"]

@@ -8,7 +8,7 @@ from typing import Final
 ALPHABET: Final = string.ascii_letters + string.digits
 LENGTH: Final = 7
 TRIES: Final = 5
-"""How many random codes are tried. With a billion links one of five is free but for one time in 10^12."""
+"""How many random codes are tried. With a billion links all of them are taken one time in 10^17."""
 
 RESERVED: Final = frozenset(
     {

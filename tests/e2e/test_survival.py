@@ -1,6 +1,6 @@
 """What holds when parts die: redirects go on, and an answered click is counted once.
 
-Each test kills processes of the tests' own system, found by their ids, and waits until supervisord has brought them back.
+Each kills processes of the tests' own system, found by their ids, and waits until supervisord has brought them back.
 """
 
 import asyncio
