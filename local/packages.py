@@ -22,6 +22,7 @@ _DEBIAN_PACKAGES: Final = {
     "redis-server": "redis-server",
     "nginx": "nginx-light",
     "venv": "python3-venv",
+    "curl": "curl",  # for the line that make up ends with, and the README's
 }
 _POLICY: Final = Path("/usr/sbin/policy-rc.d")
 
@@ -81,6 +82,7 @@ def _missing() -> list[str]:
         "postgres": _postgres_bin(),
         "redis-server": _which("redis-server"),
         "nginx": _which("nginx"),
+        "curl": _which("curl"),
         "venv": (VENV / "bin" / "python").exists() or _can_make_venv(),
     }
     return [name for name, there in found.items() if not there]
