@@ -34,7 +34,7 @@ backup: ## write a backup into backups/
 restore: ## replace all data by a backup's: make restore FILE=backups/….dump
 	$(LOCAL) restore "$(FILE)"
 
-.PHONY: test check format unit integration e2e
+.PHONY: test check format integration e2e
 test: check integration e2e ## everything: check, integration and end-to-end tests
 check: venv ## the quick part: format, lint, types, unit tests
 	$(VENV)/ruff format --check .

@@ -77,11 +77,15 @@ def _write_redis(settings: LocalSettings) -> None:
     user = server_user("redis")
     folder = settings.state / "redis"
     own_folder(folder, user)
+    write_secret(folder / "redis.conf", _redis(settings), user)
+
+
+def _redis(settings: LocalSettings) -> str:
     lines = [
         f"port {settings.redis_port}",
         "bind 127.0.0.1",
         f"requirepass {secret(settings, 'redis')}",
-        f'dir "{folder}"',
+        f'dir "{settings.state / "redis"}"',
         "appendonly yes",
         # The operating system has each click before the resolver is answered, so a Redis that dies loses none;
         # "always" would have the disk too, for a machine that dies (docs/decisions/0006-click-stream.md).
@@ -93,7 +97,7 @@ def _write_redis(settings: LocalSettings) -> None:
         "maxmemory-policy volatile-lfu",
         "tcp-backlog 4096",
     ]
-    write_secret(folder / "redis.conf", "\n".join(lines), user)
+    return "\n".join(lines)
 
 
 def _nginx(settings: LocalSettings) -> str:
@@ -116,7 +120,7 @@ def _nginx(settings: LocalSettings) -> str:
             "BOLTLINK_NGINX_USER": f"user {user};" if user else "",
             "BOLTLINK_NGINX_STATE": str(settings.state / "nginx"),
             "BOLTLINK_NGINX_LOG": str(settings.logs / "access.log"),
-            "BOLTLINK_NGINX_LISTEN": f"{settings.listen}:{settings.port}",
+            "BOLTLINK_NGINX_LISTEN": _listen(settings),
             "BOLTLINK_NGINX_STATUS_LISTEN": f"127.0.0.1:{settings.status_port}",
             "BOLTLINK_NGINX_FOLDER": str(CHECKOUT / "nginx"),
             "BOLTLINK_REAL_IP": real_ip,
@@ -125,6 +129,12 @@ def _nginx(settings: LocalSettings) -> str:
             "BOLTLINK_RESOLVERS": servers("resolver"),
         },
     )
+
+
+def _listen(settings: LocalSettings) -> str:
+    if ":" in settings.listen:
+        return f"[{settings.listen}]:{settings.port}" + (" ipv6only=off" if settings.listen == "::" else "")
+    return f"{settings.listen}:{settings.port}"
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
@@ -155,6 +165,7 @@ def _supervisor(settings: LocalSettings, servers: Servers) -> str:
             settings,
             [servers.redis_server, settings.state / "redis" / "redis.conf"],
             user=server_user("redis"),
+            env={"CONFIGURATION": _hash(_redis(settings))},
         ),
         *_program(
             DOOR,
@@ -209,7 +220,7 @@ def _service(settings: LocalSettings, name: str, port: int) -> list[str]:
         "SPOOL_FOLDER": str(settings.state / "spool" / name),
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "SOURCE": source_hash(),
+        "CONFIGURATION": _hash(source_hash(), str(settings.postgres_port), str(settings.redis_port), settings.database),
     }
     command: list[str | Path] = [
         VENV / "bin" / "gunicorn",

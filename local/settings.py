@@ -66,7 +66,8 @@ class LocalSettings:
     @property
     def door_url(self) -> str:
         """The door as this machine itself reaches it."""
-        return f"http://{'127.0.0.1' if self.listen in ('0.0.0.0', '::') else self.listen}:{self.port}"  # noqa: S104
+        host = "127.0.0.1" if self.listen in ("0.0.0.0", "::") else self.listen  # noqa: S104  # compared, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def supervisor_port(self) -> int:

@@ -46,6 +46,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Start supervisord, with none of its programs."""
+        (self._settings.state / "supervisord.port").write_text(str(self._settings.supervisor_port))
         env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
         run(
             [VENV / "bin" / "supervisord", "-c", supervisor_conf(self._settings)],
@@ -91,8 +92,13 @@ class Supervisor:
         self._call("shutdown")
         wait_until(lambda: not _alive(pid), "supervisord does not stop", seconds=90)
 
+    def _port(self) -> int:
+        """Where supervisord listens: where it was told to when it was started, whatever the settings say by now."""
+        path = self._settings.state / "supervisord.port"
+        return int(path.read_text()) if path.exists() else self._settings.supervisor_port
+
     def _call(self, method: str, *arguments: object) -> Any:
-        url = f"http://boltlink:{secret(self._settings, 'supervisor')}@127.0.0.1:{self._settings.supervisor_port}/RPC2"
+        url = f"http://boltlink:{secret(self._settings, 'supervisor')}@127.0.0.1:{self._port()}/RPC2"
         try:
             with xmlrpc.client.ServerProxy(url) as proxy:
                 return getattr(proxy.supervisor, method)(*arguments)

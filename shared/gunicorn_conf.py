@@ -2,7 +2,7 @@
 
 import os
 
-bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ['PORT']}"
+bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ['PORT']}"
 workers = 1
 worker_class = "aiohttp.GunicornUVLoopWebWorker"
 worker_tmp_dir = "/dev/shm"  # noqa: S108  # the heartbeat file must not wait for a disk
@@ -11,7 +11,6 @@ graceful_timeout = 20
 control_socket_disable = True  # all instances of a machine would share one path under the home directory
 accesslog = None  # nginx keeps the access log
 errorlog = "-"
-loglevel = os.environ.get("LOG_LEVEL", "info").lower()
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -19,7 +18,7 @@ logconfig_dict = {
         "json": {"()": "shared.logs.JsonFormatter", "instance_id": os.environ.get("INSTANCE_ID", "boltlink")}
     },
     "handlers": {"json": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"level": os.environ.get("LOG_LEVEL", "INFO").upper(), "handlers": ["json"]},
+    "root": {"level": "INFO", "handlers": ["json"]},
     "loggers": {
         name: {"level": "INFO", "handlers": [], "propagate": True} for name in ("gunicorn.error", "gunicorn.access")
     },

@@ -48,10 +48,13 @@ class Environment:
             return self.text(name, default)
         self.names.append(name)
         try:
-            return Path(path).read_text(encoding="utf-8").strip()
+            value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as fault:
             self._faults.append(f"{name}_FILE: cannot read {path}: {fault}.")
             return ""
+        if not value and default is None:
+            self._faults.append(f"{name}_FILE: {path} is empty.")
+        return value
 
     def integer(self, name: str, default: int, *, least: int, most: int = 2**31 - 1) -> int:
         """A whole number in [least, most]."""

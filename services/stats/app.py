@@ -80,6 +80,7 @@ def _open_stream(settings: ConsumerSettings) -> CleanupContext:
             settings.instance.instance_id,
             batch_size=settings.batch_size,
             claim_after=settings.claim_after,
+            timeout=settings.redis.timeout,
         )
         yield
 

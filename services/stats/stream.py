@@ -9,8 +9,8 @@ from redis.exceptions import ResponseError
 from shared import redis_keys
 from shared.resources import RedisClient, redis_errors
 
-_WAIT_MS: Final = 1_000
-"""How long a read waits for new entries; shorter than the client's own limit."""
+_WAIT_MOST: Final = 1.0
+"""Seconds that a read waits for new entries at most; always less than the client's own limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,14 @@ class Backlog:
 class ClickStream:
     """Reads entries for one consumer, and removes those that are counted."""
 
-    def __init__(self, redis: RedisClient, consumer: str, *, batch_size: int, claim_after: float) -> None:
+    def __init__(
+        self, redis: RedisClient, consumer: str, *, batch_size: int, claim_after: float, timeout: float
+    ) -> None:
         self._redis = redis
         self._consumer = consumer
         self._batch_size = batch_size
         self._claim_after_ms = round(claim_after * 1000)
+        self._wait_ms = max(1, round(min(_WAIT_MOST, timeout / 2) * 1000))
         self._own_first = True
 
     async def read(self) -> list[Entry]:
@@ -99,7 +102,7 @@ class ClickStream:
             self._own_first = False
         if claimed := await self._claim():
             return claimed
-        return await self._read_group(">", block=_WAIT_MS)
+        return await self._read_group(">", block=self._wait_ms)
 
     async def _read_group(self, position: str, block: int | None = None) -> list[Entry]:
         answer: Any = await self._redis.xreadgroup(

@@ -36,7 +36,7 @@ class WriterSettings:
             public_url=address,
             limits=LimitSettings.read(env),
             targets=targets,
-            body_limit=env.integer("BODY_LIMIT", 262_144, least=1_024, most=16 * 2**20),
+            body_limit=env.integer("BODY_LIMIT", 262_144, least=1_024, most=2**20),
             link_lifetime=env.integer("LINK_LIFETIME", 7 * 86_400, least=60),
         )
         env.finish()

@@ -90,10 +90,6 @@ async def test_the_problem_says_nothing_of_the_parser(port: int) -> None:
     assert set(answer.document) == {"type", "title", "status", "request_id"}
 
 
-async def test_the_connection_ends_with_the_problem(port: int) -> None:
-    assert (await say(port, b"garbage\r\n\r\n")).headers["Connection"] == "close"
-
-
 async def test_the_next_client_is_answered(port: int) -> None:
     await say(port, b"garbage\r\n\r\n")
     answer = await say(port, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
