@@ -49,7 +49,7 @@ def encode(route: Route) -> str:
     head = f"{route.version} {route.link_id} "
     if not route.live:
         return f"{head}-"
-    conditions = {name: value for name in _CONDITIONS if (value := getattr(route, name))}
+    conditions = {name: value for name in _CONDITIONS if (value := getattr(route, name)) not in (None, False)}
     if not conditions:
         return f"{head}{route.redirect_status} {route.url}"
     conditions |= {"url": route.url, "redirect_status": route.redirect_status}

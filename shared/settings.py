@@ -122,6 +122,7 @@ class Environment:
             good = False
         if value and not good:  # the value itself stays unsaid: it may hold a password
             self._faults.append(f"{name} must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}.")
+            return ""
         return value.rstrip("/")
 
 

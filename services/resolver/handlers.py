@@ -18,13 +18,12 @@ from shared.models import Route
 from shared.problems import Problem
 from shared.repositories import links
 from shared.resources import DATABASE
-from shared.schemas.links import CODE_PATTERN
+from shared.schemas.links import is_code
 from shared.web import client_address
 
 LOOKUP = web.AppKey("LOOKUP", Lookup)
 CLICKS = web.AppKey("CLICKS", Clicks)
 
-_CODE: Final = re.compile(CODE_PATTERN)
 _START: Final = re.compile(r"(\d{10})\.(\d{3})\Z")
 
 _PAGES: Final = resources.files("services.resolver") / "pages"
@@ -38,7 +37,7 @@ _ICON: Final = _PAGES.joinpath("icon.svg").read_bytes()
 async def follow(request: web.Request) -> web.Response:
     """Send a visitor on. The click is held before the answer; HEAD is answered alike and is no click."""
     code = request.match_info["code"]
-    if not _CODE.match(code):
+    if not is_code(code):
         raise LinkNotFound("There is no link here.")
     started = time.perf_counter()
     found = await request.app[LOOKUP].find(code)

@@ -6,13 +6,16 @@ again, which is harmless, for a click's id is counted once. A last record that a
 """
 
 import asyncio
+import contextlib
+import errno
 import logging
 import os
 import struct
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +33,10 @@ class Spool:
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder = folder
         self._limit = limit
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._lock = asyncio.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        self._size = sum(path.stat().st_size for path in self._paths())
+        self._size = self._on_disk()
 
     @property
     def size(self) -> int:
@@ -49,9 +52,10 @@ class Spool:
             try:
                 await asyncio.to_thread(self._write, record)
             except OSError as fault:
-                self._close()
+                self._close()  # what was written of the record is torn, so the next one goes into a new file
                 raise SpoolFull(f"The spool cannot be written: {fault}") from fault
-            self._size += len(record)
+            finally:
+                self._size = self._on_disk()
 
     async def feed(self, take: Callable[[bytes], Awaitable[None]]) -> int:
         """Hand every batch to `take`, oldest first, and remove the files that were handed over whole; how many batches.
@@ -68,12 +72,15 @@ class Spool:
                 await take(batch)
                 fed += 1
             await asyncio.to_thread(path.unlink)
-            self._size -= len(content)
+            self._size = self._on_disk()
         return fed
 
     def close(self) -> None:
         """Close the open file; what it holds stays."""
         self._close()
+
+    def _on_disk(self) -> int:
+        return sum(path.stat().st_size for path in self._paths())
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob(f"*{_SUFFIX}"))
@@ -81,16 +88,17 @@ class Spool:
     def _write(self, record: bytes) -> None:
         if self._file is None:
             number = max((int(path.stem) for path in self._paths()), default=0) + 1
-            self._file = (self._folder / f"{number:012d}{_SUFFIX}").open("xb")
+            self._file = (self._folder / f"{number:012d}{_SUFFIX}").open("xb", buffering=0)
             _sync_folder(self._folder)
-        self._file.write(record)
-        self._file.flush()
+        if self._file.write(record) != len(record):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(self._file.fileno())
 
     def _close(self) -> None:
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with contextlib.suppress(OSError):  # a full disk is told of by the write itself
+                file.close()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -104,13 +112,11 @@ def _sync_folder(folder: Path) -> None:
 
 def _records(content: bytes, path: Path) -> Iterator[bytes]:
     position = 0
-    while position < len(content):
-        head = content[position : position + _HEAD.size]
-        length, checksum = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0)
-        start = position + _HEAD.size
-        record = content[start : start + length]
-        if not record or len(record) != length or zlib.crc32(record) != checksum:
-            log.warning("%s: a torn record at byte %d of %d is left out", path.name, position, len(content))
-            return
-        yield record
-        position = start + length
+    while position + _HEAD.size <= len(content):
+        length, checksum = _HEAD.unpack_from(content, position)
+        start, position = position + _HEAD.size, position + _HEAD.size + length
+        record = content[start:position]
+        if record and len(record) == length and zlib.crc32(record) == checksum:
+            yield record
+        else:
+            log.warning("%s: the record at byte %d of %d is torn and left out", path.name, start, len(content))

@@ -21,13 +21,13 @@ from shared.resources import DATABASE
 from shared.route_records import RouteRecords
 from shared.schemas.keys import NewKeySchema, dump_key
 from shared.schemas.links import (
-    CODE_PATTERN,
     LinkPatchSchema,
     ListQuery,
     NewLinkSchema,
     PurgeQuery,
     ReuseQuery,
     dump_link,
+    is_code,
 )
 from shared.schemas.parsing import parse, parse_query
 from shared.web import json_response, read_json
@@ -37,7 +37,6 @@ log = logging.getLogger(__name__)
 SETTINGS = web.AppKey("SETTINGS", WriterSettings)
 ROUTE_RECORDS = web.AppKey("ROUTE_RECORDS", RouteRecords)
 
-_CODE: Final = re.compile(CODE_PATTERN)
 _ETAG: Final = re.compile(r'\s*"v(\d{1,18})"\s*\Z')
 _ASSETS: Final = resources.files("mkdocs_swagger_ui_tag") / "swagger-ui"
 
@@ -178,7 +177,7 @@ _DOCS_PAGE: Final = """<!doctype html>
 
 def _code(request: web.Request) -> str:
     code = request.match_info["code"]
-    if not _CODE.match(code):
+    if not is_code(code):
         raise LinkNotFound("There is no link of this code.")
     return code
 

@@ -60,7 +60,9 @@ def _check_cursor(made_for: object, value: Any, link_id: object, order: str) -> 
         raise ValueError("made for something else")
     sort = order.removeprefix("-")
     if sort in ("created_at", "updated_at"):
-        datetime.fromisoformat(value)
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None or moment.isoformat() != value:
+            raise ValueError("not as we write it")
     elif sort == "clicks":
         if type(value) is not int or not 0 <= value < 2**63:
             raise ValueError("no number of clicks")

@@ -1,5 +1,6 @@
 """Links in requests and answers."""
 
+import re
 from dataclasses import fields as dataclass_fields
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from shared.schemas.fields import Moment, QueryBoolean, StrictBoolean, Text, for
 from shared.schemas.targets import LENGTH_LIMIT, TargetPolicy
 
 CODE_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
+"""As JSON Schema writes it. Python's `$` would let a line break follow, hence `is_code`."""
+
 MAX_CLICKS_MOST: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact."""
 
@@ -19,7 +22,19 @@ LIMIT_MOST: Final = 1_000
 _DEFAULTS_OF_NULL: Final = {"tags": [], "redirect_status": 302, "forward_query": False, "enabled": True}
 """What `null` means for a field that has a default."""
 
+_CODE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
 _TAG: Final = Text(validate=validate.Length(min=1, max=64))
+
+
+def is_code(text: str) -> bool:
+    """Whether a text can be a code."""
+    return _CODE.fullmatch(text) is not None
+
+
+def _check_code(text: str) -> None:
+    if not is_code(text):
+        raise ValidationError("Must be 1 to 64 of A-Z, a-z, 0-9, - and _.")
 
 
 class LinkOptionsSchema(Schema):
@@ -87,8 +102,8 @@ class NewLinkSchema(LinkOptionsSchema):
 
     code = fields.String(
         allow_none=True,
-        validate=validate.Regexp(CODE_PATTERN, error="Must be 1 to 64 of A-Z, a-z, 0-9, - and _."),
-        metadata={"description": "The wanted code; absent: 7 random characters."},
+        validate=_check_code,
+        metadata={"description": "The wanted code; absent: 7 random characters.", "pattern": CODE_PATTERN},
     )
 
 

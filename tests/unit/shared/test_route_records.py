@@ -17,7 +17,7 @@ _LIVE = st.builds(
     Route,
     version=_NUMBER,
     link_id=_NUMBER,
-    live=st.just(True),  # noqa: FBT003  # what the field holds
+    live=st.just(True),
     url=_URI,
     redirect_status=st.sampled_from((301, 302, 307, 308)),
     valid_since=_TIME,

@@ -10,7 +10,9 @@ from shared.logs import REQUEST_ID
 
 
 def request(**headers: str) -> web.Request:
-    return make_mocked_request("GET", "/abc", headers={name.replace("_", "-"): value for name, value in headers.items()})
+    return make_mocked_request(
+        "GET", "/abc", headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
 
 
 @pytest.mark.parametrize("error", [LinkNotFound("x"), LinkGone("x"), StoreUnavailable("x")])

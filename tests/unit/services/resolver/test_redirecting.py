@@ -14,7 +14,8 @@ OVER = "https://example.com/over"
 
 
 def route(**fields: Any) -> Route:
-    return Route(**({"version": 1, "link_id": 5, "live": True, "url": URL} | fields))
+    values: dict[str, Any] = {"version": 1, "link_id": 5, "live": True, "url": URL}
+    return Route(**(values | fields))
 
 
 def test_a_live_link_leads_to_its_target() -> None:
@@ -132,7 +133,7 @@ def test_a_query_is_merged_and_the_visitor_wins(url: str, query: str, merged: st
 
 
 _NAMES = st.sampled_from(["a", "b", "ü", "a b", "a&b", "=", "", "#", "?"])
-_PAIRS = st.lists(st.tuples(_NAMES, st.text(st.characters(exclude_categories=("Cs",)), max_size=5)), max_size=6)
+_PAIRS = st.lists(st.tuples(_NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=5)), max_size=6)
 
 
 @given(own=_PAIRS, given=_PAIRS.filter(bool), fragment=st.sampled_from(["", "#top", "#a?b=1"]))

@@ -5,7 +5,11 @@ import pytest
 from services.resolver.settings import ResolverSettings
 from shared.errors import SettingsError
 
-NEEDED = {"DATABASE_URL": "postgresql://u:p@h/d", "REDIS_URL": "redis://h:6379/0", "SPOOL_FOLDER": "/var/spool/boltlink"}
+NEEDED = {
+    "DATABASE_URL": "postgresql://u:p@h/d",
+    "REDIS_URL": "redis://h:6379/0",
+    "SPOOL_FOLDER": "/var/spool/boltlink",
+}
 
 
 def test_a_resolver_needs_its_stores_and_a_spool() -> None:

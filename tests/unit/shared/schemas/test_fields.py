@@ -116,7 +116,7 @@ def test_what_resembles_a_boolean_of_a_query_is_refused(text: str) -> None:
         load(choice=text)
 
 
-@pytest.mark.parametrize("char", ["\x00", "\x1f", "\n", "\t", "\x7f", "\x85", "\ud800", "\udfff"])
+@pytest.mark.parametrize("char", ["\x00", "\x1f", "\n", "\t", "\x7f", "\x85", "\ud800"])
 def test_a_line_has_no_control_characters(char: str) -> None:
     with pytest.raises(ValidationError, match="control characters"):
         load(line=f"a{char}b")

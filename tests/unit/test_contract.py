@@ -1,0 +1,152 @@
+"""What clients are promised, held against what the services answer and what the door lets through."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from services.resolver.routes import ROUTES as RESOLVER_ROUTES
+from services.stats.routes import ROUTES as STATS_ROUTES
+from services.writer.codes import RESERVED
+from services.writer.routes import ROUTES as WRITER_ROUTES
+from shared.operations import ALL, RESOLVER, STATS, WRITER, Operation
+from shared.ops import OPS_ROUTES
+from shared.schemas.links import CODE_PATTERN
+
+ROUTES_CONF = Path(__file__).parents[2] / "nginx" / "routes.conf"
+
+Call = tuple[str, str, str]
+
+PARTS_OF_A_PAGE = {("GET", "/docs/{name}", "docs_asset")}
+"""Served and public, but nothing that a client calls."""
+
+FOR_PROMETHEUS = {("GET", "/metrics", "metrics")}
+"""Served, but never public."""
+
+OPEN = {"openapi", "docs", "follow", "home", "robots", "favicon", "health", "ready"}
+"""Calls that need no key."""
+
+EXAMPLES = {"code": "abc", "id": "5", "dimension": "browser", "name": "start.js"}
+
+
+def served(routes: list[web.RouteDef]) -> set[Call]:
+    """The calls of some routes. HEAD, which aiohttp adds to every GET, is no route of its own."""
+    return {(route.method, route.path, route.kwargs["name"]) for route in routes}
+
+
+def promised(operations: tuple[Operation, ...]) -> set[Call]:
+    return {(operation.method, operation.path, operation.name) for operation in operations}
+
+
+def test_the_writer_serves_what_is_promised() -> None:
+    assert served(WRITER_ROUTES) - PARTS_OF_A_PAGE == promised(WRITER)
+
+
+def test_the_stats_api_serves_what_is_promised() -> None:
+    assert served(STATS_ROUTES) == promised(STATS)
+
+
+def test_a_resolver_serves_what_is_promised_and_the_probes() -> None:
+    assert served([*RESOLVER_ROUTES, *OPS_ROUTES]) - FOR_PROMETHEUS == promised(RESOLVER)
+
+
+def test_metrics_are_promised_to_nobody() -> None:
+    assert not FOR_PROMETHEUS & promised(ALL)
+
+
+def test_no_path_of_a_service_hides_its_probes() -> None:
+    probes = {(method, path) for method, path, _ in served(OPS_ROUTES)}
+    others = {(method, path) for method, path, _ in served([*WRITER_ROUTES, *STATS_ROUTES, *RESOLVER_ROUTES])}
+    assert not probes & others
+
+
+def test_every_call_needs_a_key_unless_it_is_open() -> None:
+    assert {operation.name for operation in ALL if operation.scope is None} == OPEN
+
+
+@dataclass(frozen=True)
+class Location:
+    """A location of nginx, and what it does."""
+
+    modifier: str
+    path: str
+    block: str
+
+    @property
+    def pool(self) -> str:
+        """The pool that it leads to; empty where it leads nowhere."""
+        found = re.search(r"proxy_pass http://(\w+);", self.block)
+        return found[1] if found else ""
+
+
+def locations() -> list[Location]:
+    pattern = re.compile(r"^location +(=|\^~|)\s*(/\S*) +\{([^}]*)\}", re.MULTILINE)
+    return [Location(*match.groups()) for match in pattern.finditer(ROUTES_CONF.read_text(encoding="utf-8"))]
+
+
+def location_of(path: str) -> Location:
+    """The location that nginx chooses: the exact one, else the longest beginning."""
+    for location in locations():
+        if location.modifier == "=" and location.path == path:
+            return location
+    beginnings = [one for one in locations() if one.modifier != "=" and path.startswith(one.path)]
+    return max(beginnings, key=lambda location: len(location.path))
+
+
+def example(path: str) -> str:
+    """A path as a client asks for it."""
+    return path.format(**EXAMPLES)
+
+
+def test_every_location_is_read() -> None:
+    assert len(locations()) == ROUTES_CONF.read_text(encoding="utf-8").count("\nlocation ")
+
+
+@pytest.mark.parametrize(
+    ("pool", "path"),
+    [
+        *(("writer", operation.path) for operation in WRITER),
+        *(("writer", path) for _, path, _ in PARTS_OF_A_PAGE),
+        *(("stats", operation.path) for operation in STATS),
+        *(("resolver", operation.path) for operation in RESOLVER),
+    ],
+)
+def test_a_public_path_leads_to_its_pool(pool: str, path: str) -> None:
+    assert location_of(example(path)).pool == pool
+
+
+@pytest.mark.parametrize(
+    ("path", "pool"),
+    [
+        ("/links/batch", "writer"),
+        ("/links/abc/history", "writer"),
+        ("/stats/links/abc/clicks", "stats"),
+        ("/linksabc", "resolver"),
+        ("/statsabc", "resolver"),
+        ("/abc/qr.svg", "resolver"),
+        ("/stub_status", "resolver"),
+    ],
+)
+def test_a_path_leads_to_the_pool_of_its_first_segment(path: str, pool: str) -> None:
+    assert location_of(path).pool == pool
+
+
+def test_metrics_are_not_found_at_the_door() -> None:
+    assert location_of("/metrics").block.strip() == "return 404;"
+
+
+def test_a_first_segment_that_is_ours_is_never_a_code() -> None:
+    paths = [*(operation.path for operation in ALL), *(location.path for location in locations())]
+    segments = {path.split("/")[1] for path in paths} - {"", "{code}"}
+    assert {segment.partition(".")[0] for segment in segments} <= RESERVED
+
+
+def test_a_path_with_a_dot_cannot_be_a_code() -> None:
+    assert not re.match(CODE_PATTERN, "robots.txt")
+
+
+@pytest.mark.parametrize("operation", [operation for operation in ALL if operation.body], ids=lambda one: one.name)
+def test_a_call_with_a_body_may_send_more_than_a_kilobyte(operation: Operation) -> None:
+    assert "client_max_body_size" in location_of(example(operation.path)).block
