@@ -253,7 +253,7 @@ def _program(
         "stopwaitsecs=30",
         "killasgroup=true",
         "redirect_stderr=true",
-        f"stdout_logfile={_escaped(settings.logs / f'{name}.log')}",
+        f"stdout_logfile={_escaped(_escaped(settings.logs / f'{name}.log'))}",  # supervisor reads this one twice
         "stdout_logfile_maxbytes=10MB",
         "stdout_logfile_backups=3",
         *([f"user={user}"] if user else []),

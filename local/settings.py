@@ -132,12 +132,16 @@ def _state(wanted: str, checkout: Path) -> Path:
 def _read_env_file(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise RuntimeFault(f"{path} cannot be read: {fault}") from fault
     values = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        text = line.strip()
-        if not text or text.startswith("#"):
+    for number, line in enumerate(text.splitlines(), 1):
+        setting = line.strip()
+        if not setting or setting.startswith("#"):
             continue
-        name, equals, value = text.partition("=")
+        name, equals, value = setting.partition("=")
         if not equals:
             raise RuntimeFault(f"{path}, line {number}: write NAME=value.")
         values[name.strip()] = value.strip().strip("\"'")
@@ -146,7 +150,7 @@ def _read_env_file(path: Path) -> dict[str, str]:
 
 def _port(values: Mapping[str, str], name: str, default: int) -> int:
     text = values.get(name) or str(default)
-    if not text.isdecimal() or not 1 <= int(text) <= 65_500:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5) or not 1 <= int(text) <= 65_500:
         raise RuntimeFault(f"{name} must be a port from 1 to 65500, not {text!r}.")
     return int(text)
 
@@ -155,6 +159,6 @@ def _secret(values: Mapping[str, str], name: str) -> str:
     if path := values.get(f"{name}_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as fault:
+        except (OSError, UnicodeDecodeError) as fault:
             raise RuntimeFault(f"{name}_FILE: {fault}") from fault
     return values.get(name, "")

@@ -1,6 +1,7 @@
 """Targets as people write them (IRIs, RFC 3987) and as HTTP sends them (URIs, RFC 3986)."""
 
 import re
+from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -31,7 +32,7 @@ def authority(url: str) -> str:
     """`host` or `host:port` of a URL, made comparable: ASCII, lower case, no default port, no last dot."""
     parts = urlsplit(url)
     host = parts.hostname or ""
-    name = f"[{host}]" if ":" in host else ascii_host(host).rstrip(".")
+    name = f"[{IPv6Address(host).compressed}]" if ":" in host else ascii_host(host).rstrip(".")
     port = parts.port
     return name if port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f"{name}:{port}"
 

@@ -49,7 +49,8 @@ def encode(route: Route) -> str:
     head = f"{route.version} {route.link_id} "
     if not route.live:
         return f"{head}-"
-    conditions = {name: value for name in _CONDITIONS if (value := getattr(route, name)) not in (None, False)}
+    values = {name: getattr(route, name) for name in _CONDITIONS}
+    conditions = {name: value for name, value in values.items() if value is not None and value is not False}
     if not conditions:
         return f"{head}{route.redirect_status} {route.url}"
     conditions |= {"url": route.url, "redirect_status": route.redirect_status}
@@ -62,10 +63,18 @@ def decode(record: bytes) -> Route:
     if rest == "-":
         return Route(version=int(version), link_id=int(link_id))
     if rest.startswith("{"):
-        fields: dict[str, Any] = json.loads(rest)
-        return Route(version=int(version), link_id=int(link_id), live=True, **fields)
+        return Route(version=int(version), link_id=int(link_id), live=True, **_conditions(rest))
     status, url = rest.split(" ", 1)
     return Route(version=int(version), link_id=int(link_id), live=True, url=url, redirect_status=int(status))
+
+
+def _conditions(text: str) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(text)
+    if not {"url", "redirect_status"} <= fields.keys() <= {"url", "redirect_status", *_CONDITIONS}:
+        raise ValueError("not the fields of a route")
+    if not isinstance(fields["url"], str) or not isinstance(fields["redirect_status"], int):
+        raise ValueError("no target")  # noqa: TRY004  # it is the record that is wrong, not its caller
+    return fields
 
 
 class RouteRecords:

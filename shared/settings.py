@@ -12,6 +12,7 @@ from typing import Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 from shared.errors import SettingsError
+from shared.iri import authority
 
 T = TypeVar("T")
 
@@ -179,4 +180,5 @@ class InstanceSettings:
 
 def public_url(env: Environment) -> str:
     """The address that people type: what every short URL begins with."""
-    return env.url("PUBLIC_URL", "http://localhost:8080", ("http", "https"))
+    address = env.url("PUBLIC_URL", "http://localhost:8080", ("http", "https"))
+    return env.checked("PUBLIC_URL", lambda: address and authority(address) and address, "")

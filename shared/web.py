@@ -68,7 +68,7 @@ async def _answer(request: web.Request, handler: Handler, identity: str, page: P
         problem = problems.of_error(error)
     except web.HTTPException as error:
         if error.status < 400:
-            return error
+            return web.Response(status=error.status, headers=error.headers, body=error.body)
         problem = problems.of_http_error(error)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
@@ -91,7 +91,7 @@ def problem_response(request: web.Request, problem: Problem, identity: str, page
         )
     return web.Response(
         status=problem.kind.status,
-        body=json.dumps(problem.document(identity), ensure_ascii=False).encode(),
+        body=json.dumps(problem.document(identity)).encode(),  # ASCII: it may quote half a surrogate pair
         content_type=problems.CONTENT_TYPE,
         headers=headers,
     )

@@ -43,16 +43,23 @@ async def timeseries(database: Database, wanted: ClickFilter, *, interval: str, 
 
 def bucket_starts(start: datetime, end: datetime, interval: str, zone: ZoneInfo) -> Iterator[datetime]:
     """The beginnings, in UTC, of all buckets that overlap [start, end). Raises InvalidInput for too many."""
-    moment = _floor(start.astimezone(zone), interval)
     count = 0
-    while moment.astimezone(UTC) < end:
-        count += 1
-        if count > BUCKETS_MOST:
-            raise InvalidInput(
-                {"interval": [f"Gives more than {BUCKETS_MOST:,} buckets; choose a longer one, or a shorter period."]}
-            )
-        yield moment.astimezone(UTC)
-        moment = _next(moment, interval)
+    try:
+        moment = _floor(start.astimezone(zone), interval)
+        while moment.astimezone(UTC) < end:
+            count += 1
+            if count > BUCKETS_MOST:
+                raise InvalidInput(
+                    {
+                        "interval": [
+                            f"Gives more than {BUCKETS_MOST:,} buckets; choose a longer one, or a shorter period."
+                        ]
+                    }
+                )
+            yield moment.astimezone(UTC)
+            moment = _next(moment, interval)
+    except (OverflowError, ValueError) as fault:
+        raise InvalidInput({"from": ["The period must lie within the years that a calendar has."]}) from fault
 
 
 def _floor(moment: datetime, interval: str) -> datetime:

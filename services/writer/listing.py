@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from shared.database import Database
@@ -61,7 +61,7 @@ def _check_cursor(made_for: object, value: Any, link_id: object, order: str) -> 
     sort = order.removeprefix("-")
     if sort in ("created_at", "updated_at"):
         moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None or moment.isoformat() != value:
+        if moment.utcoffset() != timedelta(0) or moment.isoformat() != value:
             raise ValueError("not as we write it")
     elif sort == "clicks":
         if type(value) is not int or not 0 <= value < 2**63:

@@ -50,13 +50,22 @@ class TargetPolicy:
 
 
 def policy(public_url: str, schemes: frozenset[str], own_hosts: frozenset[str] = frozenset()) -> TargetPolicy:
-    """The policy of an installation. An installation on loopback is known by all names of loopback."""
-    parts = urlsplit(public_url)
-    own = {authority(public_url), *(authority(f"{parts.scheme}://{host}") for host in own_hosts)}
-    host, colon, port = authority(public_url).partition(":")
-    if host in _LOOPBACK:
-        own |= {f"{name}{colon}{port}" for name in _LOOPBACK}
-    return TargetPolicy(schemes=schemes, own_authorities=frozenset(own))
+    """The policy of an installation. Raises ValueError for a host that is none."""
+    scheme = urlsplit(public_url).scheme or "http"
+    named = frozenset(authority(f"{scheme}://{host}") for host in own_hosts)
+    return TargetPolicy(schemes=schemes, own_authorities=_names_of(public_url) | named)
+
+
+def _names_of(public_url: str) -> frozenset[str]:
+    """The host (and port) of an address; of one on loopback, all names of loopback."""
+    if not public_url:
+        return frozenset()
+    own = authority(public_url)
+    for host in _LOOPBACK:
+        port = own.removeprefix(host)
+        if own.startswith(host) and (not port or port.startswith(":")):
+            return frozenset(f"{name}{port}" for name in _LOOPBACK)
+    return frozenset({own})
 
 
 def _unwelcome(char: str) -> bool:
