@@ -42,8 +42,8 @@ def restore(settings: LocalSettings, servers: Servers, path: Path) -> None:
     supervisor = Supervisor(settings)
     require_running(supervisor)
     with step("Stopping the services"):
-        for name in [DOOR, *settings.http_ports]:
-            supervisor.stop(name)
+        supervisor.stop(DOOR)
+        supervisor.stop(*settings.http_ports)
     with step("Restoring"):
         database = settings.database
         postgres.psql(settings, servers, f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)', database="postgres")

@@ -79,8 +79,9 @@ def down(settings: LocalSettings) -> bool:
     if not supervisor.runs:
         return False
     with step("Stopping"):
-        for name in [DOOR, *settings.http_ports]:
-            supervisor.stop(name)
+        supervisor.stop(DOOR)
+        supervisor.stop(*settings.http_ports)
+        supervisor.stop(*STORES)
         supervisor.shut_down()
     return True
 

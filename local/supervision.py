@@ -4,7 +4,7 @@ import http.client
 import os
 import time
 import xmlrpc.client
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,8 @@ from local.settings import CHECKOUT, LocalSettings, RuntimeFault
 from local.state import secret
 
 _WAIT_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 45.0
+"""More than supervisord waits before it kills (`stopwaitsecs`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,17 @@ class Supervisor:
         self._call("startProcess", name)
         return True
 
-    def stop(self, name: str) -> None:
-        """Stop a program, if it runs."""
-        if self._call("getProcessInfo", name)["statename"] in ("RUNNING", "STARTING", "BACKOFF"):
-            self._call("stopProcess", name)
+    def stop(self, *names: str) -> None:
+        """Stop programs, those that run, all at once; each gets the time it needs to finish what it has begun."""
+        running = [process.name for process in self.processes() if process.state in ("RUNNING", "STARTING", "BACKOFF")]
+        for name in running:
+            if name in names:
+                self._call("stopProcess", name, False)
+        wait_until(lambda: self._all_ended(names), f"{', '.join(names)} do not stop", seconds=_STOP_SECONDS)
+
+    def _all_ended(self, names: Sequence[str]) -> bool:
+        ended = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
+        return all(process.state in ended for process in self.processes() if process.name in names)
 
     def signal(self, name: str, signal: str) -> None:
         self._call("signalProcess", name, signal)

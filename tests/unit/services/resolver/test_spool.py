@@ -242,6 +242,14 @@ async def test_what_comes_during_a_feed_waits_for_the_next(fill: Fill) -> None:
     assert await fed_from(spool) == [b"meanwhile"]
 
 
+async def test_a_file_that_a_feed_is_just_removing_is_no_hindrance(open_spool: Open, tmp_path: Path) -> None:
+    spool = open_spool()
+    (tmp_path / "000000000001.spool").symlink_to(tmp_path / "gone")  # listed, but there no more
+    await spool.append(b"first")
+    (tmp_path / "000000000001.spool").unlink()
+    assert await fed_from(spool) == [b"first"]
+
+
 async def test_a_disk_without_room_is_a_full_spool(open_spool: Open) -> None:
     spool = open_spool()
     with disk_with_room_for(HEAD), pytest.raises(SpoolFull):

@@ -77,6 +77,12 @@ def test_a_day_without_a_midnight_is_one_bucket() -> None:
     assert [start[:10] for start in starts] == ["2018-11-03", "2018-11-04", "2018-11-05"]
 
 
+def test_a_day_whose_midnight_comes_twice_begins_where_postgres_says() -> None:
+    start = datetime(2026, 11, 1, 12, tzinfo=UTC)  # date_trunc gives the second 0:00 of that day
+    starts = list(bucket_starts(start, start + timedelta(hours=1), "day", ZoneInfo("America/Havana")))
+    assert starts == [datetime(2026, 11, 1, 5, tzinfo=UTC)]
+
+
 def test_a_zone_may_be_off_by_minutes() -> None:
     starts = local_starts("2026-03-01T12:10", "2026-03-01T13:10", "hour", "Asia/Kathmandu")
     assert starts == ["2026-03-01T12:00:00+05:45", "2026-03-01T13:00:00+05:45"]
