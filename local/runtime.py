@@ -156,9 +156,10 @@ def _alone(settings: LocalSettings) -> Iterator[None]:
 
 
 def _check_ports(settings: LocalSettings) -> None:
-    taken = [
-        f"    {port}: choose another with {name}" for name, port in settings.all_ports().items() if _is_taken(port)
-    ]
+    ports = settings.all_ports()
+    if len(set(ports.values())) < len(ports):
+        raise RuntimeFault(f"Two settings name the same port: {ports}")
+    taken = [f"    {port}: choose another with {name}" for name, port in ports.items() if _is_taken(port)]
     if taken:
         raise RuntimeFault("These ports are in use by other programs:\n" + "\n".join(taken))
 

@@ -109,7 +109,7 @@ def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHEC
         trusted_proxies=tuple(values.get("BOLTLINK_TRUSTED_PROXIES", "").replace(",", " ").split()),
         admin_key=_secret(values, "BOLTLINK_ADMIN_KEY"),
         durable=values.get("BOLTLINK_DURABLE", "yes") != "no",
-        passed_on={name: values[name] for name in PASSED_ON if values.get(name)},
+        passed_on={name: _plain(values, name) for name in PASSED_ON if values.get(name)},
     )
 
 
@@ -153,6 +153,12 @@ def _port(values: Mapping[str, str], name: str, default: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 5) or not 1 <= int(text) <= 65_500:
         raise RuntimeFault(f"{name} must be a port from 1 to 65500, not {text!r}.")
     return int(text)
+
+
+def _plain(values: Mapping[str, str], name: str) -> str:
+    if not values[name].isprintable() or '"' in values[name]:
+        raise RuntimeFault(f"{name} must not contain quotes or control characters.")
+    return values[name]
 
 
 def _secret(values: Mapping[str, str], name: str) -> str:

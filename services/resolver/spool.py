@@ -46,6 +46,9 @@ class Spool:
     async def append(self, batch: bytes) -> None:
         """Hold a batch; it is on the disk when this returns. Raises SpoolFull."""
         record = _HEAD.pack(len(batch), zlib.crc32(batch)) + batch
+        await asyncio.shield(self._append(record))  # a write that is under way keeps the lock, whoever stops waiting
+
+    async def _append(self, record: bytes) -> None:
         async with self._lock:
             if self._size + len(record) > self._limit:
                 raise SpoolFull(f"The spool holds {self._size} bytes of at most {self._limit}.")
@@ -53,9 +56,9 @@ class Spool:
                 await asyncio.to_thread(self._write, record)
             except OSError as fault:
                 self._close()  # what was written of the record is torn, so the next one goes into a new file
-                raise SpoolFull(f"The spool cannot be written: {fault}") from fault
-            finally:
                 self._size = self._on_disk()
+                raise SpoolFull(f"The spool cannot be written: {fault}") from fault
+            self._size += len(record)
 
     async def feed(self, take: Callable[[bytes], Awaitable[None]]) -> int:
         """Hand every batch to `take`, oldest first, and remove the files that were handed over whole; how many batches.
@@ -72,7 +75,7 @@ class Spool:
                 await take(batch)
                 fed += 1
             await asyncio.to_thread(path.unlink)
-            self._size = self._on_disk()
+            self._size -= len(content)
         return fed
 
     def close(self) -> None:
@@ -80,7 +83,11 @@ class Spool:
         self._close()
 
     def _on_disk(self) -> int:
-        return sum(path.stat().st_size for path in self._paths())
+        size = 0
+        for path in self._paths():
+            with contextlib.suppress(FileNotFoundError):  # just fed, and removed
+                size += path.stat().st_size
+        return size
 
     def _paths(self) -> list[Path]:
         return sorted(self._folder.glob(f"*{_SUFFIX}"))

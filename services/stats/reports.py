@@ -67,10 +67,12 @@ def _floor(moment: datetime, interval: str) -> datetime:
         return moment.replace(second=0, microsecond=0)
     if interval == "hour":
         return moment.replace(minute=0, second=0, microsecond=0)
-    day = moment.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    day = moment.replace(hour=0, minute=0, second=0, microsecond=0)
     if interval == "week":
-        return day - timedelta(days=day.weekday())
-    return day.replace(day=1) if interval == "month" else day
+        day -= timedelta(days=day.weekday())
+    elif interval == "month":
+        day = day.replace(day=1)
+    return _as_postgres(day)
 
 
 def _next(moment: datetime, interval: str) -> datetime:
@@ -78,5 +80,14 @@ def _next(moment: datetime, interval: str) -> datetime:
         step = timedelta(minutes=1) if interval == "minute" else timedelta(hours=1)
         return (moment.astimezone(UTC) + step).astimezone(moment.tzinfo)
     if interval == "month":
-        return moment.replace(year=moment.year + moment.month // 12, month=moment.month % 12 + 1)
-    return moment + timedelta(days=7 if interval == "week" else 1)  # by the calendar, whatever the clock does
+        return _as_postgres(moment.replace(year=moment.year + moment.month // 12, month=moment.month % 12 + 1))
+    return _as_postgres(
+        moment + timedelta(days=7 if interval == "week" else 1)
+    )  # by the calendar, whatever the clock does
+
+
+def _as_postgres(midnight: datetime) -> datetime:
+    """A midnight that comes twice begins its day the second time, as `date_trunc` has it."""
+    first, second = midnight.replace(fold=0), midnight.replace(fold=1)
+    comes_twice = first.astimezone(UTC) < second.astimezone(UTC)
+    return second if comes_twice else first

@@ -1,5 +1,6 @@
 """Reports in requests and answers."""
 
+import re
 import zoneinfo
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -11,6 +12,8 @@ from shared.repositories.reports import BOTS, DIMENSIONS, INTERVALS, ClickFilter
 from shared.schemas.fields import Moment, Text, parse_moment
 
 _ZONES: Final = frozenset(zoneinfo.available_timezones()) | {"UTC"}
+_YEARS: Final = range(1970, 9_000)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _VALUES_MOST: Final = 100
 
 
@@ -18,12 +21,17 @@ class MomentOrDate(fields.String):
     """An RFC 3339 time, or a date that gets its meaning from the query's time zone."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
-        if moment := parse_moment(value):
-            return moment
-        try:
-            return date.fromisoformat(value)
-        except (ValueError, TypeError):
-            raise ValidationError("Must be a date, or a time as in 2026-01-31T12:00:00Z, with an offset.") from None
+        found = parse_moment(value) or _parse_date(value)
+        if found is None or found.year not in _YEARS:
+            raise ValidationError("Must be a date, or a time as in 2026-01-31T12:00:00Z, with an offset.")
+        return found
+
+
+def _parse_date(text: object) -> date | None:
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) and _DATE.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 class Values(Text):
@@ -84,10 +92,7 @@ class FilterQuery(Schema):
 def _edge(given: datetime | date | None, zone: zoneinfo.ZoneInfo, *, days_later: int) -> datetime | None:
     if given is None or isinstance(given, datetime):
         return given
-    try:
-        return datetime.combine(given + timedelta(days=days_later), time(), zone).astimezone(UTC)
-    except OverflowError:
-        raise ValidationError("Must be a date that a calendar has.", "to" if days_later else "from") from None
+    return datetime.combine(given + timedelta(days=days_later), time(), zone).astimezone(UTC)
 
 
 class TimeseriesQuery(FilterQuery):

@@ -81,5 +81,7 @@ def _check_host(parts: SplitResult) -> None:
         raise ValueError("0 is no port")
     if ":" in host:
         ipaddress.IPv6Address(host)
-    else:
-        ascii_host(host)
+        return
+    last = ascii_host(host).rstrip(".").rpartition(".")[2]
+    if last.isdecimal() or last.startswith("0x"):  # browsers read 127.1 and 0x7f000001 as addresses; so may nobody else
+        ipaddress.IPv4Address(host)

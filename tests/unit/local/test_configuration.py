@@ -64,9 +64,13 @@ def test_a_pool_has_all_its_instances(tmp_path: Path, pool: str, count: int) -> 
     assert (ports, len(ports)) == (expected, count)
 
 
-def test_the_door_listens_where_it_was_told_to(tmp_path: Path) -> None:
-    settings = rendered(tmp_path / "state", BOLTLINK_LISTEN="192.0.2.1", BOLTLINK_PORT="9090")
-    assert "listen 192.0.2.1:9090 " in nginx_conf(settings)
+@pytest.mark.parametrize(
+    ("listen", "written"),
+    [("192.0.2.1", "192.0.2.1:9090"), ("::1", "[::1]:9090"), ("::", "[::]:9090 ipv6only=off")],
+)
+def test_the_door_listens_where_it_was_told_to(tmp_path: Path, listen: str, written: str) -> None:
+    settings = rendered(tmp_path / "state", BOLTLINK_LISTEN=listen, BOLTLINK_PORT="9090")
+    assert f"listen {written} backlog" in nginx_conf(settings)
 
 
 def test_the_status_of_nginx_is_for_this_machine_alone(tmp_path: Path) -> None:

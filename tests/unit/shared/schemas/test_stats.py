@@ -66,8 +66,14 @@ def test_a_date_that_no_calendar_ends_is_refused(name: str, value: str, tz: str)
     assert set(query_faults_of(FilterQuery(), (name, value), ("tz", tz))) == {name}
 
 
-def test_the_last_date_but_one_is_a_date() -> None:
-    assert filter_of(to="9999-12-30").end == datetime(9999, 12, 31, tzinfo=UTC)
+@pytest.mark.parametrize("value", ["1969-12-31", "9000-01-01", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+def test_a_year_that_no_click_can_be_of_is_refused(value: str) -> None:
+    assert set(query_faults_of(FilterQuery(), ("from", value))) == {"from"}
+
+
+@pytest.mark.parametrize("value", ["20260131", "2026-W05-6", "2026-1-31"])
+def test_a_date_is_written_in_one_way(value: str) -> None:
+    assert set(query_faults_of(FilterQuery(), ("from", value))) == {"from"}
 
 
 @pytest.mark.parametrize("value", ["2026-02-30", "2026-01-31T12:00:00", "today", "", "0000-01-01", "1772366400"])
