@@ -55,5 +55,5 @@ venv:
 servers:
 	$(LOCAL) servers
 lock: venv ## pin the newest versions of all Python packages, with hashes
-	cd requirements && for name in runtime dev; do CUSTOM_COMPILE_COMMAND="make lock" ../$(VENV)/pip-compile --quiet --upgrade \
+	cd requirements && for name in services runtime dev; do CUSTOM_COMPILE_COMMAND="make lock" ../$(VENV)/pip-compile --quiet --upgrade \
 	    --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe $$name.in -o $$name.txt; done

@@ -82,20 +82,12 @@ def _write_redis(settings: LocalSettings) -> None:
 
 def _redis(settings: LocalSettings) -> str:
     lines = [
+        (CHECKOUT / "redis" / "redis.conf").read_text(encoding="utf-8"),
         f"port {settings.redis_port}",
         "bind 127.0.0.1",
         f"requirepass {secret(settings, 'redis')}",
         f'dir "{settings.state / "redis"}"',
-        "appendonly yes",
-        # The operating system has each click before the resolver is answered, so a Redis that dies loses none;
-        # "always" would have the disk too, for a machine that dies (docs/decisions/0006-click-stream.md).
-        "appendfsync everysec",
-        "no-appendfsync-on-rewrite no",
-        'save ""',
         f"maxmemory {settings.redis_memory}",
-        # Only what has a lifetime may go: links can be read again from Postgres, clicks cannot.
-        "maxmemory-policy volatile-lfu",
-        "tcp-backlog 4096",
     ]
     return "\n".join(lines)
 
@@ -120,9 +112,12 @@ def _nginx(settings: LocalSettings) -> str:
             "BOLTLINK_NGINX_USER": f"user {user};" if user else "",
             "BOLTLINK_NGINX_STATE": str(settings.state / "nginx"),
             "BOLTLINK_NGINX_LOG": str(settings.logs / "access.log"),
+            "BOLTLINK_NGINX_LOG_BUFFER": " buffer=32k flush=1s",
             "BOLTLINK_NGINX_LISTEN": _listen(settings),
             "BOLTLINK_NGINX_STATUS_LISTEN": f"127.0.0.1:{settings.status_port}",
             "BOLTLINK_NGINX_FOLDER": str(CHECKOUT / "nginx"),
+            "BOLTLINK_NGINX_TLS": "",
+            "BOLTLINK_NGINX_REDIRECT": "",
             "BOLTLINK_REAL_IP": real_ip,
             "BOLTLINK_WRITERS": servers("writer"),
             "BOLTLINK_STATS": servers("stats"),

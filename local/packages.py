@@ -18,7 +18,7 @@ VENV: Final = CHECKOUT / ".venv"
 POSTGRES_MAJOR: Final = 15
 
 _DEBIAN_PACKAGES: Final = {
-    "postgres": f"postgresql-{POSTGRES_MAJOR}",
+    "postgres": "postgresql",  # version 15 on Debian 12
     "redis-server": "redis-server",
     "nginx": "nginx-light",
     "venv": "python3-venv",
