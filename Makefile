@@ -1,40 +1,46 @@
 # Every target is one line of what it does; the doing is in local/ (the runtime without Docker) and tests/.
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-LOCAL := @PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m local
+RUN := @PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m
+# Which runtime: the one that was started last, else Compose where a Docker engine answers, else without Docker.
+RUNTIME ?= $(or $(shell cat .runtime 2>/dev/null),$(shell PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m compose detect))
 VENV := .venv/bin
 
 .PHONY: help
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-.PHONY: up down restart ps logs clean key demo psql redis-cli backup restore
-up: ## set up what is missing and start everything
-	$(LOCAL) up
+.PHONY: up up-local up-compose down restart ps logs clean key demo psql redis-cli backup restore
+up: ## set up what is missing and start everything, in containers where Docker answers, else without
+	$(RUN) $(RUNTIME) up
+up-local: ## the same, without Docker
+	$(RUN) local up
+up-compose: ## the same, by Docker Compose
+	$(RUN) compose up
 down: ## stop everything; all data stays
-	$(LOCAL) down
+	$(RUN) $(RUNTIME) down
 restart: ## start every service anew, without a failed request
-	$(LOCAL) restart
-ps: ## show the processes
-	$(LOCAL) ps
+	$(RUN) $(RUNTIME) restart
+ps: ## show the processes, or the containers
+	$(RUN) $(RUNTIME) ps
 logs: ## follow all logs
-	$(LOCAL) logs
+	$(RUN) $(RUNTIME) logs
 clean: ## delete all data, after asking
-	$(LOCAL) clean
+	$(RUN) $(RUNTIME) clean
 key: ## make an API key: make key NAME=ci SCOPES=links:write,stats:read (default: admin)
-	$(LOCAL) key --name "$(NAME)" --scopes "$(SCOPES)"
+	$(RUN) $(RUNTIME) key --name "$(NAME)" --scopes "$(SCOPES)"
 demo: ## shorten, follow and count some hundred real URLs
-	$(LOCAL) demo
+	$(RUN) $(RUNTIME) demo
 psql: ## open psql on the database
-	$(LOCAL) psql
+	$(RUN) $(RUNTIME) psql
 redis-cli: ## open redis-cli on our Redis
-	$(LOCAL) redis-cli
+	$(RUN) $(RUNTIME) redis-cli
 backup: ## write a backup into backups/
-	$(LOCAL) backup
+	$(RUN) $(RUNTIME) backup
 restore: ## replace all data by a backup's: make restore FILE=backups/….dump
-	$(LOCAL) restore "$(FILE)"
+	$(RUN) $(RUNTIME) restore "$(FILE)"
 
-.PHONY: test check format integration e2e
+.PHONY: test check format integration e2e test-compose
 test: check integration e2e ## everything: check, integration and end-to-end tests
 check: venv ## the quick part: format, lint, types, unit tests
 	$(VENV)/ruff format --check .
@@ -45,15 +51,17 @@ integration: venv servers
 	$(VENV)/pytest -q tests/integration
 e2e: venv servers
 	$(VENV)/pytest -q tests/e2e
+test-compose: venv ## the tests of the containers; needs a Docker engine, and builds and starts everything
+	$(VENV)/pytest -q tests/compose
 format: venv ## put the code into its form
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
 
 .PHONY: venv servers lock
 venv:
-	$(LOCAL) venv dev
+	$(RUN) local venv dev
 servers:
-	$(LOCAL) servers
+	$(RUN) local servers
 lock: venv ## pin the newest versions of all Python packages, with hashes
 	cd requirements && for name in services runtime dev; do CUSTOM_COMPILE_COMMAND="make lock" ../$(VENV)/pip-compile --quiet --upgrade \
 	    --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe $$name.in -o $$name.txt; done

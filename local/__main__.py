@@ -10,17 +10,21 @@ if sys.version_info < (3, 11):  # noqa: UP036  # for whoever calls it with anoth
         f"BoltLink needs Python 3.11; this is {sys.version.split()[0]}. Name another one: make up PYTHON=python3.11"
     )
 
-from local import backups, postgres, runtime
+from local import backups, choice, postgres, runtime
 from local.console import confirm
 from local.packages import ensure_venv, find_servers
+from local.processes import Processes
 from local.settings import CHECKOUT, LocalSettings, RuntimeFault, read_settings
 from local.state import secret
 from local.supervision import Supervisor
 
 
 def _up(settings: LocalSettings, _options: argparse.Namespace) -> None:
-    print("BoltLink, local runtime (without Docker)", flush=True)
+    print("BoltLink without Docker (make up-local; in containers: make up-compose)", flush=True)
+    if choice.other_runs("local"):
+        raise RuntimeFault("BoltLink runs in containers here; stop them first: make down")
     key = runtime.up(settings)
+    choice.remember("local")
     url = settings.public_url
     print(f"\nBoltLink runs at {url} (API: {url}/docs)")
     if key:
@@ -37,6 +41,7 @@ def _up(settings: LocalSettings, _options: argparse.Namespace) -> None:
 
 def _down(settings: LocalSettings, _options: argparse.Namespace) -> None:
     print("BoltLink is stopped." if runtime.down(settings) else "BoltLink does not run here.")
+    choice.forget()
 
 
 def _ps(settings: LocalSettings, _options: argparse.Namespace) -> None:
@@ -53,7 +58,7 @@ def _logs(settings: LocalSettings, _options: argparse.Namespace) -> None:
     files = sorted(settings.logs.glob("*.log"))
     if not files:
         raise RuntimeFault(f"There are no logs in {settings.logs}; start BoltLink with: make up")
-    os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])  # noqa: S607  # wherever it is installed
+    os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])  # wherever it is installed
 
 
 def _restart(settings: LocalSettings, _options: argparse.Namespace) -> None:
@@ -91,7 +96,7 @@ def _redis_cli(settings: LocalSettings, options: argparse.Namespace) -> None:
 
 
 def _backup(settings: LocalSettings, options: argparse.Namespace) -> None:
-    path = backups.backup(settings, find_servers(), Path(options.folder))
+    path = backups.backup(Processes(settings, find_servers()), Path(options.folder))
     print(f"Backup: {path} ({path.stat().st_size:,} bytes). Bring it back with: make restore FILE={path}")
 
 
@@ -100,7 +105,7 @@ def _restore(settings: LocalSettings, options: argparse.Namespace) -> None:
         raise RuntimeFault("Say which backup: make restore FILE=backups/boltlink-….dump")
     if not options.yes and not confirm(f"This replaces every link and every click by those of {options.file}."):
         raise RuntimeFault("Nothing was changed.")
-    backups.restore(settings, find_servers(), Path(options.file))
+    backups.restore(Processes(settings, find_servers()), Path(options.file))
     print("The backup is restored; the API keys are those of then.")
 
 

@@ -1,83 +1,76 @@
 """Backups of everything that cannot be made again: PostgreSQL holds it all once the stream of clicks has run dry."""
 
-import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from local import postgres
-from local.configuration import DOOR
-from local.console import run, step
-from local.packages import Servers
-from local.runtime import require_running, run_python, wait_ready
-from local.settings import LocalSettings, RuntimeFault
-from local.state import secret
-from local.supervision import Supervisor
+from local.console import step
+from local.settings import RuntimeFault
 
 _DRY_SECONDS: Final = 30.0
 
 
-def backup(settings: LocalSettings, servers: Servers, folder: Path) -> Path:
+class Runtime(Protocol):
+    """What a backup needs of a runtime."""
+
+    def redis(self, *words: str) -> str:
+        """Run one command in Redis; its bare answer."""
+
+    def spooled(self) -> bool:
+        """Whether a resolver holds clicks in its spool."""
+
+    def dump(self, path: Path) -> None:
+        """Write PostgreSQL's data into a file."""
+
+    def check(self, path: Path) -> None:
+        """Raise RuntimeFault unless a file is such a dump."""
+
+    def load(self, path: Path) -> None:
+        """Replace PostgreSQL's data by a dump's, and bring it up to date."""
+
+    def stop_services(self) -> None:
+        """Stop the door and every service."""
+
+    def start_services(self) -> None:
+        """Start them, and wait until they are ready."""
+
+
+def backup(runtime: Runtime, folder: Path) -> Path:
     """Write a backup that holds every click answered before now; its path."""
-    require_running(Supervisor(settings))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"boltlink-{datetime.now(UTC):%Y%m%d-%H%M%S}.dump"
     with step("Waiting until every click up to now is counted"):
-        _wait_counted(settings, servers)
+        _wait_counted(runtime)
     with step("Writing the backup"):
         new = path.with_suffix(".part")
-        command: list[str | Path] = [servers.postgres_bin / "pg_dump", "--format=custom", "--no-owner", f"--file={new}"]
-        run(command, what="The backup failed", env=postgres.client_env(settings))
+        runtime.dump(new)
         new.chmod(0o600)
         new.replace(path)
     return path
 
 
-def restore(settings: LocalSettings, servers: Servers, path: Path) -> None:
+def restore(runtime: Runtime, path: Path) -> None:
     """Replace all data by a backup's. What Redis holds of the data before it is forgotten."""
     if not path.is_file():
         raise RuntimeFault(f"There is no backup {path}.")
-    run([servers.postgres_bin / "pg_restore", "--list", path], what=f"{path} is no backup of BoltLink")
-    supervisor = Supervisor(settings)
-    require_running(supervisor)
+    runtime.check(path)
     with step("Stopping the services"):
-        supervisor.stop(DOOR)
-        supervisor.stop(*settings.http_ports)
+        runtime.stop_services()
     with step("Restoring"):
-        database = settings.database
-        postgres.psql(settings, servers, f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)', database="postgres")
-        postgres.make_database(settings, servers)
-        dump: list[str | Path] = [
-            servers.postgres_bin / "pg_restore",
-            "--no-owner",
-            "--exit-on-error",
-            f"--dbname={database}",
-            path,
-        ]
-        run(dump, what="The backup could not be restored", env=postgres.client_env(settings))
-        redis(settings, servers, "FLUSHALL")
-        run_python(settings, "shared.migrate", what="The migrations failed")
+        runtime.load(path)
+        runtime.redis("FLUSHALL")
     with step("Starting the services"):
-        for name in [*settings.http_ports, DOOR]:
-            supervisor.ensure_started(name)
-        wait_ready(settings)
+        runtime.start_services()
 
 
-def redis(settings: LocalSettings, servers: Servers, *words: str) -> str:
-    """Run one command in Redis; its answer."""
-    env = {**os.environ, "REDISCLI_AUTH": secret(settings, "redis")}
-    command: list[str | Path] = [servers.redis_cli, "-h", "127.0.0.1", "-p", str(settings.redis_port), *words]
-    return run(command, what="redis-cli", env=env).strip()
-
-
-def _wait_counted(settings: LocalSettings, servers: Servers) -> None:
+def _wait_counted(runtime: Runtime) -> None:
     """Wait until the stream no longer holds anything that is in it, or in a spool, now."""
     deadline = time.monotonic() + _DRY_SECONDS
-    while any((settings.state / "spool").rglob("*.spool")):
+    while runtime.spooled():
         _pause(deadline)
-    last = redis(settings, servers, "--raw", "XREVRANGE", "clicks", "+", "-", "COUNT", "1").split("\n")[0]
-    while last and redis(settings, servers, "--raw", "XRANGE", "clicks", "-", last, "COUNT", "1"):
+    last = runtime.redis("--raw", "XREVRANGE", "clicks", "+", "-", "COUNT", "1").split("\n")[0]
+    while last and runtime.redis("--raw", "XRANGE", "clicks", "-", last, "COUNT", "1"):
         _pause(deadline)
 
 

@@ -11,6 +11,7 @@ from local.packages import VENV, Servers
 from local.settings import CHECKOUT, LocalSettings
 from local.state import own_folder, secret, server_user, write_secret
 
+DATABASE_ROLES: Final = ("writer", "resolver", "stats", "monitor")
 STORES: Final = ("postgres", "redis")
 DOOR: Final = "nginx"
 
@@ -38,9 +39,7 @@ def database_url(settings: LocalSettings, role: str, password: str) -> str:
 def owner_env(settings: LocalSettings) -> dict[str, str]:
     """The environment of commands that act as the database's owner."""
     env = {"DATABASE_URL": database_url(settings, "boltlink", secret(settings, "postgres"))}
-    return env | {
-        f"{role.upper()}_DATABASE_PASSWORD": secret(settings, role) for role in ("writer", "resolver", "stats")
-    }
+    return env | {f"{role.upper()}_DATABASE_PASSWORD": secret(settings, role) for role in DATABASE_ROLES}
 
 
 def write_all(settings: LocalSettings, servers: Servers) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from local.settings import CHECKOUT, RESOLVERS, LocalSettings, RuntimeFault, enterable_by_others
 
-SECRETS: Final = ("postgres", "redis", "supervisor", "writer", "resolver", "stats", "visitor")
+SECRETS: Final = ("postgres", "redis", "supervisor", "writer", "resolver", "stats", "monitor", "visitor")
 
 
 def server_user(name: str) -> str | None:

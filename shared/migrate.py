@@ -19,7 +19,7 @@ from shared.errors import SettingsError, StoreUnavailable
 from shared.settings import DatabaseSettings, Environment
 
 FOLDER: Final = Path(__file__).parent / "migrations"
-ROLES: Final = ("writer", "resolver", "stats")
+ROLES: Final = ("writer", "resolver", "stats", "monitor")
 
 STATEMENT_TIMEOUT: Final = 600.0
 """Seconds for one migration; the services' own limit is far too short for an index on a large table."""

@@ -6,6 +6,7 @@ import sys
 
 from local import backups, runtime
 from local.packages import find_servers
+from local.processes import Processes
 from local.settings import CHECKOUT, LocalSettings
 from local.supervision import Supervisor
 from tests.support.client import Client
@@ -78,11 +79,11 @@ async def test_a_backup_brings_links_clicks_and_keys_back(client: Client, stack:
     kept = await client.make_link(url="https://example.com/kept")
     for _ in range(5):
         await client.follow(kept["code"])
-    servers = find_servers()
-    path = backups.backup(stack, servers, stack.state / "backups")
+    processes = Processes(stack, find_servers())
+    path = backups.backup(processes, stack.state / "backups")
     lost = await client.make_link()
     await client.call("PATCH", f"/links/{kept['code']}", json={"url": "https://example.com/changed"})
-    backups.restore(stack, servers, path)
+    backups.restore(processes, path)
     assert (await client.follow(kept["code"])).headers["Location"] == "https://example.com/kept"
     assert (await client.follow(lost["code"])).status == 404
     await client.wait_for_clicks(kept["code"], 6)

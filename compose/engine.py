@@ -1,0 +1,112 @@
+"""Docker Compose as this project uses it: its files, its secrets, and the commands that every runtime has."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from local.console import run
+from local.settings import CHECKOUT, RuntimeFault
+
+DOOR: Final = "nginx"
+SERVICES: Final = ("writer", "relay", "resolver1", "resolver2", "resolver3", "stats", "consumer")
+
+_PASSWORDS: Final = ("postgres", "writer", "resolver", "stats", "monitor", "redis", "visitor", "grafana")
+_UP_SECONDS: Final = 600
+
+
+class Engine:
+    """The containers of one checkout."""
+
+    def __init__(self, files: Sequence[str] = ("docker-compose.yml",)) -> None:
+        self._compose = ["docker", "compose", *(word for file in files for word in ("-f", file))]
+
+    def require(self) -> None:
+        """Raise RuntimeFault unless an engine with Compose answers."""
+        if not answers():
+            raise RuntimeFault("No Docker engine with Compose answers here. Without Docker: make up-local")
+
+    def compose(
+        self, *words: str, what: str | None = None, text: str | None = None, timeout: float = _UP_SECONDS
+    ) -> str:
+        """Run a command of Compose; what it printed."""
+        command = [*self._compose, *words]
+        return run(command, what=what or f"docker compose {words[0]}", cwd=CHECKOUT, text=text, timeout=timeout)
+
+    def become(self, *words: str) -> None:
+        """Turn this process into a command of Compose, with the terminal."""
+        os.chdir(CHECKOUT)
+        os.execvp(self._compose[0], [*self._compose, *words])  # it is what was asked for
+
+    def show(self, *words: str) -> None:
+        """Run a command of Compose that shows people what it does. Raises RuntimeFault when it fails."""
+        done = subprocess.run([*self._compose, *words], cwd=CHECKOUT, check=False)
+        if done.returncode != 0:
+            raise RuntimeFault(f"docker compose {' '.join(words[:2])} failed; see above, and: make ps, make logs")
+
+    def config(self) -> Mapping[str, object]:
+        """The effective configuration."""
+        found: Mapping[str, object] = json.loads(self.compose("config", "--format", "json"))
+        return found
+
+    def runs(self) -> bool:
+        """Whether any container of ours runs."""
+        return bool(self.compose("ps", "-q").strip())
+
+    def run_once(self, *words: str, env: Mapping[str, str] | None = None) -> str:
+        """Run a command as the database's owner, in a container of its own; what it printed."""
+        options = [word for name in env or {} for word in ("-e", name)]
+        command = [*self._compose, "run", "--rm", "--no-deps", "-T", *options, "migrate", *words]
+        return run(command, what=" ".join(words), cwd=CHECKOUT, env={**os.environ, **(env or {})}).strip()
+
+
+def answers() -> bool:
+    """Whether an engine with Compose answers."""
+    if shutil.which("docker") is None:
+        return False
+    for words in (["docker", "info"], ["docker", "compose", "version"]):
+        try:
+            if subprocess.run(words, capture_output=True, check=False, timeout=20).returncode != 0:
+                return False
+        except subprocess.TimeoutExpired:
+            return False
+    return True
+
+
+def secrets_folder() -> Path:
+    """Where the secrets' files are."""
+    return Path(os.environ.get("BOLTLINK_SECRETS") or CHECKOUT / ".boltlink-secrets")
+
+
+def make_secrets() -> None:
+    """Make the secrets that are missing.
+
+    The folder is the owner's alone. The files in it can be read by whoever a container runs as: Compose mounts each
+    alone, as it is.
+    """
+    folder = secrets_folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in _PASSWORDS:
+        _write_missing(folder / name, secrets.token_urlsafe(24))
+    passwords = {name: (folder / name).read_text(encoding="utf-8").strip() for name in _PASSWORDS}
+    for role, user in (
+        ("owner", "boltlink"),
+        *((role, f"boltlink_{role}") for role in ("writer", "resolver", "stats")),
+    ):
+        password = passwords["postgres" if role == "owner" else role]
+        url = f"postgresql://{user}:{password}@boltlink-postgres:5432/boltlink"
+        _write_missing(folder / f"{role}_database_url", url)
+    _write_missing(folder / "redis_url", f"redis://:{passwords['redis']}@boltlink-redis:6379/0")
+    _write_missing(folder / "redis_exporter", json.dumps({"redis://boltlink-redis:6379": passwords["redis"]}))
+    # Alertmanager wants an address; this one goes nowhere until somebody names a better one.
+    _write_missing(folder / "alert_webhook_url", "http://127.0.0.1:9/")
+
+
+def _write_missing(path: Path, text: str) -> None:
+    if not path.exists():
+        path.write_text(text + "\n", encoding="utf-8")
+        path.chmod(0o444)

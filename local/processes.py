@@ -1,0 +1,66 @@
+"""What a backup needs of the local runtime."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from local import postgres
+from local.configuration import DOOR
+from local.console import run
+from local.packages import Servers
+from local.runtime import require_running, run_python, wait_ready
+from local.settings import LocalSettings
+from local.state import secret
+from local.supervision import Supervisor
+
+
+class Processes:
+    """The running installation of some settings. Raises RuntimeFault when it does not run."""
+
+    def __init__(self, settings: LocalSettings, servers: Servers) -> None:
+        self._settings = settings
+        self._servers = servers
+        self._supervisor = Supervisor(settings)
+        require_running(self._supervisor)
+
+    def redis(self, *words: str) -> str:
+        env = {**os.environ, "REDISCLI_AUTH": secret(self._settings, "redis")}
+        command: list[str | Path] = [
+            self._servers.redis_cli,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self._settings.redis_port),
+            *words,
+        ]
+        return run(command, what="redis-cli", env=env).strip()
+
+    def spooled(self) -> bool:
+        return any((self._settings.state / "spool").rglob("*.spool"))
+
+    def dump(self, path: Path) -> None:
+        self._postgres("pg_dump", "--format=custom", "--no-owner", f"--file={path}")
+
+    def check(self, path: Path) -> None:
+        self._postgres("pg_restore", "--list", path, what=f"{path} is no backup of BoltLink")
+
+    def load(self, path: Path) -> None:
+        database = self._settings.database
+        drop = f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'
+        postgres.psql(self._settings, self._servers, drop, database="postgres")
+        postgres.make_database(self._settings, self._servers)
+        self._postgres("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={database}", path)
+        run_python(self._settings, "shared.migrate", what="The migrations failed")
+
+    def stop_services(self) -> None:
+        self._supervisor.stop(DOOR)
+        self._supervisor.stop(*self._settings.http_ports)
+
+    def start_services(self) -> None:
+        for name in [*self._settings.http_ports, DOOR]:
+            self._supervisor.ensure_started(name)
+        wait_ready(self._settings)
+
+    def _postgres(self, program: str, *words: str | Path, what: str | None = None) -> None:
+        command: Sequence[str | Path] = [self._servers.postgres_bin / program, *words]
+        run(command, what=what or f"{program} failed", env=postgres.client_env(self._settings))
