@@ -13,7 +13,7 @@ from compose.engine import DOOR, SERVICES, Engine, answers, make_secrets
 from local import backups, choice
 from local.console import confirm, step
 from local.packages import ensure_venv
-from local.settings import CHECKOUT, RuntimeFault
+from local.settings import CHECKOUT, RuntimeFault, read_env_file
 
 _READY_SECONDS = 60.0
 
@@ -186,6 +186,8 @@ def _parser() -> argparse.ArgumentParser:
 def main() -> int:
     options = _parser().parse_args()
     try:
+        for name, value in read_env_file(CHECKOUT / ".env").items():
+            os.environ.setdefault(name, value)
         options.act(Engine(), options)
     except RuntimeFault as fault:
         print(f"\n{fault}", file=sys.stderr)

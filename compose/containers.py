@@ -60,8 +60,7 @@ class Containers:
     ) -> None:
         names = ["-d", database] if program in ("psql", "pg_dump") else []
         command = [
-            "docker",
-            "compose",
+            *self._engine.command,
             "exec",
             "-T",
             "postgres",

@@ -23,7 +23,9 @@ class Engine:
     """The containers of one checkout."""
 
     def __init__(self, files: Sequence[str] = ("docker-compose.yml",)) -> None:
-        self._compose = ["docker", "compose", *(word for file in files for word in ("-f", file))]
+        if os.environ.get("BOLTLINK_PRODUCTION") == "yes":
+            files = [*files, "docker-compose.prod.yml"]
+        self.command = ["docker", "compose", *(word for file in files for word in ("-f", file))]
 
     def require(self) -> None:
         """Raise RuntimeFault unless an engine with Compose answers."""
@@ -34,17 +36,17 @@ class Engine:
         self, *words: str, what: str | None = None, text: str | None = None, timeout: float = _UP_SECONDS
     ) -> str:
         """Run a command of Compose; what it printed."""
-        command = [*self._compose, *words]
+        command = [*self.command, *words]
         return run(command, what=what or f"docker compose {words[0]}", cwd=CHECKOUT, text=text, timeout=timeout)
 
     def become(self, *words: str) -> None:
         """Turn this process into a command of Compose, with the terminal."""
         os.chdir(CHECKOUT)
-        os.execvp(self._compose[0], [*self._compose, *words])  # it is what was asked for
+        os.execvp(self.command[0], [*self.command, *words])  # it is what was asked for
 
     def show(self, *words: str) -> None:
         """Run a command of Compose that shows people what it does. Raises RuntimeFault when it fails."""
-        done = subprocess.run([*self._compose, *words], cwd=CHECKOUT, check=False)
+        done = subprocess.run([*self.command, *words], cwd=CHECKOUT, check=False)
         if done.returncode != 0:
             raise RuntimeFault(f"docker compose {' '.join(words[:2])} failed; see above, and: make ps, make logs")
 
@@ -60,7 +62,7 @@ class Engine:
     def run_once(self, *words: str, env: Mapping[str, str] | None = None) -> str:
         """Run a command as the database's owner, in a container of its own; what it printed."""
         options = [word for name in env or {} for word in ("-e", name)]
-        command = [*self._compose, "run", "--rm", "--no-deps", "-T", *options, "migrate", *words]
+        command = [*self.command, "run", "--rm", "--no-deps", "-T", *options, "migrate", *words]
         return run(command, what=" ".join(words), cwd=CHECKOUT, env={**os.environ, **(env or {})}).strip()
 
 

@@ -94,7 +94,7 @@ class LocalSettings:
 
 def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> LocalSettings:
     """The settings of this checkout; the environment wins over `.env`. Raises RuntimeFault for a wrong one."""
-    values = {**_read_env_file(checkout / ".env"), **environ}
+    values = {**read_env_file(checkout / ".env"), **environ}
     port = _port(values, "BOLTLINK_PORT", 8080)
     return LocalSettings(
         state=_state(values.get("BOLTLINK_STATE", ""), checkout),
@@ -129,7 +129,8 @@ def _state(wanted: str, checkout: Path) -> Path:
     return Path("/var/lib/boltlink") / f"{checkout.name}-{mark}"
 
 
-def _read_env_file(path: Path) -> dict[str, str]:
+def read_env_file(path: Path) -> dict[str, str]:
+    """The settings of an `.env` file; none where there is none. Raises RuntimeFault for a line that is no setting."""
     if not path.is_file():
         return {}
     try:
