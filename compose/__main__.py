@@ -1,201 +1,117 @@
 """The runtime in containers: `python -m compose COMMAND`. The Makefile's targets call it; `make` alone lists them."""
 
-import argparse
 import os
 import sys
-import time
-import urllib.error
 import urllib.request
-from pathlib import Path
+from functools import partial
 
-from compose.containers import Containers
+from compose.containers import REDIS_CLI, Containers
 from compose.engine import DOOR, SERVICES, Engine, answers, make_secrets
-from local import backups, choice
-from local.console import confirm, step
-from local.packages import ensure_venv
+from local import choice, commands
+from local.console import step
 from local.settings import CHECKOUT, RuntimeFault, read_env_file
+from local.supervision import wait_until
 
 _READY_SECONDS = 60.0
 
 
-def _door_url() -> str:
-    port = os.environ.get("BOLTLINK_PORT") or "80"
-    return "http://127.0.0.1" + ("" if port == "80" else f":{port}")
+class ComposeRuntime:
+    """Containers, run by Docker Compose (see local.commands.Runtime)."""
 
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
-def _public_url() -> str:
-    return os.environ.get("BOLTLINK_PUBLIC_URL") or _door_url().replace("127.0.0.1", "localhost")
+    def up(self) -> str | None:
+        print("BoltLink in containers, by Docker Compose (make up-compose; without Docker: make up-local)", flush=True)
+        self._engine.require()
+        if choice.other_runs("compose"):
+            raise RuntimeFault("BoltLink runs without Docker here; stop it first: make down")
+        choice.remember("compose")
+        make_secrets()
+        os.environ.setdefault("BOLTLINK_PUBLIC_URL", self.public_url())
+        self._engine.show("build")
+        self._engine.show("up", "-d", "--wait", "--remove-orphans")
+        with step("Waiting until the door is ready"):
+            wait_until(self._is_ready, f"The door is not ready at {self.door_url()}; see make logs", _READY_SECONDS)
+        given = os.environ.get("BOLTLINK_ADMIN_KEY", "")
+        command = ("python", "-m", "services.writer.keys", "first")
+        return self._engine.run_once(*command, env={"BOLTLINK_ADMIN_KEY": given}) or None
 
+    def down(self) -> None:
+        self._engine.show("down", "--remove-orphans")
+        choice.forget()
 
-def _up(engine: Engine, _options: argparse.Namespace) -> None:
-    print("BoltLink in containers, by Docker Compose (make up-compose; without Docker: make up-local)", flush=True)
-    engine.require()
-    if choice.other_runs("compose"):
-        raise RuntimeFault("BoltLink runs without Docker here; stop it first: make down")
-    choice.remember("compose")
-    make_secrets()
-    os.environ.setdefault("BOLTLINK_PUBLIC_URL", _public_url())
-    engine.show("build")
-    engine.show("up", "-d", "--wait", "--remove-orphans")
-    with step("Waiting until the door is ready"):
-        _wait_ready()
-    given = os.environ.get("BOLTLINK_ADMIN_KEY", "")
-    key = engine.run_once("python", "-m", "services.writer.keys", "first", env={"BOLTLINK_ADMIN_KEY": given})
-    url = _public_url()
-    print(f"\nBoltLink runs at {url} (API: {url}/docs)")
-    if key:
-        print(f"The first admin key, shown this once: {key}")
-    elif not given:
-        print("The admin key was shown at the first start; make key makes another.")
-    print("\nShorten your first URL:\n")
-    print(
-        f"""  curl {url}/links -H 'Authorization: Bearer {key or "KEY"}' --json '{{"url": "https://example.com/"}}'\n"""
-    )
+    def restart(self) -> None:
+        self.stores()
+        for name in SERVICES:
+            with step(f"Restarting {name}"):
+                before = self._engine.started_at(name)
+                # gunicorn starts a new worker before it ends the old one, on the same socket.
+                self._engine.compose("kill", "-s", "HUP", name)
+                wait_until(partial(self._has_restarted, name, before), f"{name} does not come back")
+        self._engine.compose("exec", "-T", DOOR, "nginx", "-e", "stderr", "-c", "/tmp/nginx/nginx.conf", "-s", "reload")  # noqa: S108  # a file system of the container's own
+        print("Every service has been started anew; no request was refused meanwhile.")
 
+    def ps(self) -> None:
+        self._engine.become("ps", "-a")
 
-def _wait_ready() -> None:
-    deadline = time.monotonic() + _READY_SECONDS
-    while True:
+    def logs(self) -> None:
+        self._engine.become("logs", "-f", "--tail", "20")
+
+    def destroy(self) -> None:
+        self._engine.show("down", "--volumes", "--remove-orphans")
+        choice.forget()
+
+    def keys(self, *words: str) -> str:
+        self.stores()
+        return self._engine.run_once("python", "-m", "services.writer.keys", *words)
+
+    def psql(self, *words: str) -> None:
+        self._engine.become("exec", *_terminal(), "postgres", "psql", "-U", "boltlink", *words)
+
+    def redis_cli(self, *words: str) -> None:
+        self._engine.become("exec", *_terminal(), "redis", "sh", "-c", REDIS_CLI, "redis-cli", *words)
+
+    def stores(self) -> Containers:
+        return Containers(self._engine)
+
+    def data(self) -> str:
+        return "the containers' volumes"
+
+    def public_url(self) -> str:
+        return os.environ.get("BOLTLINK_PUBLIC_URL") or self.door_url().replace("127.0.0.1", "localhost")
+
+    def door_url(self) -> str:
+        port = os.environ.get("BOLTLINK_PORT") or "80"
+        return "http://127.0.0.1" + ("" if port == "80" else f":{port}")
+
+    def _is_ready(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{_door_url()}/ready", timeout=3):  # noqa: S310  # always http
-                return
-        except OSError as fault:
-            if time.monotonic() > deadline:
-                raise RuntimeFault(f"The door is not ready at {_door_url()}: {fault}; see make logs") from fault
-            time.sleep(0.2)
+            with urllib.request.urlopen(f"{self.door_url()}/ready", timeout=3):  # noqa: S310  # always http
+                return True
+        except OSError:
+            return False
 
-
-def _down(engine: Engine, _options: argparse.Namespace) -> None:
-    engine.show("down", "--remove-orphans")
-    choice.forget()
-
-
-def _ps(engine: Engine, _options: argparse.Namespace) -> None:
-    engine.become("ps", "-a")
-
-
-def _logs(engine: Engine, _options: argparse.Namespace) -> None:
-    engine.become("logs", "-f", "--tail", "20")
-
-
-def _restart(engine: Engine, _options: argparse.Namespace) -> None:
-    Containers(engine)
-    for name in SERVICES:
-        with step(f"Restarting {name}"):
-            # HUP: gunicorn starts a new worker before it ends the old one, on the same socket.
-            engine.compose("kill", "-s", "HUP", name)
-            engine.compose("up", "-d", "--wait", "--no-recreate", "--no-deps", name)
-    engine.compose("exec", "-T", DOOR, "nginx", "-e", "stderr", "-c", "/tmp/nginx/nginx.conf", "-s", "reload")  # noqa: S108
-
-
-def _clean(engine: Engine, options: argparse.Namespace) -> None:
-    if not options.yes and not confirm("This deletes every link and every click in the containers' volumes for good."):
-        raise RuntimeFault("Nothing was deleted.")
-    engine.show("down", "--volumes", "--remove-orphans")
-    choice.forget()
-
-
-def _key(engine: Engine, options: argparse.Namespace) -> None:
-    words = ["--name", options.name] if options.name else []
-    for scope in options.scopes.replace(",", " ").split():
-        words += ["--scope", scope]
-    print(engine.run_once("python", "-m", "services.writer.keys", "make", *words))
-
-
-def _psql(engine: Engine, options: argparse.Namespace) -> None:
-    engine.become("exec", *_terminal(), "postgres", "psql", "-U", "boltlink", *options.words)
-
-
-def _redis_cli(engine: Engine, options: argparse.Namespace) -> None:
-    script = 'REDISCLI_AUTH=$(cat /run/secrets/redis) exec redis-cli "$@"'
-    engine.become("exec", *_terminal(), "redis", "sh", "-c", script, "redis-cli", *options.words)
-
-
-def _backup(engine: Engine, options: argparse.Namespace) -> None:
-    path = backups.backup(Containers(engine), Path(options.folder))
-    print(f"Backup: {path} ({path.stat().st_size:,} bytes). Bring it back with: make restore FILE={path}")
-
-
-def _restore(engine: Engine, options: argparse.Namespace) -> None:
-    if not options.file:
-        raise RuntimeFault("Say which backup: make restore FILE=backups/boltlink-….dump")
-    if not options.yes and not confirm(f"This replaces every link and every click by those of {options.file}."):
-        raise RuntimeFault("Nothing was changed.")
-    backups.restore(Containers(engine), Path(options.file))
-    print("The backup is restored; the API keys are those of then.")
-
-
-def _demo(engine: Engine, _options: argparse.Namespace) -> None:
-    Containers(engine)
-    python = ensure_venv("dev")
-    words = ["make", "--name", "demo", "--hours", "1", "--scope", "links:write", "--scope", "stats:read"]
-    key = engine.run_once("python", "-m", "services.writer.keys", *words)
-    os.chdir(CHECKOUT)
-    os.execve(
-        str(python), [str(python), "-m", "demo"], {**os.environ, "BOLTLINK_URL": _door_url(), "BOLTLINK_KEY": key}
-    )
-
-
-def _detect(_engine: Engine, _options: argparse.Namespace) -> None:
-    print("compose" if answers() else "local")
-
-
-def _secrets(_engine: Engine, _options: argparse.Namespace) -> None:
-    make_secrets()
+    def _has_restarted(self, name: str, before: str | None) -> bool:
+        return self._engine.started_at(name) not in (None, before)
 
 
 def _terminal() -> list[str]:
     return [] if sys.stdin.isatty() else ["-T"]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m compose", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, act, about in (
-        ("up", _up, "build the images and start everything"),
-        ("down", _down, "stop everything; all data stays in the volumes"),
-        ("ps", _ps, "show the containers"),
-        ("logs", _logs, "follow all logs"),
-        ("restart", _restart, "start every service anew, without a failed request"),
-        ("demo", _demo, "shorten, follow and count some hundred real URLs"),
-        ("detect", _detect, "say which runtime make up takes"),
-        ("secrets", _secrets, "make the secrets that are missing"),
-    ):
-        commands.add_parser(name, help=about).set_defaults(act=act)
-    clean = commands.add_parser("clean", help="delete all data")
-    clean.add_argument("--yes", action="store_true", help="do not ask")
-    clean.set_defaults(act=_clean)
-    key = commands.add_parser("key", help="make an API key")
-    key.add_argument("--name", default="", help="what it is for")
-    key.add_argument("--scopes", default="", help="such as links:read,stats:read; default: admin")
-    key.set_defaults(act=_key)
-    for name, passing in (("psql", _psql), ("redis-cli", _redis_cli)):
-        client = commands.add_parser(name, help=f"open {name} on our server")
-        client.add_argument("words", nargs="*", help=f"words for {name}; put -- before them")
-        client.set_defaults(act=passing)
-    saving = commands.add_parser("backup", help="write a backup")
-    saving.add_argument("--folder", default="backups")
-    saving.set_defaults(act=_backup)
-    bringing = commands.add_parser("restore", help="replace all data by a backup's")
-    bringing.add_argument("file", nargs="?", default="")
-    bringing.add_argument("--yes", action="store_true", help="do not ask")
-    bringing.set_defaults(act=_restore)
-    return parser
+def _runtime() -> ComposeRuntime:
+    for name, value in read_env_file(CHECKOUT / ".env").items():
+        os.environ.setdefault(name, value)
+    return ComposeRuntime(Engine())
 
 
 def main() -> int:
-    options = _parser().parse_args()
-    try:
-        for name, value in read_env_file(CHECKOUT / ".env").items():
-            os.environ.setdefault(name, value)
-        options.act(Engine(), options)
-    except RuntimeFault as fault:
-        print(f"\n{fault}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
-    return 0
+    parser, more = commands.create_parser("compose", __doc__)
+    detect = more.add_parser("detect", help="say which runtime make up takes")
+    detect.set_defaults(act=lambda *_: print("compose" if answers() else "local"))
+    more.add_parser("secrets", help="make the secrets that are missing").set_defaults(act=lambda *_: make_secrets())
+    return commands.give(parser, _runtime)
 
 
 if __name__ == "__main__":

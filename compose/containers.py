@@ -8,7 +8,7 @@ from compose.engine import DOOR, SERVICES, Engine
 from local.settings import CHECKOUT, RuntimeFault
 
 _DATABASE: Final = "boltlink"
-_REDIS_CLI: Final = 'REDISCLI_AUTH=$(cat /run/secrets/redis) exec redis-cli "$@"'
+REDIS_CLI: Final = 'REDISCLI_AUTH=$(cat /run/secrets/redis) exec redis-cli "$@"'
 
 
 class Containers:
@@ -20,7 +20,7 @@ class Containers:
             raise RuntimeFault("BoltLink does not run here; start it with: make up")
 
     def redis(self, *words: str) -> str:
-        return self._engine.compose("exec", "-T", "redis", "sh", "-c", _REDIS_CLI, "redis-cli", *words).strip()
+        return self._engine.compose("exec", "-T", "redis", "sh", "-c", REDIS_CLI, "redis-cli", *words).strip()
 
     def spooled(self) -> bool:
         look = "ls /spool/*.spool 2>/dev/null || true"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -58,6 +59,16 @@ class Engine:
     def runs(self) -> bool:
         """Whether any container of ours runs."""
         return bool(self.compose("ps", "-q").strip())
+
+    def started_at(self, service: str) -> str | None:
+        """When the worker of a service started, as it tells itself; None while it does not answer."""
+        ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/metrics', timeout=3).read().decode())"
+        try:
+            text = self.compose("exec", "-T", service, "python", "-c", ask)
+        except RuntimeFault:
+            return None
+        found = re.search(r"^boltlink_start_seconds (\S+)", text, re.MULTILINE)
+        return found[1] if found else None
 
     def run_once(self, *words: str, env: Mapping[str, str] | None = None) -> str:
         """Run a command as the database's owner, in a container of its own; what it printed."""

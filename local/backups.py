@@ -11,8 +11,8 @@ from local.settings import RuntimeFault
 _DRY_SECONDS: Final = 30.0
 
 
-class Runtime(Protocol):
-    """What a backup needs of a runtime."""
+class Stores(Protocol):
+    """What a backup needs of a stores."""
 
     def redis(self, *words: str) -> str:
         """Run one command in Redis; its bare answer."""
@@ -36,41 +36,41 @@ class Runtime(Protocol):
         """Start them, and wait until they are ready."""
 
 
-def backup(runtime: Runtime, folder: Path) -> Path:
+def backup(stores: Stores, folder: Path) -> Path:
     """Write a backup that holds every click answered before now; its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"boltlink-{datetime.now(UTC):%Y%m%d-%H%M%S}.dump"
     with step("Waiting until every click up to now is counted"):
-        _wait_counted(runtime)
+        _wait_counted(stores)
     with step("Writing the backup"):
         new = path.with_suffix(".part")
-        runtime.dump(new)
+        stores.dump(new)
         new.chmod(0o600)
         new.replace(path)
     return path
 
 
-def restore(runtime: Runtime, path: Path) -> None:
+def restore(stores: Stores, path: Path) -> None:
     """Replace all data by a backup's. What Redis holds of the data before it is forgotten."""
     if not path.is_file():
         raise RuntimeFault(f"There is no backup {path}.")
-    runtime.check(path)
+    stores.check(path)
     with step("Stopping the services"):
-        runtime.stop_services()
+        stores.stop_services()
     with step("Restoring"):
-        runtime.load(path)
-        runtime.redis("FLUSHALL")
+        stores.load(path)
+        stores.redis("FLUSHALL")
     with step("Starting the services"):
-        runtime.start_services()
+        stores.start_services()
 
 
-def _wait_counted(runtime: Runtime) -> None:
+def _wait_counted(stores: Stores) -> None:
     """Wait until the stream no longer holds anything that is in it, or in a spool, now."""
     deadline = time.monotonic() + _DRY_SECONDS
-    while runtime.spooled():
+    while stores.spooled():
         _pause(deadline)
-    last = runtime.redis("--raw", "XREVRANGE", "clicks", "+", "-", "COUNT", "1").split("\n")[0]
-    while last and runtime.redis("--raw", "XRANGE", "clicks", "-", last, "COUNT", "1"):
+    last = stores.redis("--raw", "XREVRANGE", "clicks", "+", "-", "COUNT", "1").split("\n")[0]
+    while last and stores.redis("--raw", "XRANGE", "clicks", "-", last, "COUNT", "1"):
         _pause(deadline)
 
 

@@ -38,8 +38,12 @@ def database_url(settings: LocalSettings, role: str, password: str) -> str:
 
 def owner_env(settings: LocalSettings) -> dict[str, str]:
     """The environment of commands that act as the database's owner."""
-    env = {"DATABASE_URL": database_url(settings, "boltlink", secret(settings, "postgres"))}
-    return env | {f"{role.upper()}_DATABASE_PASSWORD": secret(settings, role) for role in DATABASE_ROLES}
+    return {"DATABASE_URL": database_url(settings, "boltlink", secret(settings, "postgres"))}
+
+
+def role_passwords(settings: LocalSettings) -> dict[str, str]:
+    """What the migrations are told, so that each role can log in."""
+    return {f"{role.upper()}_DATABASE_PASSWORD": secret(settings, role) for role in DATABASE_ROLES}
 
 
 def write_all(settings: LocalSettings, servers: Servers) -> None:

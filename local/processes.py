@@ -8,7 +8,7 @@ from local import postgres
 from local.configuration import DOOR
 from local.console import run
 from local.packages import Servers
-from local.runtime import require_running, run_python, wait_ready
+from local.runtime import migrate, require_running, wait_ready
 from local.settings import LocalSettings
 from local.state import secret
 from local.supervision import Supervisor
@@ -50,7 +50,7 @@ class Processes:
         postgres.psql(self._settings, self._servers, drop, database="postgres")
         postgres.make_database(self._settings, self._servers)
         self._postgres("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={database}", path)
-        run_python(self._settings, "shared.migrate", what="The migrations failed")
+        migrate(self._settings)
 
     def stop_services(self) -> None:
         self._supervisor.stop(DOOR)

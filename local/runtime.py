@@ -13,7 +13,7 @@ from http.client import HTTPException
 from typing import Final
 
 from local import postgres
-from local.configuration import DOOR, STORES, owner_env, write_all
+from local.configuration import DOOR, STORES, owner_env, role_passwords, write_all
 from local.console import run, step
 from local.packages import VENV, Servers, ensure_venv, find_servers
 from local.settings import CHECKOUT, LocalSettings, RuntimeFault
@@ -49,7 +49,7 @@ def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, st
     start_stores(settings, servers, supervisor, start=start)
     with step("Bringing the database up to date"):
         postgres.make_database(settings, servers)
-        run_python(settings, "shared.migrate", what="The migrations failed")
+        migrate(settings)
     with step("Starting the services and nginx"):
         for name in [*settings.http_ports, DOOR]:
             supervisor.ensure_started(name)
@@ -113,6 +113,11 @@ def wait_ready(settings: LocalSettings) -> None:
     except RuntimeFault:
         hints = "\n".join(f"    {settings.logs}/{name}.log" for name in late)
         raise RuntimeFault(f"Not ready after {READY_SECONDS:.0f} s: {', '.join(late)}. Their logs:\n{hints}") from None
+
+
+def migrate(settings: LocalSettings) -> None:
+    """Bring the database up to date."""
+    run_python(settings, "shared.migrate", what="The migrations failed", env=role_passwords(settings))
 
 
 def first_key(settings: LocalSettings) -> str | None:
