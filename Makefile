@@ -8,7 +8,7 @@ VENV := .venv/bin
 
 .PHONY: help
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 .PHONY: up up-local up-compose down restart ps logs clean key demo psql redis-cli backup restore
 up: ## set up what is missing and start everything, in containers where Docker answers, else without
@@ -39,6 +39,12 @@ backup: ## write a backup into backups/
 	$(RUN) $(RUNTIME) backup
 restore: ## replace all data by a backup's: make restore FILE=backups/….dump
 	$(RUN) $(RUNTIME) restore "$(FILE)"
+
+.PHONY: monitoring-up monitoring-down
+monitoring-up: ## without Docker: start Prometheus, Alertmanager and the exporters too
+	$(RUN) local monitoring-up
+monitoring-down: ## stop them
+	$(RUN) local monitoring-down
 
 .PHONY: test check format integration e2e test-compose
 test: check integration e2e ## everything: check, integration and end-to-end tests

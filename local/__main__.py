@@ -8,7 +8,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # for whoever calls it with anoth
         f"BoltLink needs Python 3.11; this is {sys.version.split()[0]}. Name another one: make up PYTHON=python3.11"
     )
 
-from local import choice, commands, postgres, runtime
+from local import choice, commands, monitoring, postgres, runtime
 from local.packages import ensure_venv, find_servers
 from local.processes import Processes
 from local.settings import LocalSettings, RuntimeFault, read_settings
@@ -44,9 +44,12 @@ class LocalRuntime:
             "postgres": self._settings.postgres_port,
             "redis": self._settings.redis_port,
         }
-        ports = {**others, **self._settings.http_ports}
+        ports = {**others, **self._settings.http_ports, **monitoring.ports(self._settings)}
         for process in self._running().processes():
-            print(f"{process.name:<12} {process.state:<9} port {ports[process.name]:<6} {process.description}")
+            print(f"{process.name:<18} {process.state:<9} port {ports[process.name]:<6} {process.description}")
+
+    def watch(self, *, on: bool) -> None:
+        runtime.watch(self._settings, on=on)
 
     def logs(self) -> None:
         files = sorted(self._settings.logs.glob("*.log"))
@@ -95,6 +98,9 @@ class LocalRuntime:
 def main() -> int:
     parser, more = commands.create_parser("local", __doc__)
     more.add_parser("servers", help="install the servers that are missing").set_defaults(act=lambda *_: find_servers())
+    for word, on in (("monitoring-up", True), ("monitoring-down", False)):
+        watching = more.add_parser(word, help=f"{'start' if on else 'stop'} Prometheus, Alertmanager and the exporters")
+        watching.set_defaults(act=lambda found, _, on=on: found.watch(on=on))
     venv = more.add_parser("venv", help="install the Python packages")
     venv.add_argument("requirements", choices=("runtime", "dev"))
     venv.set_defaults(act=lambda _, options: ensure_venv(options.requirements))

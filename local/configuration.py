@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from local.packages import VENV, Servers
+from local import monitoring
+from local.packages import VENV, Servers, find_programs
 from local.settings import CHECKOUT, LocalSettings
 from local.state import own_folder, secret, server_user, write_secret
 
@@ -183,6 +184,8 @@ def _supervisor(settings: LocalSettings, servers: Servers) -> str:
     ]
     for name, port in settings.http_ports.items():
         sections += _service(settings, name, port)
+    if monitoring.is_on(settings):
+        sections += _monitoring(settings)
     return "\n".join(sections)
 
 
@@ -227,6 +230,14 @@ def _service(settings: LocalSettings, name: str, port: int) -> list[str]:
         FACTORIES[kind],
     ]
     return _program(name, settings, command, env=env)
+
+
+def _monitoring(settings: LocalSettings) -> list[str]:
+    monitoring.write_all(settings)
+    sections = []
+    for name, (command, env) in monitoring.programs(settings, find_programs(monitoring.PACKAGES)).items():
+        sections += _program(name, settings, command, env=env)
+    return sections
 
 
 def _program(

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,6 +55,16 @@ def find_servers() -> Servers:
     assert redis_cli is not None
     assert nginx is not None
     return Servers(postgres, redis_server, redis_cli, nginx)
+
+
+def find_programs(packages: Mapping[str, str]) -> dict[str, Path]:
+    """Programs by their names; those that are missing are installed from their packages, where that is allowed."""
+    if missing := [package for program, package in packages.items() if _which(program) is None]:
+        _install(missing)
+    found = {program: _which(program) for program in packages}
+    if absent := [program for program, path in found.items() if path is None]:
+        raise RuntimeFault(f"Installed, but still not found: {', '.join(absent)}.")
+    return {program: path for program, path in found.items() if path is not None}
 
 
 def ensure_venv(requirements: str) -> Path:

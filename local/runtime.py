@@ -12,7 +12,7 @@ from functools import partial
 from http.client import HTTPException
 from typing import Final
 
-from local import postgres
+from local import monitoring, postgres
 from local.configuration import DOOR, STORES, owner_env, role_passwords, write_all
 from local.console import run, step
 from local.packages import VENV, Servers, ensure_venv, find_servers
@@ -51,10 +51,30 @@ def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, st
         postgres.make_database(settings, servers)
         migrate(settings)
     with step("Starting the services and nginx"):
-        for name in [*settings.http_ports, DOOR]:
+        for name in [*settings.http_ports, DOOR, *_watchers(settings)]:
             supervisor.ensure_started(name)
         wait_ready(settings)
     return first_key(settings)
+
+
+def watch(settings: LocalSettings, *, on: bool) -> None:
+    """Start Prometheus, Alertmanager and the exporters beside the running system, or stop them."""
+    supervisor = Supervisor(settings)
+    require_running(supervisor)
+    monitoring.switch(settings, on=on)
+    write_all(settings, find_servers())
+    supervisor.update()
+    for name in _watchers(settings):
+        supervisor.ensure_started(name)
+    if on:
+        url = f"http://127.0.0.1:{monitoring.ports(settings)['prometheus']}"
+        with step("Waiting for Prometheus"):
+            wait_until(lambda: _get(f"{url}/-/ready") is not None, "Prometheus does not answer; see make logs")
+        print(f"Prometheus watches at {url}; its alerts: {url}/alerts")
+
+
+def _watchers(settings: LocalSettings) -> tuple[str, ...]:
+    return monitoring.NAMES if monitoring.is_on(settings) else ()
 
 
 def start_stores(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> None:

@@ -52,6 +52,7 @@ class LocalSettings:
     redis_memory: str
     trusted_proxies: tuple[str, ...]
     admin_key: str
+    alert_webhook_url: str
     durable: bool
     passed_on: Mapping[str, str]
 
@@ -108,6 +109,7 @@ def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHEC
         redis_memory=values.get("BOLTLINK_REDIS_MEMORY") or "512mb",
         trusted_proxies=tuple(values.get("BOLTLINK_TRUSTED_PROXIES", "").replace(",", " ").split()),
         admin_key=_secret(values, "BOLTLINK_ADMIN_KEY"),
+        alert_webhook_url=_secret(values, "BOLTLINK_ALERT_WEBHOOK_URL"),
         durable=values.get("BOLTLINK_DURABLE", "yes") != "no",
         passed_on={name: _plain(values, name) for name in PASSED_ON if values.get(name)},
     )

@@ -1,0 +1,31 @@
+"""Prometheus and its family beside the system, without Docker."""
+
+import asyncio
+from typing import Any
+
+from local import monitoring, runtime
+from local.settings import LocalSettings
+from tests.support.client import Client
+from tests.support.waiting import until
+
+
+async def _ask(client: Client, stack: LocalSettings, path: str) -> Any:
+    prometheus = Client(client._session, f"http://127.0.0.1:{monitoring.ports(stack)['prometheus']}", "")
+    return (await prometheus.ask("GET", path)).document["data"]
+
+
+async def test_everything_is_watched_and_no_rule_is_wrong(client: Client, stack: LocalSettings) -> None:
+    await asyncio.to_thread(runtime.watch, stack, on=True)
+    try:
+
+        async def all_up() -> bool:
+            targets = (await _ask(client, stack, "/api/v1/targets"))["activeTargets"]
+            instances = {target["labels"]["instance"] for target in targets if target["health"] == "up"}
+            return instances >= {*stack.http_ports, "nginx", "redis", "postgres", "node", "prometheus", "alertmanager"}
+
+        await until(all_up, 60)
+        groups = (await _ask(client, stack, "/api/v1/rules"))["groups"]
+        assert groups
+        assert [rule["name"] for group in groups for rule in group["rules"] if rule.get("lastError")] == []
+    finally:
+        await asyncio.to_thread(runtime.watch, stack, on=False)
