@@ -86,7 +86,7 @@ def _write_redis(settings: LocalSettings) -> None:
 
 def _redis(settings: LocalSettings) -> str:
     lines = [
-        (CHECKOUT / "redis" / "redis.conf").read_text(encoding="utf-8"),
+        (CHECKOUT / "stores" / "redis.conf").read_text(encoding="utf-8"),
         f"port {settings.redis_port}",
         "bind 127.0.0.1",
         f"requirepass {secret(settings, 'redis')}",

@@ -1,6 +1,5 @@
 """API keys: who may call what. The scope of a call stands with it in `shared/operations.py`."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ REMEMBER_SECONDS: Final = 1.0
 """A key is looked up again after this time: as long as a revoked one may still work."""
 
 _REMEMBER_MOST: Final = 1_000
+_NOTE_SECONDS: Final = 60.0
 _KEY_MOST: Final = 256
 
 
@@ -34,7 +34,6 @@ class KeyRing:
     def __init__(self) -> None:
         self._known: dict[bytes, tuple[float, ApiKey]] = {}
         self._noted: dict[int, float] = {}
-        self._noting: set[asyncio.Task[None]] = set()
 
     async def find(self, app: web.Application, secret: str) -> ApiKey:
         """The key of a secret. Raises Unauthenticated when it is not, or no longer, valid."""
@@ -50,22 +49,18 @@ class KeyRing:
         if len(self._known) >= _REMEMBER_MOST:
             self._known.clear()
         self._known[key_hash] = (now + REMEMBER_SECONDS, key)
-        self._note_use(app, key, now)
+        await self._note_use(app, key, now)
         return key
 
-    def _note_use(self, app: web.Application, key: ApiKey, now: float) -> None:
-        if now - self._noted.get(key.id, -60.0) < 60.0:
+    async def _note_use(self, app: web.Application, key: ApiKey, now: float) -> None:
+        """Once a minute, while the request waits: a task of its own could outlive the pool that it needs."""
+        if now - self._noted.get(key.id, -_NOTE_SECONDS) < _NOTE_SECONDS:
             return
         self._noted[key.id] = now
-        self._noting.add(task := asyncio.create_task(_note_use(app, key.id)))
-        task.add_done_callback(self._noting.discard)
-
-
-async def _note_use(app: web.Application, key_id: int) -> None:
-    try:
-        await keys.note_use(app[DATABASE], key_id)
-    except StoreUnavailable:
-        log.warning("the last use of key %d was not noted", key_id)
+        try:
+            await keys.note_use(app[DATABASE], key.id)
+        except StoreUnavailable:
+            log.warning("the last use of key %d was not noted", key.id)
 
 
 def create_gate(scopes: Mapping[str, Scope | None], limits: LimitSettings) -> Middleware:

@@ -32,6 +32,20 @@ CLIENT_GRACE: Final = 1.0
 _AWAY = "The database did not answer in time."
 
 
+class _RawConnection(psycopg2.extensions.connection):
+    """A connection whose number the event loop knows nothing else of.
+
+    libpq closes a socket that could not connect by itself. uvloop then keeps a closed handle under the socket's number,
+    and refuses to watch the next socket that gets it: every connect would fail until some other socket takes the number.
+    aiopg asks for the number once, right before it has it watched.
+    """
+
+    def fileno(self) -> int:
+        number = super().fileno()
+        asyncio.get_running_loop().remove_reader(number)
+        return number
+
+
 class Connection:
     """One connection inside a transaction, or for one statement."""
 
@@ -198,6 +212,7 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
         connect_timeout=max(2, round(settings.connect_timeout)),
         options=f"-c statement_timeout={round(settings.statement_timeout * 1000)} -c timezone=UTC",
         application_name="boltlink",
+        connection_factory=_RawConnection,
     )
     try:
         yield Database(pool, settings)

@@ -1,0 +1,294 @@
+"""What is watched exists, what is shown is what the code makes, and every alert can be looked up."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from local.settings import CHECKOUT
+from monitoring.grafana import dashboards
+
+MONITORING: Final = CHECKOUT / "monitoring"
+SERVICES: Final = {"writer", "relay", "resolver", "stats", "consumer"}
+JOBS: Final = {"boltlink", "nginx", "redis", "postgres", "node", "prometheus", "alertmanager"}
+
+EXPORTED: Final = frozenset(
+    {
+        "up",
+        "ALERTS",
+        "nginx_up",
+        "nginx_http_requests_total",
+        "nginx_connections_active",
+        "nginx_connections_reading",
+        "nginx_connections_writing",
+        "nginx_connections_waiting",
+        "nginx_connections_accepted",
+        "nginx_connections_handled",
+        "redis_up",
+        "redis_memory_used_bytes",
+        "redis_memory_max_bytes",
+        "redis_db_keys",
+        "redis_commands_processed_total",
+        "redis_expired_keys_total",
+        "redis_evicted_keys_total",
+        "redis_connected_clients",
+        "pg_up",
+        "pg_stat_activity_count",
+        "pg_stat_activity_max_tx_duration",
+        "pg_settings_max_connections",
+        "pg_database_size_bytes",
+        "pg_locks_count",
+        "pg_stat_database_xact_commit",
+        "pg_stat_database_xact_rollback",
+        "pg_stat_database_tup_fetched",
+        "pg_stat_database_tup_inserted",
+        "pg_stat_database_tup_updated",
+        "pg_stat_database_tup_deleted",
+        "pg_stat_database_deadlocks",
+        "node_filesystem_avail_bytes",
+        "node_filesystem_size_bytes",
+        "node_filesystem_readonly",
+        "node_memory_MemAvailable_bytes",
+        "node_memory_MemTotal_bytes",
+        "node_cpu_seconds_total",
+        "node_disk_io_time_seconds_total",
+        "boltlink_certificate_end_seconds",
+    }
+)
+"""What others tell, as read from their /metrics, in containers and in Debian 12: Prometheus itself, the exporters for
+nginx (1.4.1, 0.11.0), Redis (1.69, 1.45), Postgres (0.17.1, 0.11.1) and the machine (1.9, 1.5). The last one is written
+by compose/certificate-watch.sh."""
+
+
+def document(path: Path) -> Any:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def rules(name: str) -> list[dict[str, Any]]:
+    return [rule for group in document(MONITORING / name)["groups"] for rule in group["rules"]]
+
+
+ALERTS: Final = [rule for rule in rules("alerts.yml") if "alert" in rule]
+RECORDED: Final = [rule for rule in rules("recording.yml") if "record" in rule]
+BOARDS: Final[dict[str, Any]] = {name: json.loads(text) for name, text in dashboards.documents().items()}
+
+
+PANELS: Final[dict[str, dict[str, Any]]] = {
+    f"{name}: {panel['title']}": panel
+    for name, board in BOARDS.items()
+    for panel in board["panels"]
+    if panel["type"] != "row"
+}
+
+
+def expressions() -> dict[str, str]:
+    """Every expression, by where it stands."""
+    found = {f"alert {rule['alert']}": rule["expr"] for rule in ALERTS}
+    found |= {f"record {rule['record']}": rule["expr"] for rule in RECORDED}
+    found |= {
+        f"{place} {query['refId']}": query["expr"] for place, panel in PANELS.items() for query in panel["targets"]
+    }
+    return found
+
+
+# Metrics
+
+_LABELS: Final = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
+_NOT_A_METRIC: Final = re.compile(
+    r"""
+    \{[^}]*\} | \[[^\]]*\] |                                # matchers, ranges
+    \b(and|or|unless|bool|offset)\b |                        # operators
+    [a-zA-Z_]\w*(?=\s*\() | (?<![\w:])[0-9][\w.]*            # functions, numbers
+    """,
+    re.VERBOSE,
+)
+
+
+def metrics_of(expression: str) -> set[str]:
+    """The names of the series that an expression asks for."""
+    without_texts = re.sub(r'"[^"]*"', "", expression)
+    return set(re.findall(r"[a-zA-Z_:][\w:]*", _NOT_A_METRIC.sub(" ", _LABELS.sub("", without_texts))))
+
+
+def documented_metrics() -> set[str]:
+    """Ours, by docs/metrics.md; a histogram under the names of its series."""
+    page = (CHECKOUT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    names = set()
+    for name, kind in re.findall(r"^\| `(boltlink_\w+)` \| (\w+) \|", page, re.MULTILINE):
+        names |= {f"{name}_{part}" for part in ("bucket", "sum", "count")} if kind == "histogram" else {name}
+    return names
+
+
+def test_the_metrics_of_an_expression_are_found() -> None:
+    expression = 'sum by (le) (rate(a_bucket{x="by (y)"}[1m])) / on (z) (b:c > 0.5) and max(d) - time() < 14 * 86400'
+    assert metrics_of(expression) == {"a_bucket", "b:c", "d"}
+
+
+@pytest.mark.parametrize("place", expressions())
+def test_every_metric_that_is_asked_for_exists(place: str) -> None:
+    asked = metrics_of(expressions()[place])
+    assert asked
+    assert asked <= documented_metrics() | EXPORTED | {rule["record"] for rule in RECORDED}
+
+
+def test_every_metric_of_the_list_is_asked_for() -> None:
+    asked = set().union(*map(metrics_of, expressions().values()))
+    assert asked >= EXPORTED
+    assert asked >= {rule["record"] for rule in RECORDED}
+
+
+def test_only_services_and_routes_that_exist_are_asked_for() -> None:
+    text = "\n".join(expressions().values())
+    assert set(re.findall(r'service="(\w+)"', text)) <= SERVICES
+    assert set(re.findall(r'job="(\w+)"', text)) <= JOBS
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (CHECKOUT / "services").glob("*/routes.py"))
+    for route in re.findall(r'route="(\w+)"', text):
+        assert f'name="{route}"' in sources
+
+
+# Alerts
+
+
+def test_every_alert_has_its_heading_and_no_heading_is_without_an_alert() -> None:
+    page = (CHECKOUT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [rule["alert"] for rule in ALERTS]
+
+
+def test_every_heading_of_the_runbook_says_what_to_see_look_at_and_do() -> None:
+    page = (CHECKOUT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
+        words = re.findall(r"^\*\*(You see|It means|Look|Do|Over)\*\*", section, re.MULTILINE)
+        assert words == ["You see", "It means", "Look", "Do", "Over"], section.partition("\n")[0]
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_every_alert_says_how_bad_it_is_what_is_seen_and_where_to_read_on(rule: dict[str, Any]) -> None:
+    assert rule["labels"]["severity"] in {"warning", "critical"}
+    assert set(rule["annotations"]) == {"summary", "description", "runbook"}
+    assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+
+
+@pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
+def test_every_alert_is_tested_firing_and_silent(rule: dict[str, Any]) -> None:
+    cases = [
+        case
+        for test in document(MONITORING / "rules_test.yml")["tests"]
+        for case in test["alert_rule_test"]
+        if case["alertname"] == rule["alert"]
+    ]
+    assert any(case.get("exp_alerts") for case in cases)
+    assert any(not case.get("exp_alerts") for case in cases)
+
+
+def test_what_silences_and_what_is_silenced_are_alerts() -> None:
+    named = [
+        matcher
+        for inhibition in document(MONITORING / "alertmanager.yml")["inhibit_rules"]
+        for matcher in (*inhibition["source_matchers"], *inhibition["target_matchers"])
+    ]
+    names = {name for matcher in named for name in re.findall(r"[A-Z]\w+", matcher)}
+    assert names
+    assert names <= {rule["alert"] for rule in ALERTS}
+
+
+# Targets
+
+
+def targets(name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = document(MONITORING / name)
+    return found
+
+
+def test_every_target_says_who_it_is() -> None:
+    entries = [*targets("targets/compose.yml"), *targets("production-targets/production.yml")]
+    for entry in entries:
+        ours = entry["labels"]["job"] == "boltlink"
+        assert set(entry["labels"]) == {"job", "instance"} | ({"service"} if ours else set())
+        assert len(entry["targets"]) == 1
+    assert {entry["labels"]["job"] for entry in entries} == JOBS
+    assert {entry["labels"].get("service") for entry in entries} - {None} == SERVICES
+    instances = [entry["labels"]["instance"] for entry in entries]
+    assert len(instances) == len(set(instances))
+
+
+@pytest.mark.parametrize(
+    ("compose", "names"),
+    [
+        ("docker-compose.yml", ["targets/compose.yml", "targets/alertmanager/compose.yml"]),
+        ("docker-compose.prod.yml", ["production-targets/production.yml"]),
+    ],
+)
+def test_every_target_is_a_container(compose: str, names: list[str]) -> None:
+    containers = re.findall(r"container_name: (\S+)", (CHECKOUT / compose).read_text(encoding="utf-8"))
+    for name in names:
+        for entry in targets(name):
+            assert entry["targets"][0].partition(":")[0] in containers
+
+
+# Files
+
+
+@pytest.mark.parametrize("path", sorted(MONITORING.rglob("*.yml")), ids=lambda path: str(path.relative_to(MONITORING)))
+def test_every_file_is_yaml(path: Path) -> None:
+    assert document(path)
+
+
+def test_the_committed_dashboards_are_those_that_the_code_makes() -> None:
+    committed = {path.name: path.read_text(encoding="utf-8") for path in dashboards.FOLDER.iterdir()}
+    assert committed == dashboards.documents(), "run: python -m monitoring.grafana.dashboards"
+
+
+def test_a_file_of_a_dashboard_that_there_is_no_more_goes(tmp_path: Path) -> None:
+    (tmp_path / "old.json").touch()
+    dashboards.write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(dashboards.documents())
+
+
+# Dashboards
+
+
+def test_no_two_panels_of_a_dashboard_share_a_title() -> None:
+    assert len(PANELS) == sum(panel["type"] != "row" for board in BOARDS.values() for panel in board["panels"])
+
+
+@pytest.mark.parametrize("place", PANELS)
+def test_every_panel_says_what_it_shows_and_in_which_unit(place: str) -> None:
+    panel = PANELS[place]
+    defaults = panel["fieldConfig"]["defaults"]
+    assert panel["title"]
+    assert panel["description"].endswith(".")
+    assert defaults["unit"]
+    assert defaults["thresholds"]["steps"]
+    for query in panel["targets"]:
+        assert "legendFormat" in query
+
+
+def test_every_panel_asks_the_provisioned_source_and_needs_no_plugin() -> None:
+    provisioned = document(MONITORING / "grafana/provisioning/datasources/prometheus.yml")["datasources"]
+    reference = {(source["type"], source["uid"]) for source in provisioned}
+    for place, panel in PANELS.items():
+        assert panel["type"] in {"stat", "timeseries"}, place
+        for asker in (panel, *panel["targets"]):
+            assert {(asker["datasource"]["type"], asker["datasource"]["uid"])} == reference, place
+
+
+def test_no_two_panels_of_a_dashboard_share_an_id_or_a_place() -> None:
+    for board in BOARDS.values():
+        ids = [panel["id"] for panel in board["panels"]]
+        assert len(ids) == len(set(ids))
+        taken = [
+            (column, row)
+            for place in (panel["gridPos"] for panel in board["panels"])
+            for column in range(place["x"], place["x"] + place["w"])
+            for row in range(place["y"], place["y"] + place["h"])
+        ]
+        assert len(taken) == len(set(taken))
+        assert max(column for column, _ in taken) < 24
+
+
+def test_every_dashboard_can_be_told_from_the_others_and_not_be_changed_by_hand() -> None:
+    assert len({board["uid"] for board in BOARDS.values()}) == len({board["title"] for board in BOARDS.values()}) == 5
+    assert not any(board["editable"] for board in BOARDS.values())
