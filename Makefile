@@ -54,7 +54,7 @@ check: venv ## the quick part: format, lint, types, unit tests
 	$(VENV)/mypy .
 	$(VENV)/pytest -q tests/unit
 integration: venv servers
-	$(VENV)/pytest -q tests/integration
+	$(VENV)/pytest -q -n 4 tests/integration
 e2e: venv servers
 	$(VENV)/pytest -q tests/e2e
 test-compose: venv ## the tests of the containers; needs a Docker engine, and builds and starts everything

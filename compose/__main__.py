@@ -6,7 +6,7 @@ import urllib.request
 from functools import partial
 
 from compose.containers import REDIS_CLI, Containers
-from compose.engine import DOOR, SERVICES, Engine, answers, make_secrets
+from compose.engine import SERVICES, Engine, answers, make_secrets
 from local import choice, commands
 from local.console import step
 from local.settings import CHECKOUT, RuntimeFault, read_env_file
@@ -49,7 +49,7 @@ class ComposeRuntime:
                 # gunicorn starts a new worker before it ends the old one, on the same socket.
                 self._engine.compose("kill", "-s", "HUP", name)
                 wait_until(partial(self._has_restarted, name, before), f"{name} does not come back")
-        self._engine.compose("exec", "-T", DOOR, "nginx", "-e", "stderr", "-c", "/tmp/nginx/nginx.conf", "-s", "reload")  # noqa: S108  # a file system of the container's own
+        # Not the door: a reload closes idle connections, and a client may just be sending its next request.
         print("Every service has been started anew; no request was refused meanwhile.")
 
     def ps(self) -> None:

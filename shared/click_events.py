@@ -13,6 +13,7 @@ _VERSION: Final = "1"
 _UNIT: Final = "\x1f"
 _RECORD: Final = b"\x1e"
 
+ID_LIMIT: Final = 64
 USER_AGENT_LIMIT: Final = 512
 REFERRER_LIMIT: Final = 2_048
 
@@ -42,6 +43,8 @@ def decode(event: bytes) -> ClickEvent:
     )
     if version != _VERSION or not event_id:
         raise ValueError("an event of an unknown version, or without an id")
+    if len(event_id) > ID_LIMIT:
+        raise ValueError("an id that is too long")
     if not 0 < int(link_id) < 2**63:
         raise ValueError("no id of a link")
     return ClickEvent(

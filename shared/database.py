@@ -18,7 +18,7 @@ import psycopg2.errors
 import psycopg2.extensions
 from psycopg2.extras import RealDictCursor
 
-from shared.errors import StoreUnavailable, UniqueViolation
+from shared.errors import ReferenceGone, StoreUnavailable, UniqueViolation
 from shared.settings import DatabaseSettings
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class _RawConnection(psycopg2.extensions.connection):
     """A connection whose number the event loop knows nothing else of.
 
     libpq closes a socket that could not connect by itself. uvloop then keeps a closed handle under the socket's number,
-    and refuses to watch the next socket that gets it: every connect would fail until some other socket takes the number.
+    and refuses to watch the next socket that gets it: connects would fail until some other socket takes the number.
     aiopg asks for the number once, right before it has it watched.
     """
 
@@ -168,6 +168,8 @@ class Database:
 
     async def _acquire(self) -> aiopg.Connection:
         with _translated():
+            if self._pool._closing:  # noqa: SLF001  # aiopg would raise a RuntimeError
+                raise StoreUnavailable(_AWAY)
             async with asyncio.timeout(self._settings.acquire_timeout):
                 return await self._pool.acquire()
         raise AssertionError("unreachable")
@@ -230,6 +232,8 @@ def _translated() -> Iterator[None]:
         yield
     except psycopg2.errors.UniqueViolation as fault:
         raise UniqueViolation(fault.diag.constraint_name or "") from fault
+    except psycopg2.errors.ForeignKeyViolation as fault:
+        raise ReferenceGone from fault
     except (psycopg2.OperationalError, psycopg2.InterfaceError, TimeoutError) as fault:
         log.warning("postgres: %s", str(fault).strip() or type(fault).__name__)
         raise StoreUnavailable(_AWAY) from fault

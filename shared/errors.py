@@ -88,5 +88,9 @@ class UniqueViolation(Exception):
         self.constraint = constraint
 
 
+class ReferenceGone(Exception):
+    """A row that another one has to refer to is gone. Repositories turn it into what that means."""
+
+
 class SettingsError(Exception):
     """One or more settings are missing or wrong; the text lists them all."""

@@ -100,6 +100,7 @@ async def _run_once(conn: Connection, migration: Migration) -> bool:
 async def set_passwords(database: Database, passwords: Mapping[str, str]) -> None:
     """Let the services' roles log in, each with its password; an empty one leaves its role alone."""
     async with database.transaction() as conn:
+        await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         for role, password in passwords.items():
             if password:
                 await conn.execute(f"ALTER ROLE {quoted(role)} LOGIN PASSWORD %s", [password])

@@ -1,5 +1,6 @@
 """The things BoltLink speaks of, as frozen values. Their names are those of `docs/glossary.md`."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -12,6 +13,14 @@ LINK_STATUSES: Final[tuple[LinkStatus, ...]] = ("active", "scheduled", "expired"
 
 Scope = Literal["links:read", "links:write", "stats:read", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = ("links:read", "links:write", "stats:read", "admin")
+
+
+_CODE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def is_code(text: str) -> bool:
+    """Whether a text can be a code."""
+    return _CODE.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,8 +17,8 @@ from shared.resources import RedisClient, redis_errors
 _PUT_IF_NEWER: Final = """
 for i, key in ipairs(KEYS) do
   local record = ARGV[2 * i - 1]
-  local old = redis.call('GET', key)
-  if not old or tonumber(old:match('^%d+')) <= tonumber(record:match('^%d+')) then
+  local old = tonumber((redis.call('GET', key) or ''):match('^%d+'))
+  if not old or old <= tonumber(record:match('^%d+')) then
     redis.call('SET', key, record, 'EX', ARGV[2 * i])
   end
 end

@@ -14,11 +14,10 @@ from services.resolver.redirecting import Target, exhausted, target_of
 from shared import click_events
 from shared.errors import LinkNotFound
 from shared.logs import REQUEST_ID
-from shared.models import Route
+from shared.models import Route, is_code
 from shared.problems import Problem
 from shared.repositories import links
 from shared.resources import DATABASE
-from shared.schemas.links import is_code
 from shared.web import client_address
 
 LOOKUP = web.AppKey("LOOKUP", Lookup)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from shared.database import Database
 from shared.errors import InvalidInput, LinkNotFound
-from shared.models import DEFAULT_DOMAIN
+from shared.models import DEFAULT_DOMAIN, is_code
 from shared.repositories import links, reports
 from shared.repositories.reports import ClickFilter
 
@@ -25,7 +25,7 @@ class Bucket:
 
 async def for_link(database: Database, code: str, wanted: ClickFilter) -> ClickFilter:
     """The filter for one link's clicks. Raises LinkNotFound."""
-    link = await links.get(database, domain=DEFAULT_DOMAIN, code=code)
+    link = await links.get(database, domain=DEFAULT_DOMAIN, code=code) if is_code(code) else None
     if link is None:
         raise LinkNotFound("There is no link of this code.")
     return replace(wanted, link_id=link.id)

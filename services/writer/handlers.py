@@ -15,7 +15,7 @@ from services.writer.settings import WriterSettings
 from shared import openapi
 from shared.auth import CALLER
 from shared.errors import Forbidden, InvalidInput, KeyNotFound, LinkNotFound, StoreUnavailable
-from shared.models import Link, LinkOptions, NewLink
+from shared.models import Link, LinkOptions, NewLink, is_code
 from shared.repositories import keys as key_rows
 from shared.resources import DATABASE
 from shared.route_records import RouteRecords
@@ -27,7 +27,6 @@ from shared.schemas.links import (
     PurgeQuery,
     ReuseQuery,
     dump_link,
-    is_code,
 )
 from shared.schemas.parsing import parse, parse_query
 from shared.web import json_response, read_json

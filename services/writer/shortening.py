@@ -127,7 +127,7 @@ async def _find_or_make(conn: Connection, wanted: NewLink, *, owner_id: int, reu
         for code in candidates(wanted.code):
             link = await links.insert(conn, domain=DEFAULT_DOMAIN, code=code, owner_id=owner_id, options=wanted.options)
             if link is not None:
-                return 201, await _told(conn, link)
+                return 201, await _told(conn, await links.outlive_purge(conn, link) if wanted.code else link)
     except UniqueViolation as fault:
         raise ExternalIdTaken("Another link has this external_id.") from fault
     raise CodeTaken(

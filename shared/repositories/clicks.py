@@ -19,7 +19,16 @@ class BucketCount:
 
 
 async def insert_new(conn: Connection, clicks: Sequence[Click]) -> list[Click]:
-    """Add clicks; those that were really new. Left out: what was counted before, and what belongs to a purged link."""
+    """Add clicks; those that were really new. Left out: what was counted before, and what belongs to a purged link.
+
+    Holds the totals of their links until the transaction ends: a purge waits for it, and then removes these clicks too.
+    """
+    held = await conn.fetch_all(
+        "SELECT link_id FROM link_totals WHERE link_id = ANY(%s) ORDER BY link_id FOR UPDATE",
+        [sorted({click.link_id for click in clicks})],
+    )
+    alive = {row["link_id"] for row in held}
+    clicks = [click for click in clicks if click.link_id in alive]
     rows = await conn.fetch_all(
         """
         INSERT INTO clicks (id, clicked_at, link_id, visitor, bot, referrer, browser, os, device)
@@ -27,7 +36,6 @@ async def insert_new(conn: Connection, clicks: Sequence[Click]) -> list[Click]:
             %s::text[], %s::timestamptz[], %s::bigint[], %s::text[], %s::boolean[],
             %s::text[], %s::text[], %s::text[], %s::text[]
         ) AS c (id, clicked_at, link_id, visitor, bot, referrer, browser, os, device)
-        WHERE EXISTS (SELECT FROM links WHERE links.id = c.link_id)
         ON CONFLICT DO NOTHING
         RETURNING id, clicked_at
         """,
@@ -49,7 +57,7 @@ async def insert_new(conn: Connection, clicks: Sequence[Click]) -> list[Click]:
 
 
 async def add_counts(conn: Connection, counts: Iterable[BucketCount]) -> None:
-    """Add to the counts of buckets and of whole links. Rows are taken in one order: consumers cannot deadlock."""
+    """Add to the counts of buckets and of whole links, whose totals `insert_new` has taken in one order."""
     ordered = sorted(counts)
     await conn.execute(
         """
@@ -72,14 +80,9 @@ async def add_counts(conn: Connection, counts: Iterable[BucketCount]) -> None:
     link_ids = sorted({count.link_id for count in ordered})
     await conn.execute(
         """
-        WITH added AS (
-            SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS a (link_id, clicks, bot_clicks)
-        ), held AS (
-            SELECT t.link_id FROM link_totals t WHERE t.link_id IN (SELECT link_id FROM added)
-            ORDER BY t.link_id FOR UPDATE
-        )
         UPDATE link_totals t SET clicks = t.clicks + added.clicks, bot_clicks = t.bot_clicks + added.bot_clicks
-        FROM added JOIN held USING (link_id) WHERE t.link_id = added.link_id
+        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS added (link_id, clicks, bot_clicks)
+        WHERE t.link_id = added.link_id
         """,
         [link_ids, [people.get(link_id, 0) for link_id in link_ids], [bots.get(link_id, 0) for link_id in link_ids]],
     )

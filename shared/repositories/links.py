@@ -1,11 +1,12 @@
 """The table `links` and what hangs on it: totals, permits, purged codes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, Final
 
 from shared.database import Connection, Database, Row
+from shared.errors import ReferenceGone
 from shared.models import Link, LinkOptions
 
 _OPTION_NAMES: Final = tuple(field.name for field in fields(LinkOptions))
@@ -15,8 +16,8 @@ _STATUS: Final = """
         WHEN l.deleted_at IS NOT NULL THEN 'deleted'
         WHEN NOT l.enabled THEN 'disabled'
         WHEN l.valid_until <= now() THEN 'expired'
-        WHEN p.used >= l.max_clicks THEN 'exhausted'
         WHEN l.valid_since > now() THEN 'scheduled'
+        WHEN p.used >= l.max_clicks THEN 'exhausted'
         ELSE 'active'
     END
 """
@@ -83,6 +84,20 @@ async def insert(conn: Connection, *, domain: str, code: str, owner_id: int, opt
         {"domain": domain, "code": code, "owner_id": owner_id, **_option_values(options)},
     )
     return _link(row) if row else None
+
+
+async def outlive_purge(conn: Connection, link: Link) -> Link:
+    """Give a new link a version above that of a purge of its code that was under way when the link was made."""
+    row = await conn.fetch_one(
+        """
+        UPDATE links SET version = purged.version + 1 FROM purged_codes purged
+        WHERE links.id = %s AND purged.domain = links.domain AND purged.code = links.code
+            AND purged.version >= links.version
+        RETURNING links.version
+        """,
+        [link.id],
+    )
+    return replace(link, version=row["version"]) if row else link
 
 
 async def get(database: Database | Connection, *, domain: str, code: str) -> Link | None:
@@ -157,8 +172,8 @@ async def set_deleted(conn: Connection, link_id: int, *, deleted: bool) -> Link:
 
 async def purge(conn: Connection, link: Link) -> int:
     """Remove a link and its clicks for good; the version that its code has from now on."""
+    await conn.execute("DELETE FROM links WHERE id = %s", [link.id])  # waits for a consumer that counts its clicks
     await conn.execute("SELECT purge_clicks(%s)", [link.id])
-    await conn.execute("DELETE FROM links WHERE id = %s", [link.id])
     await conn.execute(
         """
         INSERT INTO purged_codes (domain, code, version) VALUES (%(domain)s, %(code)s, %(version)s)
@@ -186,19 +201,22 @@ async def find_equal(
     return _link(row) if row else None
 
 
+_TAKE_PERMIT: Final = """
+    INSERT INTO link_permits AS p (link_id, used)
+    SELECT id, 1 FROM links WHERE id = %(id)s
+    ON CONFLICT (link_id) DO UPDATE SET used = p.used + 1
+        WHERE p.used < coalesce((SELECT max_clicks FROM links WHERE id = %(id)s), p.used + 1)
+    RETURNING used
+"""
+
+
 async def take_permit(database: Database, link_id: int) -> bool:
     """Use up one of a link's `max_clicks`; False when none is left. Exact, however many ask at once."""
-    async with database.transaction() as conn:
-        row = await conn.fetch_one(
-            """
-            INSERT INTO link_permits AS p (link_id, used)
-            SELECT id, 1 FROM links WHERE id = %(id)s
-            ON CONFLICT (link_id) DO UPDATE SET used = p.used + 1
-                WHERE p.used < coalesce((SELECT max_clicks FROM links WHERE id = %(id)s), p.used + 1)
-            RETURNING used
-            """,
-            {"id": link_id},
-        )
+    try:
+        async with database.transaction() as conn:
+            row = await conn.fetch_one(_TAKE_PERMIT, {"id": link_id})
+    except ReferenceGone:  # the link was purged at this very moment
+        return False
     return row is not None
 
 

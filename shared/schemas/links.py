@@ -1,12 +1,11 @@
 """Links in requests and answers."""
 
-import re
 from dataclasses import fields as dataclass_fields
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates
 
-from shared.models import LINK_STATUSES, Link, LinkOptions
+from shared.models import LINK_STATUSES, Link, LinkOptions, is_code
 from shared.repositories.links import SORTS
 from shared.schemas.fields import Moment, QueryBoolean, StrictBoolean, Text, format_moment
 from shared.schemas.targets import LENGTH_LIMIT, TargetPolicy
@@ -22,14 +21,7 @@ LIMIT_MOST: Final = 1_000
 _DEFAULTS_OF_NULL: Final = {"tags": [], "redirect_status": 302, "forward_query": False, "enabled": True}
 """What `null` means for a field that has a default."""
 
-_CODE: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
 _TAG: Final = Text(validate=validate.Length(min=1, max=64))
-
-
-def is_code(text: str) -> bool:
-    """Whether a text can be a code."""
-    return _CODE.fullmatch(text) is not None
 
 
 def _check_code(text: str) -> None:

@@ -7,8 +7,6 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -16,6 +14,7 @@ from local.runtime import restart
 from local.settings import LocalSettings
 from local.supervision import Supervisor
 from tests.support.client import Client
+from tests.support.load import followed
 from tests.support.waiting import until
 
 
@@ -36,72 +35,42 @@ async def _is_back(settings: LocalSettings, name: str, old: int) -> None:
     await until(back, 30)
 
 
-@asynccontextmanager
-async def _followed(client: Client, code: str) -> AsyncIterator[Counter[int]]:
-    """Follow a link over and over while the block runs; the statuses that were really received."""
-    statuses: Counter[int] = Counter()
-    stopping = asyncio.Event()
-
-    async def visitor() -> None:
-        while not stopping.is_set():
-            statuses[(await client.follow(code)).status] += 1
-
-    visitors = [asyncio.create_task(visitor()) for _ in range(8)]
-    try:
-        await _more(statuses, 50)
-        yield statuses
-        await _more(statuses, 50)
-    finally:
-        stopping.set()
-        await asyncio.gather(*visitors)
-
-
-async def _more(statuses: Counter[int], count: int) -> None:
-    """Wait for so many more answers."""
-    wanted = statuses.total() + count
-
-    async def reached() -> bool:
-        return statuses.total() >= wanted
-
-    await until(reached, 30)
-
-
 async def test_resolvers_that_are_killed_cost_no_redirect_and_no_click(client: Client, stack: LocalSettings) -> None:
     link = await client.make_link()
-    async with _followed(client, link["code"]) as statuses:
+    async with followed(client, link["code"]) as load:
         for name in ("resolver-1", "resolver-2", "resolver-3"):
             old = _pid(stack, name)
             _kill(stack, name)
-            await _more(statuses, 50)
+            await load.more(50)
             await _is_back(stack, name, old)
             await _ready(client, stack, name)
-    assert set(statuses) == {302}
-    await client.wait_for_clicks(link["code"], statuses[302])
+    assert set(load.statuses) == {302}
+    await client.wait_for_clicks(link["code"], load.statuses[302])
 
 
 async def test_a_consumer_that_is_killed_again_and_again_counts_once(client: Client, stack: LocalSettings) -> None:
     link = await client.make_link()
-    async with _followed(client, link["code"]) as statuses:
+    async with followed(client, link["code"]) as load:
         for _ in range(3):
             old = _pid(stack, "consumer-1")
             _kill(stack, "consumer-1")
             await _is_back(stack, "consumer-1", old)
-            await _more(statuses, 200)
-    assert set(statuses) == {302}
-    await client.wait_for_clicks(link["code"], statuses[302])
+            await load.more(200)
+    assert set(load.statuses) == {302}
+    await client.wait_for_clicks(link["code"], load.statuses[302])
 
 
 async def test_redirects_and_counts_survive_the_death_of_redis(client: Client, stack: LocalSettings) -> None:
     link = await client.make_link()
-    async with _followed(client, link["code"]) as statuses:
+    async with followed(client, link["code"]) as load:
         Supervisor(stack).stop("redis")
-        await _more(statuses, 300)
+        await load.more(300)
         assert (await client.follow(link["code"], X_Debug="true")).headers["X-Cache"] == "fallback"
-        statuses[302] += 1
+        load.statuses[302] += 1
         Supervisor(stack).ensure_started("redis")
-        await _more(statuses, 300)
-    assert set(statuses) == {302}
-    await client.wait_for_clicks(link["code"], statuses[302])
+        await load.more(300)
+    assert set(load.statuses) == {302}
+    await client.wait_for_clicks(link["code"], load.statuses[302])
 
 
 async def test_a_change_made_while_redis_was_away_shows_when_it_is_back(client: Client, stack: LocalSettings) -> None:
@@ -125,18 +94,18 @@ async def test_links_in_redis_are_followed_and_counted_while_postgres_is_dead(
     client: Client, stack: LocalSettings
 ) -> None:
     link = await client.make_link()
-    async with _followed(client, link["code"]) as statuses:
+    async with followed(client, link["code"]) as load:
         old = _pid(stack, "postgres")
         os.kill(old, signal.SIGKILL)
-        await _more(statuses, 300)
+        await load.more(300)
         await _is_back(stack, "postgres", old)
-    assert set(statuses) == {302}
+    assert set(load.statuses) == {302}
 
     async def answers() -> bool:
         return (await client.call("GET", f"/stats/links/{link['code']}")).status == 200
 
     await until(answers, 30)
-    await client.wait_for_clicks(link["code"], statuses[302])
+    await client.wait_for_clicks(link["code"], load.statuses[302])
 
 
 async def test_the_writer_says_503_while_postgres_is_away_and_recovers(client: Client, stack: LocalSettings) -> None:
@@ -165,13 +134,13 @@ async def test_a_rolling_restart_under_load_fails_no_request(client: Client, sta
             written[(await client.call("POST", "/links", json={"url": "https://example.com/"})).status] += 1
 
     authors = [asyncio.create_task(author()) for _ in range(2)]
-    async with _followed(client, link["code"]) as statuses:
+    async with followed(client, link["code"]) as load:
         await asyncio.to_thread(restart, stack)
     stopping.set()
     await asyncio.gather(*authors)
-    assert set(statuses) == {302}
+    assert set(load.statuses) == {302}
     assert set(written) == {201}
-    await client.wait_for_clicks(link["code"], statuses[302])
+    await client.wait_for_clicks(link["code"], load.statuses[302])
 
 
 @pytest.mark.parametrize("name", ["writer-1", "relay-1", "stats-1", "consumer-1", "nginx"])

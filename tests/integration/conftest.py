@@ -3,20 +3,25 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import psycopg2
+import psycopg2.extensions
 import pytest
 import uvloop
+from pytest_aiohttp import AiohttpClient
 
-from local import postgres
 from local.configuration import database_url
-from local.packages import Servers
 from local.settings import LocalSettings
-from local.state import secret
+from local.state import SECRETS, secret
 from shared import migrate
 from shared.database import Database, connect
 from shared.resources import RedisClient, redis_client
 from shared.settings import DatabaseSettings, RedisSettings
+from tests.support.environments import environment
 from tests.support.stack import running_stores
 
 TEMPLATE = "template_boltlink_test"
@@ -28,11 +33,13 @@ class Stores:
     """The running servers, and how to reach them."""
 
     settings: LocalSettings
-    servers: Servers
+    _owner: psycopg2.extensions.connection
 
-    def psql(self, statement: str) -> str:
-        """Run a statement as the owner, outside of any test's database."""
-        return postgres.psql(self.settings, self.servers, statement, database="postgres")
+    def execute(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement as the owner, outside of any test's database; its rows."""
+        with self._owner.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
 
     def database_settings(self, name: str, role: str = "boltlink", *, pool_size: int = 5) -> DatabaseSettings:
         """How to reach a database as a role: `boltlink` owns it, `boltlink_writer` and its like are the services'."""
@@ -56,23 +63,30 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], uvloop.Loop]]:
 @pytest.fixture(scope="session")
 def stores() -> Iterator[Stores]:
     """PostgreSQL and Redis, with a migrated template."""
-    with running_stores() as (settings, servers):
-        found = Stores(settings, servers)
-        found.psql(f'CREATE DATABASE "{TEMPLATE}"')
-        passwords = {f"boltlink_{role}": secret(settings, role) for role in migrate.ROLES}
+    with running_stores() as (settings, _), closing(_owner_of(settings)) as owner:
+        found = Stores(settings, owner)
+        found.execute(f'CREATE DATABASE "{TEMPLATE}"')
+        passwords = {f"boltlink_{role}": secret(settings, role) for role in migrate.ROLES if role in SECRETS}
         asyncio.run(
             migrate.run(migrate.MigrateSettings(database=found.database_settings(TEMPLATE), passwords=passwords))
         )
         yield found
 
 
+def _owner_of(settings: LocalSettings) -> psycopg2.extensions.connection:
+    url = database_url(settings, "boltlink", secret(settings, "postgres")).rpartition("/")[0]
+    owner = psycopg2.connect(f"{url}/postgres")
+    owner.autocommit = True
+    return owner
+
+
 @pytest.fixture
 def database_name(stores: Stores) -> Iterator[str]:
     """A new database, removed after the test."""
     name = f"case_{next(_numbers)}_test"
-    stores.psql(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+    stores.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}" STRATEGY FILE_COPY')
     yield name
-    stores.psql(f'DROP DATABASE "{name}" WITH (FORCE)')
+    stores.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
@@ -109,3 +123,22 @@ async def redis(stores: Stores) -> AsyncIterator[RedisClient]:
     async with redis_client(stores.redis_settings()) as client:
         await client.flushall()
         yield client
+
+
+@pytest.fixture
+def environ(stores: Stores, database_name: str, redis: RedisClient, tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """The environment of a service, by its role, on the test's stores; `redis` is asked for so that it is empty."""
+    assert redis
+
+    def make(role: str, **more: str) -> dict[str, str]:
+        database = stores.database_settings(database_name, f"boltlink_{role}")
+        return environment(database, stores.redis_settings(), spool_folder=tmp_path / "spool", **more)
+
+    return make
+
+
+@pytest.fixture
+def aiohttp_client(database_name: str, aiohttp_client: AiohttpClient) -> AiohttpClient:
+    """Clients of applications, which end before the test's database does."""
+    assert database_name
+    return aiohttp_client

@@ -22,9 +22,9 @@ NAMES = [migration.name for migration in migrate.read_migrations()]
 @pytest.fixture
 def empty(stores: Stores) -> Iterator[DatabaseSettings]:
     """A database in which nothing has run yet."""
-    stores.psql('CREATE DATABASE "empty_test"')
+    stores.execute('CREATE DATABASE "empty_test"')
     yield stores.database_settings("empty_test")
-    stores.psql('DROP DATABASE "empty_test" WITH (FORCE)')
+    stores.execute('DROP DATABASE "empty_test" WITH (FORCE)')
 
 
 @pytest.fixture
@@ -106,19 +106,19 @@ async def test_what_ran_before_a_failing_migration_stays(database: Database) -> 
 
 @pytest.fixture
 def odd_role(stores: Stores) -> Iterator[str]:
-    stores.psql(f"CREATE ROLE {quoted(ODD)} NOLOGIN")
+    stores.execute(f"CREATE ROLE {quoted(ODD)} NOLOGIN")
     yield ODD
-    stores.psql(f"DROP ROLE {quoted(ODD)}")
+    stores.execute(f"DROP ROLE {quoted(ODD)}")
 
 
 async def test_any_password_can_be_set(stores: Stores, database: Database, odd_role: str) -> None:
-    await migrate.set_passwords(database, {odd_role: "it's 100% \"odd\" \\ %s"})
-    assert stores.psql(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{odd_role}'").strip() == "t"
+    await migrate.set_passwords(database, {odd_role: 'it\'s 100% "odd" \\ %s'})
+    assert stores.execute(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{odd_role}'") == [(True,)]
 
 
 async def test_an_empty_password_leaves_its_role_alone(stores: Stores, database: Database, odd_role: str) -> None:
     await migrate.set_passwords(database, {odd_role: ""})
-    assert stores.psql(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{odd_role}'").strip() == "f"
+    assert stores.execute(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{odd_role}'") == [(False,)]
 
 
 async def test_migrators_that_run_at_once_may_set_the_same_password(database: Database, odd_role: str) -> None:

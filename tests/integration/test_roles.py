@@ -71,7 +71,8 @@ async def test_no_service_may_make_tables(database: Database) -> None:
 async def test_no_service_has_the_rights_of_another_or_of_the_owner(database: Database) -> None:
     rows = await database.fetch_all(
         """
-        SELECT role, other FROM unnest(%(roles)s::text[]) AS role, unnest(%(roles)s::text[] || 'boltlink'::text) AS other
+        SELECT role, other
+        FROM unnest(%(roles)s::text[]) AS role, unnest(%(roles)s::text[] || 'boltlink'::text) AS other
         WHERE role <> other AND pg_has_role(role, other, 'MEMBER')
         """,
         {"roles": list(ROLES)},

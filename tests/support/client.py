@@ -93,13 +93,13 @@ class Client:
         count: int = summary["clicks"]
         return count
 
-    async def wait_for_clicks(self, code: str, count: int) -> None:
+    async def wait_for_clicks(self, code: str, count: int, seconds: float = 15.0) -> None:
         """Wait until a link has at least so many clicks, then see that it has not more."""
 
         async def counted() -> bool:
             return await self.clicks_of(code) >= count
 
-        await until(counted)
+        await until(counted, seconds)
         assert await self.clicks_of(code) == count
 
 

@@ -1,0 +1,259 @@
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.resolver.breaker import Breaker
+from services.resolver.clicks import Clicks
+from services.resolver.spool import Spool
+from shared import click_events, redis_keys
+from shared.errors import StoreUnavailable
+from shared.resources import RedisClient, redis_client
+from tests.integration.conftest import Stores
+from tests.support.builders import click_event, encoded
+from tests.support.network import Passage, at_port, passage, refusing_port, silent_port
+from tests.support.waiting import until
+
+LIMIT = 2**20
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    with closing(Spool(tmp_path / "spool", LIMIT)) as found:
+        yield found
+
+
+@pytest.fixture
+def clicks(redis: RedisClient, spool: Spool) -> Clicks:
+    return Clicks(redis, spool, Breaker())
+
+
+@pytest.fixture
+async def way(stores: Stores) -> AsyncIterator[Passage]:
+    """A way to Redis that the test may shut."""
+    async with passage(stores.settings.redis_port) as found:
+        yield found
+
+
+@pytest.fixture
+async def shaky_clicks(stores: Stores, redis: RedisClient, spool: Spool, way: Passage) -> AsyncIterator[Clicks]:  # noqa: ARG001  # it is emptied
+    """Clicks that reach Redis only while the way is open."""
+    async with redis_client(at_port(stores.redis_settings(timeout=0.2), way.port)) as shaky:
+        yield Clicks(shaky, spool, Breaker())
+
+
+def event(number: int = 1) -> bytes:
+    return encoded(click_event(7, number))
+
+
+async def stream_of(redis: RedisClient) -> list[list[bytes]]:
+    """The entries of the stream, each as its events."""
+    entries: Any = await redis.xrange(redis_keys.CLICK_STREAM)
+    return [click_events.split(fields[redis_keys.CLICK_FIELD]) for _, fields in entries]
+
+
+async def events_of(redis: RedisClient) -> list[bytes]:
+    return sorted(event for entry in await stream_of(redis) for event in entry)
+
+
+async def test_a_click_goes_into_the_stream(clicks: Clicks, redis: RedisClient, spool: Spool) -> None:
+    await clicks.record(event())
+    assert await stream_of(redis) == [[event()]]
+    assert spool.size == 0
+
+
+async def test_the_stream_has_no_lifetime(clicks: Clicks, redis: RedisClient) -> None:
+    await clicks.record(event())
+    assert await redis.ttl(redis_keys.CLICK_STREAM) == -1
+
+
+async def test_clicks_that_come_together_are_all_held_in_few_entries(clicks: Clicks, redis: RedisClient) -> None:
+    await asyncio.gather(*(clicks.record(event(number)) for number in range(100)))
+    assert await events_of(redis) == sorted(event(number) for number in range(100))
+    assert len(await stream_of(redis)) == 2
+
+
+async def test_a_recorded_click_is_in_the_stream_already(clicks: Clicks, redis: RedisClient) -> None:
+    async def record(number: int) -> None:
+        await clicks.record(event(number))
+        assert event(number) in await events_of(redis)
+
+    await asyncio.gather(*(record(number) for number in range(20)))
+
+
+async def test_while_redis_is_away_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
+    with refusing_port() as port:
+        async with redis_client(at_port(stores.redis_settings(), port)) as away:
+            clicks = Clicks(away, spool, Breaker())
+            await asyncio.gather(*(clicks.record(event(number)) for number in range(20)))
+    assert await fed(spool) == sorted(event(number) for number in range(20))
+    assert clicks.lost == 0
+
+
+async def test_while_redis_says_nothing_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
+    with silent_port() as port:
+        async with redis_client(at_port(stores.redis_settings(timeout=0.1), port)) as silent, asyncio.timeout(10):
+            await Clicks(silent, spool, Breaker()).record(event())
+    assert await fed(spool) == [event()]
+
+
+async def fed(spool: Spool) -> list[bytes]:
+    """What a spool holds: it is handed over."""
+    batches: list[bytes] = []
+
+    async def take(batch: bytes) -> None:
+        batches.append(batch)
+
+    await spool.feed(take)
+    return sorted(event for batch in batches for event in click_events.split(batch))
+
+
+async def test_the_spool_is_fed_into_the_stream_when_redis_is_back(
+    shaky_clicks: Clicks, way: Passage, redis: RedisClient, spool: Spool
+) -> None:
+    await way.shut()
+    await shaky_clicks.record(event())
+    assert await stream_of(redis) == []
+    await way.open()
+    assert await shaky_clicks.feed_spool() == 1
+    assert await stream_of(redis) == [[event()]]
+    assert spool.size == 0
+
+
+async def test_a_spool_that_was_fed_is_not_fed_again(shaky_clicks: Clicks, way: Passage, redis: RedisClient) -> None:
+    await way.shut()
+    await shaky_clicks.record(event())
+    await way.open()
+    await shaky_clicks.feed_spool()
+    assert await shaky_clicks.feed_spool() == 0
+    assert len(await stream_of(redis)) == 1
+
+
+async def test_a_spool_cannot_be_fed_while_redis_is_away_and_keeps_all(
+    shaky_clicks: Clicks, way: Passage, spool: Spool
+) -> None:
+    await way.shut()
+    await shaky_clicks.record(event())
+    with pytest.raises(StoreUnavailable):
+        await shaky_clicks.feed_spool()
+    assert await fed(spool) == [event()]
+
+
+async def test_clicks_go_into_the_stream_again_when_redis_is_back(
+    shaky_clicks: Clicks, way: Passage, redis: RedisClient
+) -> None:
+    await way.shut()
+    await shaky_clicks.record(event(0))
+    await way.open()
+
+    async def arrives() -> bool:
+        await shaky_clicks.record(event(1))
+        return event(1) in await events_of(redis)
+
+    await until(arrives)
+
+
+async def test_a_click_that_redis_took_without_saying_so_is_in_the_spool_as_well(
+    shaky_clicks: Clicks, way: Passage, spool: Spool
+) -> None:
+    await shaky_clicks.record(event(0))
+    way.freeze()
+    await shaky_clicks.record(event(1))
+    way.thaw()
+    assert await fed(spool) == [event(1)]
+
+
+async def test_a_new_resolver_feeds_what_the_old_one_left(
+    shaky_clicks: Clicks, way: Passage, redis: RedisClient, spool: Spool, tmp_path: Path
+) -> None:
+    await way.shut()
+    await shaky_clicks.record(event())
+    spool.close()
+    left = Spool(tmp_path / "spool", LIMIT)
+    assert left.size == spool.size > 0
+    await Clicks(redis, left, Breaker()).feed_spool()
+    assert await stream_of(redis) == [[event()]]
+
+
+async def test_clicks_recorded_while_the_spool_is_fed_are_kept(
+    shaky_clicks: Clicks, way: Passage, spool: Spool
+) -> None:
+    await way.shut()
+    await shaky_clicks.record(event(1))
+    await shaky_clicks.record(event(2))
+
+    async def take(batch: bytes) -> None:
+        await spool.append(event(int(batch.split(b"\x1f")[1], 16) + 10))
+
+    await spool.feed(take)
+    assert await fed(spool) == [event(11), event(12)]
+
+
+async def test_a_full_spool_loses_a_click_and_says_so(stores: Stores, tmp_path: Path) -> None:
+    with refusing_port() as port, closing(Spool(tmp_path, limit=len(event()) + 8)) as small:
+        async with redis_client(at_port(stores.redis_settings(), port)) as away:
+            clicks = Clicks(away, small, Breaker())
+            await clicks.record(event(1))
+            assert clicks.lost == 0
+            await clicks.record(event(2))
+            assert clicks.lost == 1
+
+
+async def test_a_spool_without_its_folder_loses_a_click_and_says_so(
+    shaky_clicks: Clicks, way: Passage, tmp_path: Path
+) -> None:
+    await way.shut()
+    (tmp_path / "spool").rmdir()
+    await shaky_clicks.record(event())
+    assert shaky_clicks.lost == 1
+
+
+async def test_a_feed_that_fails_half_way_is_repeated_from_its_start(spool: Spool) -> None:
+    for number in range(3):
+        await spool.append(event(number))
+    taken = []
+
+    async def fail_at_the_second(batch: bytes) -> None:
+        taken.append(batch)
+        if len(taken) == 2:
+            raise StoreUnavailable
+
+    with pytest.raises(StoreUnavailable):
+        await spool.feed(fail_at_the_second)
+    assert await fed(spool) == [event(0), event(1), event(2)]
+
+
+async def test_batches_are_fed_oldest_first(tmp_path: Path) -> None:
+    taken: list[bytes] = []
+
+    async def take(batch: bytes) -> None:
+        taken.append(batch)
+
+    for number in range(12):  # a file each: a resolver that starts again begins a new one
+        with closing(Spool(tmp_path, LIMIT)) as spool:
+            await spool.append(event(number))
+    await Spool(tmp_path, LIMIT).feed(take)
+    assert taken == [event(number) for number in range(12)]
+
+
+@pytest.mark.parametrize("torn", [1, 7, 8, 20])
+async def test_a_record_that_a_crash_tore_off_is_left_out(spool: Spool, tmp_path: Path, torn: int) -> None:
+    await spool.append(event(1))
+    await spool.append(event(2))
+    spool.close()
+    (path,) = (tmp_path / "spool").iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2 + torn])
+    assert await fed(Spool(tmp_path / "spool", LIMIT)) == [event(1)]
+
+
+async def test_a_record_whose_bytes_have_changed_is_left_out(spool: Spool, tmp_path: Path) -> None:
+    await spool.append(event(1))
+    await spool.append(event(2))
+    spool.close()
+    (path,) = (tmp_path / "spool").iterdir()
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    assert await fed(Spool(tmp_path / "spool", LIMIT)) == [event(1)]

@@ -1,0 +1,553 @@
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.resolver.breaker import Breaker
+from services.resolver.clicks import Clicks
+from services.resolver.spool import Spool
+from services.stats import consumer
+from services.stats.consumer import Counted
+from services.stats.partitions import make_partitions
+from services.stats.rollups import click_of, per_bucket
+from services.stats.stream import ClickStream
+from services.writer import shortening
+from shared import click_events, redis_keys
+from shared.database import Database, connect
+from shared.errors import StoreUnavailable
+from shared.models import DEFAULT_DOMAIN, ClickEvent, Link
+from shared.repositories import clicks, links
+from shared.resources import RedisClient, redis_client
+from tests.integration.conftest import Stores
+from tests.support.builders import (
+    BOT,
+    NOON,
+    VISITOR_SECRET,
+    click_event,
+    count_clicks,
+    encoded,
+    make_link,
+    make_owner,
+    milliseconds,
+)
+from tests.support.network import at_port, refusing_port
+from tests.support.waiting import until
+
+
+@pytest.fixture
+async def link(writer_database: Database) -> Link:
+    return await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
+
+
+def stream_of(
+    redis: RedisClient, name: str = "consumer-1", *, batch_size: int = 100, claim_after: float = 60.0
+) -> ClickStream:
+    return ClickStream(redis, name, batch_size=batch_size, claim_after=claim_after, timeout=0.2)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    with closing(Spool(tmp_path, 2**20)) as found:
+        yield found
+
+
+@pytest.fixture
+async def stream(redis: RedisClient) -> ClickStream:
+    """A stream whose group is there."""
+    found = stream_of(redis)
+    await found.read()
+    return found
+
+
+async def add(redis: RedisClient, *events: ClickEvent | bytes) -> None:
+    """Add one entry with some events."""
+    written = [event if isinstance(event, bytes) else encoded(event) for event in events]
+    await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(written)})
+
+
+async def count_batch(database: Database, stream: ClickStream) -> Counted:
+    return await consumer.count_batch(database, stream, VISITOR_SECRET)
+
+
+async def count_all(database: Database, stream: ClickStream) -> None:
+    """Count until nothing is left in the stream."""
+    while (await stream.backlog()).entries:
+        await count_batch(database, stream)
+
+
+async def rows(database: Database) -> int:
+    row = await database.fetch_one("SELECT count(*) AS n FROM clicks")
+    assert row is not None
+    return int(row["n"])
+
+
+async def in_buckets(database: Database) -> dict[tuple[datetime, bool], int]:
+    found = await database.fetch_all("SELECT bucket, bot, clicks FROM click_counts")
+    return {(row["bucket"], row["bot"]): row["clicks"] for row in found}
+
+
+async def total(database: Database, code: str = "abc") -> int:
+    link = await links.get(database, domain=DEFAULT_DOMAIN, code=code)
+    assert link is not None
+    return link.clicks
+
+
+async def counted_once(database: Database) -> None:
+    """See that there is one click, in every place that counts."""
+    assert await rows(database) == 1
+    assert await in_buckets(database) == {(NOON, False): 1}
+    assert (await database.fetch_all("SELECT clicks, bot_clicks FROM link_totals")) == [{"clicks": 1, "bot_clicks": 0}]
+
+
+# From the stream into the tables
+
+
+async def test_a_recorded_click_is_counted(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool
+) -> None:
+    await Clicks(redis, spool, Breaker()).record(encoded(click_event(link.id)))
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, broken=0)
+    await counted_once(stats_database)
+
+
+async def test_a_counted_click_says_what_its_event_said(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    event = click_event(link.id, referrer="https://www.Example.org/some/page")
+    await add(redis, event)
+    await count_batch(stats_database, stream)
+    row = await stats_database.fetch_one("SELECT * FROM clicks")
+    assert row == {
+        "id": event.id,
+        "clicked_at": NOON + timedelta(milliseconds=1),
+        "link_id": link.id,
+        "visitor": click_of(event, VISITOR_SECRET).visitor,
+        "bot": False,
+        "referrer": "example.org",
+        "browser": "Firefox",
+        "os": "Linux",
+        "device": "desktop",
+    }
+
+
+async def test_no_address_is_stored(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id, address="203.0.113.77"))
+    await count_batch(stats_database, stream)
+    row = await stats_database.fetch_one("SELECT clicks::text AS row FROM clicks")
+    assert row is not None
+    assert "203.0.113.77" not in row["row"]
+
+
+async def test_clicks_are_counted_in_quarters_of_an_hour(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    quarter = timedelta(minutes=15)
+    moments = [NOON - timedelta(milliseconds=1), NOON, NOON + quarter - timedelta(milliseconds=1), NOON + quarter]
+    await add(redis, *(click_event(link.id, n, at_ms=milliseconds(at)) for n, at in enumerate(moments)))
+    await count_batch(stats_database, stream)
+    assert await in_buckets(stats_database) == {
+        (NOON - quarter, False): 1,
+        (NOON, False): 2,
+        (NOON + quarter, False): 1,
+    }
+
+
+async def test_bots_are_counted_apart(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id, 1), click_event(link.id, 2, user_agent=BOT))
+    await count_batch(stats_database, stream)
+    assert await in_buckets(stats_database) == {(NOON, False): 1, (NOON, True): 1}
+    assert await stats_database.fetch_all("SELECT clicks, bot_clicks FROM link_totals") == [
+        {"clicks": 1, "bot_clicks": 1}
+    ]
+
+
+async def test_clicks_of_several_links_go_each_to_its_own(
+    stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream
+) -> None:
+    owner_id = await make_owner(writer_database)
+    for number, code in enumerate(("one", "two", "three"), 1):
+        made = await make_link(writer_database, owner_id=owner_id, code=code)
+        await add(redis, *(click_event(made.id, number * 10 + n) for n in range(number)))
+    await count_all(stats_database, stream)
+    assert [await total(stats_database, code) for code in ("one", "two", "three")] == [1, 2, 3]
+
+
+async def test_a_later_batch_adds_to_the_counts(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    for number in range(3):
+        await add(redis, click_event(link.id, number))
+        await count_batch(stats_database, stream)
+    assert await in_buckets(stats_database) == {(NOON, False): 3}
+    assert await total(stats_database) == 3
+
+
+async def test_nothing_to_count_is_no_fault(stats_database: Database, stream: ClickStream) -> None:
+    assert await count_batch(stats_database, stream) == Counted(0, 0, 0, 0)
+
+
+async def test_what_is_counted_leaves_the_stream(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id))
+    await count_batch(stats_database, stream)
+    assert (await stream.backlog()).entries == 0
+
+
+# Once
+
+
+async def test_an_event_that_comes_twice_in_one_entry_counts_once(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id), click_event(link.id))
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=1, broken=0)
+    await counted_once(stats_database)
+
+
+async def test_an_event_that_comes_in_two_entries_of_a_batch_counts_once(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id))
+    await add(redis, click_event(link.id))
+    assert await count_batch(stats_database, stream) == Counted(entries=2, fresh=1, known=1, broken=0)
+    await counted_once(stats_database)
+
+
+async def test_an_event_that_comes_in_two_batches_counts_once(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id))
+    await count_batch(stats_database, stream)
+    await add(redis, click_event(link.id))
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, broken=0)
+    await counted_once(stats_database)
+
+
+async def test_an_event_that_two_resolvers_saw_counts_once(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id, user_agent="what one saw"))
+    await add(redis, click_event(link.id, user_agent="what the other saw"))
+    await count_all(stats_database, stream)
+    await counted_once(stats_database)
+
+
+async def test_an_event_counts_once_when_its_consumer_dies_between_commit_and_acknowledge(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id))
+    (entry,) = await stream.read()
+    await count_clicks(stats_database, *map(click_events.decode, click_events.split(entry.events)))
+    assert await count_batch(stats_database, stream_of(redis)) == Counted(entries=1, fresh=0, known=1, broken=0)
+    await counted_once(stats_database)
+
+
+async def test_an_event_counts_once_when_its_consumer_dies_before_the_commit(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id))
+    await stream.read()
+    await count_batch(stats_database, stream_of(redis))
+    await counted_once(stats_database)
+
+
+async def test_an_event_counts_once_when_another_consumer_takes_it_over(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id))
+    await stream.read()
+    other = stream_of(redis, "consumer-2", claim_after=0.01)
+    await count_all(stats_database, other)
+    await counted_once(stats_database)
+
+
+async def test_an_event_counts_once_when_it_is_taken_over_from_one_who_lives(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id))
+    entries = await stream.read()
+    await count_all(stats_database, stream_of(redis, "consumer-2", claim_after=0.01))
+    await count_clicks(stats_database, *map(click_events.decode, click_events.split(entries[0].events)))
+    await stream.acknowledge(entries)
+    await counted_once(stats_database)
+
+
+async def test_an_event_in_the_stream_and_in_the_spool_counts_once(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool
+) -> None:
+    await add(redis, click_event(link.id))
+    await spool.append(encoded(click_event(link.id)))
+    await Clicks(redis, spool, Breaker()).feed_spool()
+    await count_all(stats_database, stream)
+    await counted_once(stats_database)
+
+
+async def test_a_click_counts_once_that_waited_in_the_spool_while_redis_was_away(
+    *, stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool, stores: Stores
+) -> None:
+    with refusing_port() as port:
+        async with redis_client(at_port(stores.redis_settings(), port)) as away:
+            await Clicks(away, spool, Breaker()).record(encoded(click_event(link.id)))
+    await Clicks(redis, spool, Breaker()).feed_spool()
+    await count_all(stats_database, stream)
+    await counted_once(stats_database)
+
+
+async def test_a_spool_that_is_fed_twice_counts_once(
+    *, stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool, tmp_path: Path
+) -> None:
+    await spool.append(encoded(click_event(link.id)))
+    (path,) = await asyncio.to_thread(lambda: [*tmp_path.iterdir()])
+    content = path.read_bytes()
+    await Clicks(redis, spool, Breaker()).feed_spool()
+    path.write_bytes(content)  # as if the resolver had died before it removed the file
+    await Clicks(redis, Spool(tmp_path, 2**20), Breaker()).feed_spool()
+    await count_all(stats_database, stream)
+    await counted_once(stats_database)
+
+
+async def test_two_consumers_at_once_count_every_click_once(
+    stats_database: Database, redis: RedisClient, link: Link
+) -> None:
+    for number in range(60):
+        await add(redis, *(click_event(link.id, (number * 2 + n) % 100) for n in range(3)))
+    others = [stream_of(redis, f"consumer-{number}", batch_size=7) for number in (2, 3)]
+    await asyncio.gather(*(count_all(stats_database, other) for other in others))
+    assert await rows(stats_database) == 100
+    assert await total(stats_database) == 100
+    assert sum((await in_buckets(stats_database)).values()) == 100
+
+
+# Failures
+
+
+async def test_while_postgres_is_away_nothing_is_lost(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, stores: Stores
+) -> None:
+    await add(redis, click_event(link.id))
+    with refusing_port() as port:
+        async with connect(at_port(stores.database_settings("any_test"), port)) as away:
+            with pytest.raises(StoreUnavailable):
+                await count_batch(away, stream)
+    assert (await stream.backlog()).pending == 1
+    await count_batch(stats_database, stream)
+    await counted_once(stats_database)
+
+
+async def test_a_batch_that_cannot_be_acknowledged_comes_again_and_counts_once(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_entries: object) -> None:
+        raise StoreUnavailable
+
+    await add(redis, click_event(link.id))
+    with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):  # noqa: PT012  # what ends the block may raise as well
+        patch.setattr(stream, "acknowledge", fail)
+        await count_batch(stats_database, stream)
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, broken=0)
+    await counted_once(stats_database)
+
+
+async def test_a_flushed_redis_is_counted_on(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await redis.flushall()
+    await add(redis, click_event(link.id))
+    await count_all(stats_database, stream)
+    await counted_once(stats_database)
+
+
+async def set_aside(redis: RedisClient) -> list[tuple[bytes, bytes]]:
+    entries: Any = await redis.xrange(redis_keys.BROKEN_CLICKS)
+    return [(fields[b"event"], fields[b"reason"]) for _, fields in entries]
+
+
+BROKEN = {
+    "no event": b"junk",
+    "empty": b"",
+    "a later version": b"2" + encoded(click_event(7))[1:],
+    "no id": encoded(click_event(7, id="")),
+    "no link": encoded(click_event(0)),
+    "a link that is no number": encoded(click_event(7)).replace(b"\x1f7\x1f", b"\x1fx\x1f"),
+    "a link beyond all numbers": encoded(click_event(2**63)),
+    "a time that no calendar has": encoded(click_event(7, at_ms=10**18)),
+    "a time before all calendars": encoded(click_event(7, at_ms=-(10**18))),
+    "an id longer than an index takes": encoded(click_event(7, id="".join(f"{n:x}" for n in range(3_000)))),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
+async def test_a_broken_event_is_set_aside_and_the_rest_counted(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, broken: bytes
+) -> None:
+    broken = broken.replace(b"\x1f7\x1f", b"\x1f%d\x1f" % link.id)
+    await add(redis, broken, click_event(link.id))
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, broken=1)
+    ((event, reason),) = await set_aside(redis)
+    assert event == broken
+    assert reason
+    await counted_once(stats_database)
+
+
+async def test_an_entry_without_events_is_passed_over(
+    stats_database: Database, redis: RedisClient, stream: ClickStream
+) -> None:
+    await redis.xadd(redis_keys.CLICK_STREAM, {"other": "x"})
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=0, broken=0)
+    assert (await stream.backlog()).entries == 0
+
+
+@pytest.mark.parametrize("text", ["", "\x00", "\udcff", "😀" * 512, "'; DROP TABLE clicks; --", "%s"])
+async def test_whatever_a_visitor_sends_is_counted(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, text: str
+) -> None:
+    await add(redis, click_event(link.id, user_agent=text, referrer=text, address=text))
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, broken=0)
+
+
+# Links that are gone
+
+
+async def test_the_clicks_of_a_purged_link_are_dropped(
+    stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await shortening.purge(writer_database, "abc", based_on=None)
+    await add(redis, click_event(link.id))
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, broken=0)
+    assert await rows(stats_database) == 0
+
+
+async def test_the_clicks_of_a_purged_link_do_not_keep_others_from_being_counted(
+    stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    gone = await make_link(writer_database, owner_id=await make_owner(writer_database), code="gone")
+    await shortening.purge(writer_database, "gone", based_on=None)
+    await add(redis, click_event(gone.id, 1), click_event(link.id, 2))
+    await count_batch(stats_database, stream)
+    assert await total(stats_database) == 1
+
+
+async def test_the_clicks_of_a_deleted_link_count(
+    stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await shortening.delete(writer_database, "abc", based_on=None)
+    await add(redis, click_event(link.id))
+    await count_batch(stats_database, stream)
+    await counted_once(stats_database)
+
+
+async def test_clicks_counted_while_their_link_is_purged_do_not_stay(
+    stats_database: Database, writer_database: Database, link: Link, database: Database
+) -> None:
+    async with stats_database.transaction() as conn:
+        fresh = await clicks.insert_new(conn, [click_of(click_event(link.id), VISITOR_SECRET)])
+        purging = asyncio.create_task(shortening.purge(writer_database, "abc", based_on=None))
+        await until(lambda: _waits_or_is_done(database, purging))
+        await clicks.add_counts(conn, per_bucket(fresh))
+    await purging
+    assert await rows(stats_database) == 0
+    assert await in_buckets(stats_database) == {}
+
+
+async def _waits_or_is_done(database: Database, task: asyncio.Task[Link]) -> bool:
+    row = await database.fetch_one(
+        "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return row is not None or task.done()
+
+
+# Partitions
+
+
+async def places(database: Database) -> list[str]:
+    """The partition of each click, in the order of their times."""
+    found = await database.fetch_all("SELECT tableoid::regclass::text AS place FROM clicks ORDER BY clicked_at")
+    return [row["place"] for row in found]
+
+
+@pytest.mark.parametrize("moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)])
+async def test_a_click_far_from_now_is_counted_in_the_default_partition(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, moment: datetime
+) -> None:
+    await add(redis, click_event(link.id, at_ms=milliseconds(moment)))
+    assert (await count_batch(stats_database, stream)).fresh == 1
+    assert await places(stats_database) == ["clicks_other"]
+
+
+async def test_a_click_moves_when_the_partition_of_its_month_is_made(stats_database: Database, link: Link) -> None:
+    await count_clicks(stats_database, click_event(link.id))
+    before = await stats_database.fetch_all("SELECT * FROM clicks")
+    assert await clicks.make_partition(stats_database, NOON.date())
+    assert await places(stats_database) == ["clicks_2026_03"]
+    assert await stats_database.fetch_all("SELECT * FROM clicks") == before
+
+
+async def test_only_the_clicks_of_the_month_move(stats_database: Database, link: Link) -> None:
+    edges = [datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)]
+    tick = timedelta(milliseconds=1)
+    moments = [edges[0] - tick, edges[0], edges[1] - tick, edges[1]]
+    await count_clicks(
+        stats_database, *(click_event(link.id, n, at_ms=milliseconds(at)) for n, at in enumerate(moments))
+    )
+    await clicks.make_partition(stats_database, date(2026, 3, 17))
+    assert await places(stats_database) == ["clicks_other", "clicks_2026_03", "clicks_2026_03", "clicks_other"]
+
+
+async def test_a_click_goes_into_the_partition_of_its_month(stats_database: Database, link: Link) -> None:
+    await clicks.make_partition(stats_database, NOON.date())
+    await count_clicks(stats_database, click_event(link.id))
+    assert await places(stats_database) == ["clicks_2026_03"]
+
+
+async def test_a_click_that_has_moved_still_counts_once(stats_database: Database, link: Link) -> None:
+    await count_clicks(stats_database, click_event(link.id))
+    await clicks.make_partition(stats_database, NOON.date())
+    assert await count_clicks(stats_database, click_event(link.id)) == []
+    await counted_once(stats_database)
+
+
+async def test_a_partition_that_is_there_is_not_made_again(stats_database: Database) -> None:
+    assert await clicks.make_partition(stats_database, date(2026, 3, 1))
+    assert not await clicks.make_partition(stats_database, date(2026, 3, 31))
+
+
+async def test_of_many_who_make_a_partition_at_once_one_does(stats_database: Database, link: Link) -> None:
+    await count_clicks(stats_database, click_event(link.id))
+    made = await asyncio.gather(*(clicks.make_partition(stats_database, NOON.date()) for _ in range(5)))
+    assert made.count(True) == 1
+    await counted_once(stats_database)
+
+
+async def test_clicks_are_counted_while_partitions_are_made(stats_database: Database, link: Link) -> None:
+    months = [date(2026, month, 1) for month in range(1, 7)]
+    events = [
+        [
+            click_event(link.id, n * 100 + m, at_ms=milliseconds(datetime(2026, m, 5, tzinfo=UTC)) + n)
+            for m in range(1, 7)
+        ]
+        for n in range(8)
+    ]
+    await asyncio.gather(
+        *(count_clicks(stats_database, *batch) for batch in events),
+        *(clicks.make_partition(stats_database, month) for month in months),
+    )
+    assert await total(stats_database) == 48
+    assert sorted(set(await places(stats_database))) == [f"clicks_2026_{month:02d}" for month in range(1, 7)]
+
+
+async def test_partitions_are_made_for_this_month_and_the_next_two(stats_database: Database) -> None:
+    await make_partitions(stats_database, date(2026, 11, 30))
+    await make_partitions(stats_database, date(2026, 11, 30))
+    found = await stats_database.fetch_all(
+        "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'clicks'::regclass ORDER BY 1"
+    )
+    assert [row["name"] for row in found] == ["clicks_2026_11", "clicks_2026_12", "clicks_2027_01", "clicks_other"]

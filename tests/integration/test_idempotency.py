@@ -1,0 +1,190 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.writer import shortening
+from services.writer.shortening import IdempotencyKey, Shortened, shorten
+from shared.database import Database
+from shared.errors import CodeTaken, IdempotencyKeyReused
+from shared.models import LinkOptions, NewLink
+from shared.repositories import idempotency
+from shared.schemas.links import dump_link
+from tests.support.builders import make_link, make_owner
+from tests.support.environments import PUBLIC_URL
+
+
+@pytest.fixture
+async def owner_id(writer_database: Database) -> int:
+    return await make_owner(writer_database)
+
+
+async def ask(
+    database: Database,
+    owner_id: int,
+    *,
+    key: str = "key-1",
+    body: bytes = b"the body",
+    code: str | None = None,
+    reuse: bool = False,
+    **options: Any,
+) -> Shortened:
+    """Ask for a link with an idempotency key."""
+    return await shorten(
+        database,
+        NewLink(code=code, options=LinkOptions(**{"url": "https://example.com/", **options})),
+        owner_id=owner_id,
+        reuse=reuse,
+        idempotency_key=IdempotencyKey(key, body),
+        present=lambda link: dump_link(link, PUBLIC_URL),
+    )
+
+
+async def rows_of(database: Database, table: str) -> int:
+    row = await database.fetch_one(f"SELECT count(*) AS n FROM {table}")
+    assert row is not None
+    return int(row["n"])
+
+
+async def age(database: Database, interval: str) -> None:
+    """Make all answers older."""
+    await database.execute("UPDATE idempotent_answers SET created_at = created_at - %s::interval", [interval])
+
+
+async def test_a_repeat_gets_the_first_answer(writer_database: Database, owner_id: int) -> None:
+    first = await ask(writer_database, owner_id)
+    repeat = await ask(writer_database, owner_id)
+    assert (repeat.status, repeat.document) == (201, first.document)
+
+
+async def test_a_repeat_gets_every_field_of_the_first_answer(writer_database: Database, owner_id: int) -> None:
+    options: dict[str, Any] = {"title": 'Ü "😀" \\ %s', "tags": ("a", "b"), "max_clicks": 2**53 - 1}
+    first = await ask(writer_database, owner_id, **options)
+    repeat = await ask(writer_database, owner_id, **options)
+    assert list(repeat.document.items()) == list(first.document.items())
+
+
+async def test_a_repeat_makes_no_second_link(writer_database: Database, owner_id: int) -> None:
+    await ask(writer_database, owner_id)
+    repeat = await ask(writer_database, owner_id)
+    assert repeat.link is None
+    assert await rows_of(writer_database, "links") == 1
+    assert await rows_of(writer_database, "outbox") == 1
+
+
+async def test_a_repeat_gets_the_first_answer_also_when_the_link_has_changed(
+    writer_database: Database, owner_id: int
+) -> None:
+    first = await ask(writer_database, owner_id, code="abc")
+    await shortening.change(writer_database, "abc", {"title": "new"}, based_on=None)
+    assert (await ask(writer_database, owner_id, code="abc")).document == first.document
+
+
+async def test_a_repeat_of_a_reuse_gets_its_200_again(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id)
+    first = await ask(writer_database, owner_id, reuse=True)
+    repeat = await ask(writer_database, owner_id, reuse=True)
+    assert (first.status, repeat.status) == (200, 200)
+
+
+async def test_another_body_under_the_same_key_is_refused(writer_database: Database, owner_id: int) -> None:
+    await ask(writer_database, owner_id)
+    with pytest.raises(IdempotencyKeyReused):
+        await ask(writer_database, owner_id, body=b"another body")
+    assert await rows_of(writer_database, "links") == 1
+
+
+async def test_another_key_is_another_wish(writer_database: Database, owner_id: int) -> None:
+    first = await ask(writer_database, owner_id)
+    other = await ask(writer_database, owner_id, key="key-2")
+    assert other.document["code"] != first.document["code"]
+
+
+async def test_the_same_key_of_another_owner_is_another_wish(writer_database: Database, owner_id: int) -> None:
+    first = await ask(writer_database, owner_id)
+    other = await ask(writer_database, await make_owner(writer_database), body=b"another body")
+    assert other.document["code"] != first.document["code"]
+
+
+async def test_requests_at_once_with_the_same_key_make_one_link(writer_database: Database, owner_id: int) -> None:
+    answers = await asyncio.gather(*(ask(writer_database, owner_id) for _ in range(10)))
+    assert all(answer.document == answers[0].document for answer in answers)
+    assert [answer.link is not None for answer in answers].count(True) == 1
+    assert await rows_of(writer_database, "links") == 1
+
+
+async def test_of_different_bodies_at_once_under_one_key_one_is_accepted(
+    writer_database: Database, owner_id: int
+) -> None:
+    bodies = [f"body {number}".encode() for number in range(5)]
+    ends = await asyncio.gather(*(ask(writer_database, owner_id, body=body) for body in bodies), return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ends) == ["IdempotencyKeyReused"] * 4 + ["Shortened"]
+
+
+async def test_an_answer_older_than_a_day_is_forgotten(
+    writer_database: Database, owner_id: int, database: Database
+) -> None:
+    first = await ask(writer_database, owner_id)
+    await age(database, "24 hours 1 second")
+    later = await ask(writer_database, owner_id, body=b"another body")
+    assert later.document["code"] != first.document["code"]
+
+
+async def test_an_answer_of_nearly_a_day_is_remembered(
+    writer_database: Database, owner_id: int, database: Database
+) -> None:
+    first = await ask(writer_database, owner_id)
+    await age(database, "23 hours 59 minutes")
+    assert (await ask(writer_database, owner_id)).document == first.document
+
+
+async def test_a_new_answer_under_an_old_key_is_remembered(
+    writer_database: Database, owner_id: int, database: Database
+) -> None:
+    await ask(writer_database, owner_id)
+    await age(database, "25 hours")
+    second = await ask(writer_database, owner_id)
+    assert (await ask(writer_database, owner_id)).document == second.document
+
+
+async def test_only_answers_older_than_a_day_are_swept_away(
+    writer_database: Database, owner_id: int, database: Database
+) -> None:
+    await ask(writer_database, owner_id, key="old")
+    await age(database, "25 hours")
+    young = await ask(writer_database, owner_id, key="young")
+    assert await idempotency.forget_old(writer_database) == 1
+    assert (await ask(writer_database, owner_id, key="young")).document == young.document
+
+
+async def test_a_refused_wish_leaves_nothing(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="taken")
+    with pytest.raises(CodeTaken):
+        await ask(writer_database, owner_id, code="taken")
+    assert await rows_of(writer_database, "idempotent_answers") == 0
+    assert await rows_of(writer_database, "links") == 1
+
+
+async def test_a_refused_wish_can_be_corrected_under_the_same_key(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="taken")
+    with pytest.raises(CodeTaken):
+        await ask(writer_database, owner_id, code="taken")
+    corrected = await ask(writer_database, owner_id, code="free", body=b"corrected")
+    assert corrected.document["code"] == "free"
+
+
+async def test_a_wish_whose_answer_cannot_be_told_leaves_nothing(writer_database: Database, owner_id: int) -> None:
+    def fail(_link: object) -> dict[str, Any]:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await shorten(
+            writer_database,
+            NewLink(options=LinkOptions(url="https://example.com/")),
+            owner_id=owner_id,
+            reuse=False,
+            idempotency_key=IdempotencyKey("key-1", b""),
+            present=fail,
+        )
+    for table in ("links", "outbox", "idempotent_answers"):
+        assert await rows_of(writer_database, table) == 0

@@ -1,0 +1,445 @@
+import asyncio
+import itertools
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.resolver.redirecting import target_of
+from services.writer import shortening
+from shared.database import Database
+from shared.errors import CodeTaken, ExternalIdTaken, LinkGone, LinkNotFound, UniqueViolation
+from shared.models import DEFAULT_DOMAIN, Link, LinkOptions
+from shared.repositories import links
+from shared.route_records import route_of
+from tests.support.builders import NOON, click_event, count_clicks, make_link, make_owner
+from tests.support.waiting import until
+
+URL = "https://example.com/"
+NOW = datetime.now(UTC)
+LATER, EARLIER = NOW + timedelta(days=1), NOW - timedelta(days=1)
+
+EVERY_OPTION: dict[str, Any] = {
+    "url": "https://例え.jp/ü?q=ä#ö",
+    "title": "A title 😀",
+    "notes": "two\nlines",
+    "tags": ("one", "zwei, drei", 'a "quote"', "100%"),
+    "redirect_status": 308,
+    "valid_since": NOON,
+    "valid_until": NOON + timedelta(microseconds=1),
+    "max_clicks": 2**53 - 1,
+    "expired_url": "https://example.com/gone",
+    "forward_query": True,
+    "enabled": False,
+    "external_id": "their-own-7",
+}
+
+
+@pytest.fixture
+async def owner_id(writer_database: Database) -> int:
+    return await make_owner(writer_database)
+
+
+async def insert(database: Database, code: str, owner_id: int, **options: Any) -> Link | None:
+    async with database.transaction() as conn:
+        wanted = LinkOptions(**{"url": URL, **options})
+        return await links.insert(conn, domain=DEFAULT_DOMAIN, code=code, owner_id=owner_id, options=wanted)
+
+
+async def found(database: Database, code: str) -> Link:
+    link = await links.get(database, domain=DEFAULT_DOMAIN, code=code)
+    assert link is not None
+    return link
+
+
+async def rows_of(database: Database, table: str) -> int:
+    row = await database.fetch_one(f"SELECT count(*) AS n FROM {table}")
+    assert row is not None
+    return int(row["n"])
+
+
+async def waits_for_a_lock(database: Database) -> bool:
+    row = await database.fetch_one(
+        "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    return row is not None
+
+
+async def test_a_link_is_found_as_it_was_made(writer_database: Database, owner_id: int) -> None:
+    made = await insert(writer_database, "abc", owner_id, **EVERY_OPTION)
+    assert made is not None
+    assert made.options == LinkOptions(**EVERY_OPTION)
+    assert await found(writer_database, "abc") == made
+
+
+async def test_a_new_link_is_active_at_version_one_without_clicks(writer_database: Database, owner_id: int) -> None:
+    link = await make_link(writer_database, owner_id=owner_id)
+    assert (link.status, link.version, link.clicks) == ("active", 1, 0)
+
+
+async def test_a_taken_code_is_not_given_again(writer_database: Database, owner_id: int) -> None:
+    first = await insert(writer_database, "abc", owner_id)
+    assert await insert(writer_database, "abc", owner_id, url="https://other.example/") is None
+    assert await found(writer_database, "abc") == first
+
+
+async def test_codes_that_differ_by_case_are_different(writer_database: Database, owner_id: int) -> None:
+    await insert(writer_database, "abc", owner_id)
+    assert await insert(writer_database, "ABC", owner_id) is not None
+
+
+async def test_of_many_who_want_one_code_at_once_one_gets_it(writer_database: Database, owner_id: int) -> None:
+    made = await asyncio.gather(*(insert(writer_database, "abc", owner_id) for _ in range(20)))
+    assert len([link for link in made if link]) == 1
+
+
+async def test_a_wanted_code_that_is_taken_raises_code_taken(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    with pytest.raises(CodeTaken):
+        await make_link(writer_database, owner_id=owner_id, code="abc")
+
+
+async def test_the_code_of_a_deleted_link_is_not_given_again(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    await shortening.delete(writer_database, "abc", based_on=None)
+    with pytest.raises(CodeTaken):
+        await make_link(writer_database, owner_id=owner_id, code="abc")
+
+
+async def test_a_taken_external_id_raises_unique_violation(writer_database: Database, owner_id: int) -> None:
+    await insert(writer_database, "abc", owner_id, external_id="mine")
+    with pytest.raises(UniqueViolation) as caught:
+        await insert(writer_database, "def", owner_id, external_id="mine")
+    assert caught.value.constraint == "links_external_id_key"
+
+
+async def test_of_many_who_want_one_external_id_at_once_one_gets_it(writer_database: Database, owner_id: int) -> None:
+    ends = await asyncio.gather(
+        *(make_link(writer_database, owner_id=owner_id, external_id="mine") for _ in range(10)), return_exceptions=True
+    )
+    assert [type(end) for end in ends if not isinstance(end, Link)] == [ExternalIdTaken] * 9
+
+
+async def test_a_change_to_a_taken_external_id_raises_external_id_taken(
+    writer_database: Database, owner_id: int
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, external_id="mine")
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    with pytest.raises(ExternalIdTaken):
+        await shortening.change(writer_database, "abc", {"external_id": "mine"}, based_on=None)
+
+
+@pytest.mark.parametrize("name", EVERY_OPTION)
+async def test_an_option_can_be_changed_and_changed_back(writer_database: Database, owner_id: int, name: str) -> None:
+    plain = await make_link(writer_database, owner_id=owner_id, code="abc")
+    changed = await shortening.change(writer_database, "abc", {name: EVERY_OPTION[name]}, based_on=None)
+    assert changed.options == replace(plain.options, **{name: EVERY_OPTION[name]})
+    assert await found(writer_database, "abc") == changed
+    back = await shortening.change(writer_database, "abc", {name: getattr(plain.options, name)}, based_on=None)
+    assert back.options == plain.options
+
+
+async def test_every_change_is_a_new_version(writer_database: Database, owner_id: int) -> None:
+    made = await make_link(writer_database, owner_id=owner_id, code="abc")
+    changed = await shortening.change(writer_database, "abc", {"title": "new"}, based_on=None)
+    deleted = await shortening.delete(writer_database, "abc", based_on=None)
+    restored = await shortening.restore(writer_database, "abc")
+    assert [link.version for link in (made, changed, deleted, restored)] == [1, 2, 3, 4]
+    assert made.updated_at < changed.updated_at < deleted.updated_at < restored.updated_at
+    assert restored.created_at == made.created_at
+
+
+async def test_a_deleted_link_says_so_and_keeps_everything(writer_database: Database, owner_id: int) -> None:
+    made = await insert(writer_database, "abc", owner_id, **EVERY_OPTION)
+    deleted = await shortening.delete(writer_database, "abc", based_on=None)
+    assert made is not None
+    assert (deleted.status, deleted.options) == ("deleted", made.options)
+
+
+async def test_a_restored_link_is_what_it_was(writer_database: Database, owner_id: int) -> None:
+    made = await make_link(writer_database, owner_id=owner_id, code="abc")
+    await shortening.delete(writer_database, "abc", based_on=None)
+    restored = await shortening.restore(writer_database, "abc")
+    assert (restored.status, restored.options, restored.id) == ("active", made.options, made.id)
+
+
+async def test_a_link_that_is_not_deleted_is_restored_to_itself(writer_database: Database, owner_id: int) -> None:
+    made = await make_link(writer_database, owner_id=owner_id, code="abc")
+    assert await shortening.restore(writer_database, "abc") == made
+
+
+async def test_a_purge_leaves_nothing_of_a_link(
+    writer_database: Database, resolver_database: Database, stats_database: Database, owner_id: int, database: Database
+) -> None:
+    link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=5)
+    await links.take_permit(resolver_database, link.id)
+    await count_clicks(stats_database, click_event(link.id))
+    await shortening.purge(writer_database, "abc", based_on=None)
+    for table in ("links", "link_totals", "link_permits", "clicks", "click_counts"):
+        assert await rows_of(database, table) == 0
+
+
+async def test_a_purge_leaves_other_links_alone(
+    writer_database: Database, stats_database: Database, owner_id: int
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    other = await make_link(writer_database, owner_id=owner_id, code="other")
+    await count_clicks(stats_database, click_event(other.id))
+    await shortening.purge(writer_database, "abc", based_on=None)
+    assert (await found(writer_database, "other")).clicks == 1
+    assert await rows_of(stats_database, "clicks") == 1
+
+
+async def test_a_deleted_link_can_be_purged(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    await shortening.delete(writer_database, "abc", based_on=None)
+    await shortening.purge(writer_database, "abc", based_on=None)
+    assert await links.get(writer_database, domain=DEFAULT_DOMAIN, code="abc") is None
+
+
+async def test_a_purged_code_can_be_given_again_with_a_newer_version(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    purged = await shortening.purge(writer_database, "abc", based_on=None)
+    again = await make_link(writer_database, owner_id=owner_id, code="abc")
+    assert again.version > purged.version > 1
+
+
+async def test_versions_grow_over_several_purges_of_one_code(writer_database: Database, owner_id: int) -> None:
+    versions = []
+    for _ in range(3):
+        versions.append((await make_link(writer_database, owner_id=owner_id, code="abc")).version)
+        versions.append((await shortening.purge(writer_database, "abc", based_on=None)).version)
+    assert versions == sorted(set(versions))
+
+
+async def test_a_link_made_while_its_code_is_purged_is_newer_than_the_purge(
+    writer_database: Database, owner_id: int, database: Database
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    async with writer_database.transaction() as conn:
+        link = await links.lock(conn, domain=DEFAULT_DOMAIN, code="abc")
+        assert link is not None
+        purged_version = await links.purge(conn, link)
+        making = asyncio.create_task(make_link(writer_database, owner_id=owner_id, code="abc"))
+        await until(lambda: waits_for_a_lock(database))
+    assert (await making).version > purged_version
+
+
+async def test_links_are_found_many_at_a_time_and_unknown_ones_left_out(
+    writer_database: Database, owner_id: int
+) -> None:
+    for code in ("a", "b", "c"):
+        await make_link(writer_database, owner_id=owner_id, code=code)
+    await shortening.delete(writer_database, "b", based_on=None)
+    many = await links.get_many(writer_database, [(DEFAULT_DOMAIN, code) for code in ("a", "b", "unknown", "B")])
+    assert sorted(link.code for link in many) == ["a", "b"]
+
+
+async def test_no_links_are_found_where_none_are_asked_for(writer_database: Database) -> None:
+    assert await links.get_many(writer_database, []) == []
+
+
+# Reuse
+
+
+async def equal(database: Database, owner_id: int, *, code: str | None = None, **options: Any) -> Link | None:
+    async with database.transaction() as conn:
+        wanted = LinkOptions(**{"url": URL, **options})
+        return await links.find_equal(conn, domain=DEFAULT_DOMAIN, owner_id=owner_id, options=wanted, code=code)
+
+
+async def test_an_equal_link_is_found(writer_database: Database, owner_id: int) -> None:
+    made = await insert(writer_database, "abc", owner_id, **EVERY_OPTION)
+    assert await equal(writer_database, owner_id, **EVERY_OPTION) == made
+
+
+async def test_a_plain_equal_link_is_found(writer_database: Database, owner_id: int) -> None:
+    made = await insert(writer_database, "abc", owner_id)
+    assert await equal(writer_database, owner_id) == made
+
+
+@pytest.mark.parametrize("name", EVERY_OPTION)
+async def test_a_link_that_differs_by_one_option_is_not_equal(
+    writer_database: Database, owner_id: int, name: str
+) -> None:
+    await insert(writer_database, "abc", owner_id)
+    assert await equal(writer_database, owner_id, **{name: EVERY_OPTION[name]}) is None
+
+
+async def test_tags_in_another_order_are_not_equal(writer_database: Database, owner_id: int) -> None:
+    await insert(writer_database, "abc", owner_id, tags=("a", "b"))
+    assert await equal(writer_database, owner_id, tags=("b", "a")) is None
+
+
+async def test_the_oldest_of_equal_links_is_found(writer_database: Database, owner_id: int) -> None:
+    made = [await insert(writer_database, code, owner_id) for code in ("c", "a", "b")]
+    assert await equal(writer_database, owner_id) == made[0]
+
+
+async def test_the_equal_link_of_another_owner_is_not_found(writer_database: Database, owner_id: int) -> None:
+    await insert(writer_database, "abc", owner_id)
+    assert await equal(writer_database, await make_owner(writer_database)) is None
+
+
+async def test_a_deleted_equal_link_is_not_found(writer_database: Database, owner_id: int) -> None:
+    await insert(writer_database, "abc", owner_id)
+    await shortening.delete(writer_database, "abc", based_on=None)
+    assert await equal(writer_database, owner_id) is None
+
+
+async def test_an_equal_link_of_another_code_is_not_found_when_a_code_is_wanted(
+    writer_database: Database, owner_id: int
+) -> None:
+    await insert(writer_database, "abc", owner_id)
+    assert await equal(writer_database, owner_id, code="def") is None
+
+
+async def test_an_equal_link_of_the_wanted_code_is_found(writer_database: Database, owner_id: int) -> None:
+    await insert(writer_database, "abc", owner_id)
+    wanted = await insert(writer_database, "def", owner_id)
+    assert await equal(writer_database, owner_id, code="def") == wanted
+
+
+# Status
+
+
+def leads(link: Link, *, permit_left: bool) -> str:
+    """The status that a link's redirect shows to a visitor; a deleted and a disabled link look alike."""
+    route = route_of(link)
+    if not route.live:
+        return "not live"
+    try:
+        target_of(route, time.time(), "")
+    except LinkNotFound:
+        return "scheduled"
+    except LinkGone:
+        return "expired"
+    return "active" if permit_left else "exhausted"
+
+
+async def test_the_status_of_a_link_says_what_its_redirect_does(
+    database: Database, resolver_database: Database, owner_id: int
+) -> None:
+    cases = itertools.product(
+        (False, True), (True, False), (None, EARLIER, LATER), (None, EARLIER, LATER), (None, "unused", "used up")
+    )
+    wrong = []
+    for number, (is_deleted, enabled, since, until_, permits) in enumerate(cases):
+        if since and until_ and since >= until_:
+            continue
+        code = f"case-{number}"
+        options = {"enabled": enabled, "valid_since": since, "valid_until": until_, "max_clicks": permits and 1}
+        link = await insert(database, code, owner_id, **options)
+        assert link is not None
+        if permits == "used up":
+            await links.take_permit(resolver_database, link.id)
+        if is_deleted:
+            await shortening.delete(database, code, based_on=None)
+        link = await found(database, code)
+        shown = leads(link, permit_left=await links.permit_left(resolver_database, link.id))
+        if ("not live" if link.status in ("deleted", "disabled") else link.status) != shown:
+            wrong.append((options | {"deleted": is_deleted, "permits": permits}, link.status, shown))
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({}, "active"),
+        ({"enabled": False}, "disabled"),
+        ({"valid_since": LATER}, "scheduled"),
+        ({"valid_until": EARLIER}, "expired"),
+        ({"valid_since": EARLIER, "valid_until": LATER}, "active"),
+        ({"enabled": False, "valid_until": EARLIER}, "disabled"),
+    ],
+)
+async def test_the_options_of_a_link_give_its_status(
+    writer_database: Database, owner_id: int, options: dict[str, Any], status: str
+) -> None:
+    link = await make_link(writer_database, owner_id=owner_id, code="abc", **options)
+    assert link.status == status
+    assert (await found(writer_database, "abc")).status == status
+
+
+async def test_a_link_whose_permits_are_used_up_is_exhausted(
+    writer_database: Database, resolver_database: Database, owner_id: int
+) -> None:
+    link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=1)
+    await links.take_permit(resolver_database, link.id)
+    assert (await found(writer_database, "abc")).status == "exhausted"
+
+
+# Permits
+
+
+async def test_of_fifty_who_take_permits_at_once_max_clicks_get_one(
+    writer_database: Database, resolver_database: Database, owner_id: int
+) -> None:
+    link = await make_link(writer_database, owner_id=owner_id, max_clicks=7)
+    taken = await asyncio.gather(*(links.take_permit(resolver_database, link.id) for _ in range(50)))
+    assert taken.count(True) == 7
+
+
+async def test_a_permit_is_left_until_all_are_taken(
+    writer_database: Database, resolver_database: Database, owner_id: int
+) -> None:
+    link = await make_link(writer_database, owner_id=owner_id, max_clicks=2)
+    left = [await links.permit_left(resolver_database, link.id)]
+    for _ in range(2):
+        await links.take_permit(resolver_database, link.id)
+        left.append(await links.permit_left(resolver_database, link.id))
+    assert left == [True, True, False]
+
+
+async def test_to_ask_for_a_permit_uses_none_up(
+    writer_database: Database, resolver_database: Database, owner_id: int
+) -> None:
+    link = await make_link(writer_database, owner_id=owner_id, max_clicks=1)
+    await links.permit_left(resolver_database, link.id)
+    assert await links.take_permit(resolver_database, link.id)
+
+
+async def test_raised_max_clicks_give_more_permits(
+    writer_database: Database, resolver_database: Database, owner_id: int
+) -> None:
+    link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=1)
+    await links.take_permit(resolver_database, link.id)
+    await shortening.change(writer_database, "abc", {"max_clicks": 2}, based_on=None)
+    taken = [await links.take_permit(resolver_database, link.id) for _ in range(2)]
+    assert taken == [True, False]
+
+
+async def test_max_clicks_lowered_under_what_was_used_give_no_permit(
+    writer_database: Database, resolver_database: Database, owner_id: int
+) -> None:
+    link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=5)
+    for _ in range(3):
+        await links.take_permit(resolver_database, link.id)
+    await shortening.change(writer_database, "abc", {"max_clicks": 1}, based_on=None)
+    assert not await links.take_permit(resolver_database, link.id)
+
+
+async def test_a_link_without_max_clicks_always_has_a_permit(
+    writer_database: Database, resolver_database: Database, owner_id: int
+) -> None:
+    link = await make_link(writer_database, owner_id=owner_id)
+    assert all([await links.take_permit(resolver_database, link.id) for _ in range(3)])
+    assert await links.permit_left(resolver_database, link.id)
+
+
+async def test_a_link_that_does_not_exist_has_no_permit(resolver_database: Database) -> None:
+    assert not await links.take_permit(resolver_database, 1)
+    assert not await links.permit_left(resolver_database, 1)
+
+
+async def test_a_permit_asked_for_while_the_link_is_purged_is_not_given(
+    writer_database: Database, resolver_database: Database, owner_id: int, database: Database
+) -> None:
+    link = await make_link(writer_database, owner_id=owner_id, max_clicks=7)
+    async with writer_database.transaction() as conn:
+        await links.purge(conn, link)
+        taking = asyncio.create_task(links.take_permit(resolver_database, link.id))
+        await until(lambda: waits_for_a_lock(database))
+    assert not await taking

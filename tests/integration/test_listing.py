@@ -1,0 +1,269 @@
+import base64
+import itertools
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from multidict import MultiDict
+
+from services.writer import shortening
+from services.writer.listing import list_links
+from shared.database import Database
+from shared.errors import InvalidInput
+from shared.models import LinkOptions
+from shared.repositories import links
+from shared.repositories.links import SORTS
+from shared.schemas.fields import format_moment
+from shared.schemas.links import ListQuery
+from shared.schemas.parsing import parse_query
+from tests.support.builders import NOON, make_link, make_owner
+
+ORDERS = [sign + name for name in SORTS for sign in ("", "-")]
+
+
+@pytest.fixture
+async def owner_id(writer_database: Database) -> int:
+    return await make_owner(writer_database)
+
+
+async def page(database: Database, *query: tuple[str, str], **more: str) -> tuple[list[str], str | None]:
+    """The codes on a page of links, as `GET /links` would list them, and the cursor of the next page."""
+    wanted = MultiDict([*query, *more.items()])
+    found, cursor = await list_links(database, parse_query(ListQuery(), wanted))
+    return [link.code for link in found], cursor
+
+
+async def codes(database: Database, *query: tuple[str, str], **more: str) -> list[str]:
+    found, cursor = await page(database, *query, **more)
+    assert cursor is None
+    return found
+
+
+async def make_varied_links(database: Database, owner_id: int, count: int = 9) -> None:
+    """Links whose orders by code, clicks and time all differ; three each share their clicks and times."""
+    for number in range(count):
+        code = f"{(number * 5) % count}-code"
+        await make_link(database, owner_id=owner_id, code=code)
+        await database.execute(
+            """
+            UPDATE links SET created_at = %(noon)s::timestamptz + %(minutes)s * interval '1 minute',
+                updated_at = %(noon)s::timestamptz - %(minutes)s * interval '1 minute' WHERE code = %(code)s
+            """,
+            {"noon": NOON, "minutes": number // 3, "code": code},
+        )
+        await database.execute(
+            "UPDATE link_totals SET clicks = %s WHERE link_id = (SELECT id FROM links WHERE code = %s)",
+            [(number * 7 % count) // 3, code],
+        )
+
+
+async def walk(database: Database, order: str, limit: int) -> list[str]:
+    """All codes, page by page."""
+    seen: list[str] = []
+    cursor = None
+    while True:
+        found, cursor = await page(database, sort=order, limit=str(limit), **({"cursor": cursor} if cursor else {}))
+        seen += found
+        if cursor is None:
+            return seen
+        assert len(found) == limit
+
+
+# Filters
+
+
+async def test_without_a_filter_all_links_are_listed_newest_first(writer_database: Database, owner_id: int) -> None:
+    for code in ("b", "a", "c"):
+        await make_link(writer_database, owner_id=owner_id, code=code)
+    assert await codes(writer_database) == ["c", "a", "b"]
+
+
+async def test_nothing_is_listed_where_nothing_is(writer_database: Database) -> None:
+    assert await codes(writer_database) == []
+
+
+@pytest.mark.parametrize("q", ["NEEDLE", "needle", "eedl"])
+async def test_q_looks_in_code_url_title_and_tags_whatever_the_case(
+    writer_database: Database, owner_id: int, q: str
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="Needle")
+    await make_link(writer_database, owner_id=owner_id, code="url", url="https://example.com/neeDLE")
+    await make_link(writer_database, owner_id=owner_id, code="title", title="a needle in hay")
+    await make_link(writer_database, owner_id=owner_id, code="tag", tags=("hay", "needles"))
+    await make_link(writer_database, owner_id=owner_id, code="none", notes="needle", external_id="needle")
+    assert sorted(await codes(writer_database, q=q)) == ["Needle", "tag", "title", "url"]
+
+
+async def test_q_knows_the_case_of_letters_beyond_ascii(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="found", title="Äpfel, ЯБЛОКИ")
+    assert await codes(writer_database, q="äPFEL, яблоки") == ["found"]
+
+
+@pytest.mark.parametrize(
+    ("q", "title"), [("5%", "5% off"), ("a_b", "a_b"), ("a\\b", "a\\b"), ("%", "100%"), ("_", "_"), ("\\", "\\")]
+)
+async def test_wildcards_in_q_are_literal(writer_database: Database, owner_id: int, q: str, title: str) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="literal", title=title)
+    await make_link(writer_database, owner_id=owner_id, code="other", title="5 axb")
+    assert await codes(writer_database, q=q) == ["literal"]
+
+
+async def test_tag_asks_for_all_of_its_tags(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="both", tags=("a", "b", "c"))
+    await make_link(writer_database, owner_id=owner_id, code="one", tags=("a",))
+    assert await codes(writer_database, ("tag", "a"), ("tag", "b")) == ["both"]
+
+
+async def test_any_tag_asks_for_one_of_its_tags(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="a", tags=("a",))
+    await make_link(writer_database, owner_id=owner_id, code="b", tags=("b",))
+    await make_link(writer_database, owner_id=owner_id, code="c", tags=("c",))
+    await make_link(writer_database, owner_id=owner_id, code="none")
+    assert sorted(await codes(writer_database, ("any_tag", "a"), ("any_tag", "b"))) == ["a", "b"]
+
+
+async def test_a_tag_is_asked_for_whole_and_in_its_case(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="a", tags=("Summer sale",))
+    assert await codes(writer_database, tag="summer sale") == []
+    assert await codes(writer_database, tag="Summer") == []
+    assert await codes(writer_database, tag="Summer sale") == ["a"]
+
+
+@pytest.mark.parametrize("status", ["active", "scheduled", "expired", "exhausted", "disabled", "deleted"])
+async def test_status_asks_for_links_of_that_status(
+    writer_database: Database, resolver_database: Database, owner_id: int, status: str
+) -> None:
+    now = datetime.now(UTC)
+    await make_link(writer_database, owner_id=owner_id, code="active")
+    await make_link(writer_database, owner_id=owner_id, code="scheduled", valid_since=now + timedelta(days=1))
+    await make_link(writer_database, owner_id=owner_id, code="expired", valid_until=now - timedelta(days=1))
+    await make_link(writer_database, owner_id=owner_id, code="disabled", enabled=False)
+    await make_link(writer_database, owner_id=owner_id, code="deleted")
+    exhausted = await make_link(writer_database, owner_id=owner_id, code="exhausted", max_clicks=1)
+    await links.take_permit(resolver_database, exhausted.id)
+    await shortening.delete(writer_database, "deleted", based_on=None)
+    assert await codes(writer_database, status=status) == [status]
+
+
+async def test_deleted_links_are_listed_only_on_demand(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="kept")
+    await make_link(writer_database, owner_id=owner_id, code="deleted")
+    await shortening.delete(writer_database, "deleted", based_on=None)
+    assert await codes(writer_database) == ["kept"]
+
+
+async def test_created_after_and_before_leave_out_their_own_moment(database: Database, owner_id: int) -> None:
+    for hour in range(5):
+        await make_link(database, owner_id=owner_id, code=f"at-{hour}")
+        await database.execute(
+            "UPDATE links SET created_at = %s WHERE code = %s", [NOON + timedelta(hours=hour), f"at-{hour}"]
+        )
+    after, before = (format_moment(NOON + timedelta(hours=hour)) for hour in (1, 4))
+    assert await codes(database, created_after=after, created_before=before) == ["at-3", "at-2"]
+
+
+async def test_filters_that_come_together_must_all_hold(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="both", title="needle", tags=("a",))
+    await make_link(writer_database, owner_id=owner_id, code="title", title="needle")
+    await make_link(writer_database, owner_id=owner_id, code="tag", tags=("a",))
+    assert await codes(writer_database, q="needle", tag="a", status="active") == ["both"]
+
+
+async def test_links_of_another_domain_are_not_listed(writer_database: Database, owner_id: int) -> None:
+    async with writer_database.transaction() as conn:
+        options = LinkOptions(url="https://example.com/")
+        await links.insert(conn, domain="other", code="abc", owner_id=owner_id, options=options)
+    assert await codes(writer_database) == []
+
+
+# Orders
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_links_are_listed_in_the_wanted_order(database: Database, owner_id: int, order: str) -> None:
+    await make_varied_links(database, owner_id)
+    listed, _ = await list_links(database, parse_query(ListQuery(), MultiDict(sort=order)))
+    values = [(getattr(link, order.removeprefix("-")), link.id) for link in listed]
+    assert len(values) == 9
+    assert values == sorted(values, reverse=order.startswith("-"))
+
+
+async def test_codes_are_ordered_by_their_bytes(writer_database: Database, owner_id: int) -> None:
+    for code in ("b", "A", "_", "a", "B", "-", "1"):
+        await make_link(writer_database, owner_id=owner_id, code=code)
+    assert await codes(writer_database, sort="code") == ["-", "1", "A", "B", "_", "a", "b"]
+
+
+# Cursors
+
+
+@pytest.mark.parametrize(("order", "limit"), [*itertools.product(ORDERS, (1, 4))])
+async def test_a_walk_sees_every_link_once_in_order(database: Database, owner_id: int, order: str, limit: int) -> None:
+    await make_varied_links(database, owner_id)
+    assert await walk(database, order, limit) == await codes(database, sort=order)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+async def test_a_walk_sees_every_link_that_stays_once_while_others_come_and_go(
+    database: Database, owner_id: int, order: str
+) -> None:
+    await make_varied_links(database, owner_id)
+    staying = {f"{number}-code" for number in range(9) if number % 3}
+    seen: list[str] = []
+    cursor: str | None = ""
+    for number in itertools.count():
+        found, cursor = await page(database, sort=order, limit="2", **({"cursor": cursor} if cursor else {}))
+        seen += found
+        if cursor is None:
+            break
+        await make_link(database, owner_id=owner_id, code=f"{number}-new")
+        if number < 3:
+            await shortening.delete(database, f"{number * 3}-code", based_on=None)
+    assert sorted(code for code in seen if code in staying) == sorted(staying)
+
+
+async def test_a_cursor_outlives_the_link_it_was_made_of(database: Database, owner_id: int) -> None:
+    for code in ("a", "b", "c"):
+        await make_link(database, owner_id=owner_id, code=code)
+    first, cursor = await page(database, sort="code", limit="2")
+    await shortening.purge(database, "b", based_on=None)
+    assert first == ["a", "b"]
+    assert await codes(database, sort="code", cursor=cursor or "") == ["c"]
+
+
+async def test_a_full_last_page_has_no_cursor(writer_database: Database, owner_id: int) -> None:
+    for code in ("a", "b"):
+        await make_link(writer_database, owner_id=owner_id, code=code)
+    assert await page(writer_database, sort="code", limit="2") == (["a", "b"], None)
+
+
+def forged(*parts: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("order", "cursor"),
+    [
+        ("code", "what"),
+        ("code", "%%%"),
+        ("code", forged("-code", "a", 1)),
+        ("code", forged("code", 1, 1)),
+        ("code", forged("code", "a\x00", 1)),
+        ("code", forged("code", "a", 0)),
+        ("code", forged("code", "a", 2**63)),
+        ("code", forged("code", "a", True)),
+        ("code", forged("code", "a")),
+        ("clicks", forged("clicks", "1", 1)),
+        ("clicks", forged("clicks", 2**63, 1)),
+        ("clicks", forged("clicks", 1.5, 1)),
+        ("created_at", forged("created_at", "yesterday", 1)),
+        ("created_at", forged("created_at", 7, 1)),
+        ("created_at", forged("created_at", "2026-W01-1", 1)),  # Python reads these, and Postgres does not
+        ("created_at", forged("created_at", "2026-01-01T12:00:00,5+00:00", 1)),
+    ],
+)
+async def test_a_cursor_that_we_did_not_make_is_refused(writer_database: Database, order: str, cursor: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await page(writer_database, sort=order, cursor=cursor)
+    assert list(caught.value.faults) == ["cursor"]

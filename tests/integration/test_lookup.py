@@ -1,0 +1,353 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from services.resolver.breaker import Breaker
+from services.resolver.lookup import UNKNOWN, Found, Lookup
+from services.writer import shortening
+from services.writer.relay import relay_once
+from shared import redis_keys
+from shared.database import Database, Row, connect
+from shared.errors import StoreUnavailable
+from shared.models import DEFAULT_DOMAIN, Link
+from shared.resources import RedisClient, redis_client
+from shared.route_records import RouteRecords, decode, route_of
+from tests.integration.conftest import Stores
+from tests.support.builders import make_link, make_owner
+from tests.support.network import Passage, at_port, passage, refusing_port, silent_port
+from tests.support.waiting import until
+
+LINK_LIFETIME, MISS_LIFETIME = 600, 30
+
+
+def lookup_of(redis: RedisClient, database: Database) -> Lookup:
+    return Lookup(RouteRecords(redis), database, Breaker(), link_lifetime=LINK_LIFETIME, miss_lifetime=MISS_LIFETIME)
+
+
+@pytest.fixture
+def lookup(redis: RedisClient, resolver_database: Database) -> Lookup:
+    return lookup_of(redis, resolver_database)
+
+
+@pytest.fixture
+async def link(writer_database: Database) -> Link:
+    """A link that Redis does not know yet."""
+    return await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
+
+
+@pytest.fixture
+async def away_redis(stores: Stores) -> AsyncIterator[RedisClient]:
+    with refusing_port() as port:
+        async with redis_client(at_port(stores.redis_settings(), port)) as client:
+            yield client
+
+
+@pytest.fixture
+async def silent_redis(stores: Stores) -> AsyncIterator[RedisClient]:
+    with silent_port() as port:
+        async with redis_client(at_port(stores.redis_settings(timeout=0.1), port)) as client:
+            yield client
+
+
+@pytest.fixture
+async def away_database(stores: Stores) -> AsyncIterator[Database]:
+    with refusing_port() as port:
+        async with connect(at_port(stores.database_settings("any_test"), port)) as found:
+            yield found
+
+
+@pytest.fixture
+def count_reads(resolver_database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How many statements have read from Postgres."""
+    read = resolver_database.fetch_all
+    statements: list[str] = []
+
+    async def counting(statement: str, values: Any = None) -> list[Row]:
+        statements.append(statement)
+        return await read(statement, values)
+
+    monkeypatch.setattr(resolver_database, "fetch_all", counting)
+    return lambda: len(statements)
+
+
+async def record_of(redis: RedisClient, code: str = "abc") -> bytes | None:
+    record: Any = await redis.get(redis_keys.route(DEFAULT_DOMAIN, code))
+    return None if record is None else bytes(record)
+
+
+async def remembered(redis: RedisClient, code: str = "abc") -> bool:
+    return await record_of(redis, code) is not None
+
+
+async def publish(database: Database, redis: RedisClient) -> None:
+    await relay_once(database, RouteRecords(redis), link_lifetime=LINK_LIFETIME)
+
+
+async def test_a_link_that_redis_knows_is_a_hit_without_postgres(
+    redis: RedisClient, writer_database: Database, link: Link, away_database: Database
+) -> None:
+    await publish(writer_database, redis)
+    assert await lookup_of(redis, away_database).find("abc") == Found(route_of(link), "hit")
+
+
+async def test_a_link_that_redis_does_not_know_is_a_miss(lookup: Lookup, link: Link) -> None:
+    assert await lookup.find("abc") == Found(route_of(link), "miss")
+
+
+async def test_a_miss_is_a_hit_the_next_time(lookup: Lookup, link: Link, redis: RedisClient) -> None:
+    await lookup.find("abc")
+    await until(lambda: remembered(redis))
+    assert await lookup.find("abc") == Found(route_of(link), "hit")
+
+
+async def test_what_postgres_said_is_remembered_for_the_lifetime_of_links(
+    lookup: Lookup, link: Link, redis: RedisClient
+) -> None:
+    await lookup.find(link.code)
+    await until(lambda: remembered(redis))
+    assert MISS_LIFETIME < await redis.ttl(redis_keys.route(DEFAULT_DOMAIN, "abc")) <= LINK_LIFETIME
+
+
+async def test_an_unknown_code_has_the_unknown_route(lookup: Lookup) -> None:
+    assert await lookup.find("unknown") == Found(UNKNOWN, "miss")
+
+
+async def test_an_unknown_code_is_remembered_shortly(lookup: Lookup, redis: RedisClient) -> None:
+    await lookup.find("unknown")
+    await until(lambda: remembered(redis, "unknown"))
+    assert await lookup.find("unknown") == Found(UNKNOWN, "hit")
+    assert 0 < await redis.ttl(redis_keys.route(DEFAULT_DOMAIN, "unknown")) <= MISS_LIFETIME
+
+
+async def test_a_remembered_miss_is_forgotten_when_the_link_is_made_and_relayed(
+    lookup: Lookup, writer_database: Database, redis: RedisClient
+) -> None:
+    await lookup.find("abc")
+    await until(lambda: remembered(redis))
+    link = await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
+    await publish(writer_database, redis)
+    assert await lookup.find("abc") == Found(route_of(link), "hit")
+
+
+async def test_a_deleted_link_is_found_as_one_that_leads_nowhere(
+    lookup: Lookup, writer_database: Database, link: Link
+) -> None:
+    await shortening.delete(writer_database, link.code, based_on=None)
+    found = await lookup.find("abc")
+    assert (found.route.live, found.route.version) == (False, 2)
+
+
+async def mget_calls(redis: RedisClient) -> int:
+    statistics: Any = await redis.info("commandstats")
+    return int(statistics.get("cmdstat_mget", {"calls": 0})["calls"])
+
+
+@pytest.mark.parametrize("code", ["abc", "unknown"])
+async def test_a_burst_for_one_code_asks_postgres_once(
+    *, lookup: Lookup, redis: RedisClient, database: Database, link: Link, count_reads: Callable[[], int], code: str
+) -> None:
+    await redis.config_resetstat()
+    async with database.transaction() as conn:
+        await conn.execute("LOCK TABLE links")  # Postgres answers nobody before all have asked
+        finding = [asyncio.create_task(lookup.find(code)) for _ in range(100)]
+        await until(lambda: _is(mget_calls(redis), 2))
+    found = await asyncio.gather(*finding)
+    assert set(found) == {Found(route_of(link) if code == "abc" else UNKNOWN, "miss")}
+    assert count_reads() == 1
+
+
+async def test_a_burst_for_one_code_makes_two_round_trips_to_redis(
+    lookup: Lookup, redis: RedisClient, writer_database: Database, link: Link
+) -> None:
+    await publish(writer_database, redis)
+    await redis.config_resetstat()
+    found = await asyncio.gather(*(lookup.find("abc") for _ in range(100)))
+    assert set(found) == {Found(route_of(link), "hit")}
+    assert await mget_calls(redis) == 2
+
+
+async def test_a_burst_for_many_codes_finds_each_its_own(
+    lookup: Lookup, redis: RedisClient, writer_database: Database
+) -> None:
+    owner_id = await make_owner(writer_database)
+    made = [await make_link(writer_database, owner_id=owner_id, code=f"code-{number}") for number in range(20)]
+    await publish(writer_database, redis)
+    found = await asyncio.gather(*(lookup.find(link.code) for link in made))
+    assert [one.route for one in found] == [route_of(link) for link in made]
+
+
+async def test_a_slow_resolver_does_not_overwrite_a_newer_record(
+    *,
+    lookup: Lookup,
+    redis: RedisClient,
+    writer_database: Database,
+    resolver_database: Database,
+    link: Link,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = resolver_database.fetch_all
+    has_read, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(statement: str, values: Any = None) -> list[Row]:
+        rows = await read(statement, values)
+        has_read.set()
+        await goes_on.wait()
+        return rows
+
+    monkeypatch.setattr(resolver_database, "fetch_all", slow)
+    finding = asyncio.create_task(lookup.find(link.code))
+    await has_read.wait()
+    changed = await shortening.change(writer_database, "abc", {"url": "https://example.com/new"}, based_on=None)
+    await publish(writer_database, redis)
+    await redis.config_resetstat()
+    goes_on.set()
+    await finding
+    await until(lambda: script_ran(redis))
+    assert decode(await record_of(redis) or b"") == route_of(changed)
+
+
+async def script_ran(redis: RedisClient) -> bool:
+    """Whether somebody has put a record since the statistics were reset."""
+    statistics: Any = await redis.info("commandstats")
+    return "cmdstat_evalsha" in statistics
+
+
+async def test_a_slow_resolver_does_not_bring_a_purged_link_back(
+    redis: RedisClient, writer_database: Database, link: Link
+) -> None:
+    records = RouteRecords(redis)
+    await shortening.purge(writer_database, "abc", based_on=None)
+    await publish(writer_database, redis)
+    await records.put([(DEFAULT_DOMAIN, "abc", route_of(link), LINK_LIFETIME)])
+    assert not decode(await record_of(redis) or b"").live
+
+
+BROKEN = [
+    b"",
+    b"junk",
+    b"1",
+    b"1 7",
+    b"1 7 302",
+    b"x 7 302 https://example.com/",
+    b"\xff\xfe\xfd",
+    b"1 7 {",
+    b"1 7 {}",
+    b'1 7 {"url":"https://example.com/","redirect_status":302,"of_a_later_release":true}',
+    b'1 7 {"url":null,"redirect_status":302}',
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+async def test_a_broken_record_is_as_good_as_none(
+    lookup: Lookup, redis: RedisClient, link: Link, broken: bytes
+) -> None:
+    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "abc"), broken)
+    assert await lookup.find("abc") == Found(route_of(link), "miss")
+
+
+@pytest.mark.parametrize("broken", [b"junk", b"1 7 {"])
+async def test_a_broken_record_heals(lookup: Lookup, redis: RedisClient, link: Link, broken: bytes) -> None:
+    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "abc"), broken)
+
+    async def heals() -> bool:
+        return await lookup.find("abc") == Found(route_of(link), "hit")
+
+    await until(heals, seconds=5)
+
+
+async def test_a_broken_record_does_not_keep_others_from_redis(
+    lookup: Lookup, redis: RedisClient, writer_database: Database, link: Link
+) -> None:
+    await publish(writer_database, redis)
+    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "broken"), b"junk")
+    await redis.config_resetstat()
+    await lookup.find("broken")
+    await until(lambda: script_ran(redis))
+    assert await lookup.find("abc") == Found(route_of(link), "hit")
+
+
+async def test_where_redis_is_away_postgres_is_asked(
+    away_redis: RedisClient, resolver_database: Database, link: Link
+) -> None:
+    lookup = lookup_of(away_redis, resolver_database)
+    assert await lookup.find("abc") == Found(route_of(link), "fallback")
+    assert await lookup.find("unknown") == Found(UNKNOWN, "fallback")
+
+
+async def test_where_redis_says_nothing_postgres_is_asked(
+    silent_redis: RedisClient, resolver_database: Database, link: Link
+) -> None:
+    assert await lookup_of(silent_redis, resolver_database).find("abc") == Found(route_of(link), "fallback")
+
+
+async def test_a_burst_while_redis_is_away_is_answered(
+    away_redis: RedisClient, resolver_database: Database, link: Link
+) -> None:
+    lookup = lookup_of(away_redis, resolver_database)
+    found = await asyncio.gather(*(lookup.find("abc") for _ in range(50)))
+    assert set(found) == {Found(route_of(link), "fallback")}
+
+
+async def test_a_redis_that_comes_back_is_asked_again(
+    stores: Stores, redis: RedisClient, resolver_database: Database, writer_database: Database, link: Link
+) -> None:
+    await publish(writer_database, redis)
+    async with passage(stores.settings.redis_port) as way, redis_through(stores, way) as shaky:
+        lookup = lookup_of(shaky, resolver_database)
+        await way.shut()
+        assert await lookup.find("abc") == Found(route_of(link), "fallback")
+        await way.open()
+
+        async def hits() -> bool:
+            return (await lookup.find("abc")).source == "hit"
+
+        await until(hits)
+
+
+def redis_through(stores: Stores, way: Passage) -> Any:
+    return redis_client(at_port(stores.redis_settings(), way.port))
+
+
+async def test_where_both_stores_are_away_nobody_can_tell(away_redis: RedisClient, away_database: Database) -> None:
+    with pytest.raises(StoreUnavailable):
+        await lookup_of(away_redis, away_database).find("abc")
+
+
+async def test_a_burst_while_both_stores_are_away_ends_for_all(
+    away_redis: RedisClient, away_database: Database
+) -> None:
+    lookup = lookup_of(away_redis, away_database)
+    async with asyncio.timeout(20):
+        ends = await asyncio.gather(*(lookup.find(f"code-{n % 10}") for n in range(50)), return_exceptions=True)
+    assert [type(end) for end in ends] == [StoreUnavailable] * 50
+
+
+async def test_what_redis_does_not_know_nobody_can_tell_without_postgres(
+    redis: RedisClient, away_database: Database
+) -> None:
+    with pytest.raises(StoreUnavailable):
+        await lookup_of(redis, away_database).find("abc")
+
+
+async def test_a_failure_of_postgres_is_not_remembered(redis: RedisClient, away_database: Database) -> None:
+    with pytest.raises(StoreUnavailable):
+        await lookup_of(redis, away_database).find("abc")
+    assert not await remembered(redis)
+
+
+async def test_a_visitor_who_leaves_does_not_disturb_those_who_asked_for_the_same(
+    lookup: Lookup, database: Database, redis: RedisClient, link: Link
+) -> None:
+    await redis.config_resetstat()
+    async with database.transaction() as conn:
+        await conn.execute("LOCK TABLE links")
+        leaving, staying = (asyncio.create_task(lookup.find("abc")) for _ in range(2))
+        await until(lambda: _is(mget_calls(redis), 2))
+        leaving.cancel()
+    assert await staying == Found(route_of(link), "miss")
+
+
+async def _is(number: Any, wanted: int) -> bool:
+    return bool(await number == wanted)

@@ -1,0 +1,257 @@
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient
+from pytest_aiohttp import AiohttpClient
+
+from services.resolver.app import create_api
+from services.resolver.settings import ResolverSettings
+from services.writer import shortening
+from services.writer.relay import relay_once
+from shared import click_events, redis_keys
+from shared.database import Database
+from shared.models import ClickEvent, Link
+from shared.resources import RedisClient
+from shared.route_records import RouteRecords
+from tests.integration.conftest import Stores
+from tests.support.builders import make_link, make_owner
+from tests.support.environments import environment
+from tests.support.network import at_port, passage, refusing_port
+from tests.support.waiting import until
+
+Client = TestClient[web.Request, web.Application]
+URL = "https://example.com/"
+ID = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+async def client(aiohttp_client: AiohttpClient, environ: Callable[..., dict[str, str]]) -> Client:
+    return await aiohttp_client(create_api(ResolverSettings.from_env(environ("resolver"))))
+
+
+@pytest.fixture
+async def owner_id(writer_database: Database) -> int:
+    return await make_owner(writer_database)
+
+
+@pytest.fixture
+async def link(writer_database: Database, owner_id: int) -> Link:
+    return await make_link(writer_database, owner_id=owner_id, code="abc")
+
+
+async def follow(client: Client, code: str = "abc", method: str = "GET", **headers: str) -> ClientResponse:
+    """The answer to a visitor; header names with _ for -."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with client.request(method, f"/{code}", headers=sent, allow_redirects=False) as answer:
+        await answer.read()
+        return answer
+
+
+async def clicks_in(redis: RedisClient) -> list[ClickEvent]:
+    entries: Any = await redis.xrange(redis_keys.CLICK_STREAM)
+    return [
+        click_events.decode(event)
+        for _, fields in entries
+        for event in click_events.split(fields[redis_keys.CLICK_FIELD])
+    ]
+
+
+async def publish(database: Database, redis: RedisClient) -> None:
+    await relay_once(database, RouteRecords(redis), link_lifetime=600)
+
+
+@pytest.mark.usefixtures("link")
+async def test_a_visitor_is_sent_on(client: Client) -> None:
+    answer = await follow(client)
+    assert (answer.status, answer.headers["Location"]) == (302, URL)
+    assert answer.headers["Cache-Control"] == "private, no-store"
+
+
+async def test_a_click_is_held_as_it_was_seen(client: Client, link: Link, redis: RedisClient) -> None:
+    await follow(
+        client,
+        X_Request_ID=ID,
+        X_Request_Start="1772366400.123",
+        X_Real_IP="203.0.113.7",
+        User_Agent="a browser",
+        Referer="https://example.org/",
+    )
+    assert await clicks_in(redis) == [
+        ClickEvent(
+            id=ID,
+            at_ms=1_772_366_400_123,
+            link_id=link.id,
+            address="203.0.113.7",
+            user_agent="a browser",
+            referrer="https://example.org/",
+        )
+    ]
+
+
+@pytest.mark.usefixtures("link")
+async def test_head_is_answered_alike_and_is_no_click(client: Client, redis: RedisClient) -> None:
+    answer = await follow(client, method="HEAD")
+    assert (answer.status, answer.headers["Location"]) == (302, URL)
+    assert await clicks_in(redis) == []
+
+
+async def test_an_unknown_code_is_404_and_no_click(client: Client, redis: RedisClient) -> None:
+    assert (await follow(client, "unknown")).status == 404
+    assert await clicks_in(redis) == []
+
+
+@pytest.mark.usefixtures("link")
+async def test_a_debugged_redirect_says_who_knew(client: Client) -> None:
+    assert (await follow(client, X_Debug="true")).headers["X-Cache"] == "miss"
+
+    async def is_a_hit() -> bool:
+        return (await follow(client, X_Debug="true")).headers["X-Cache"] == "hit"
+
+    await until(is_a_hit)
+
+
+@pytest.mark.parametrize("act", ["delete", "purge"])
+async def test_a_link_that_is_gone_is_404_once_it_is_relayed(
+    client: Client, link: Link, writer_database: Database, redis: RedisClient, act: str
+) -> None:
+    await follow(client)
+    await getattr(shortening, act)(writer_database, link.code, based_on=None)
+    await publish(writer_database, redis)
+    assert (await follow(client)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "location"),
+    [
+        ({"enabled": False}, 404, None),
+        ({"valid_since": datetime.now(UTC) + timedelta(days=1)}, 404, None),
+        ({"valid_until": datetime.now(UTC) - timedelta(days=1)}, 410, None),
+        (
+            {"valid_until": datetime.now(UTC) - timedelta(days=1), "expired_url": "https://gone.example/"},
+            302,
+            "https://gone.example/",
+        ),
+        ({"redirect_status": 308}, 308, URL),
+        ({"url": "https://例え.jp/ü"}, 302, "https://xn--r8jz45g.jp/%C3%BC"),
+    ],
+)
+@pytest.mark.parametrize("relayed", [False, True])
+async def test_a_link_leads_where_its_options_say_whoever_knows_it(
+    *,
+    client: Client,
+    writer_database: Database,
+    owner_id: int,
+    redis: RedisClient,
+    options: dict[str, Any],
+    status: int,
+    location: str | None,
+    relayed: bool,
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc", **options)
+    if relayed:
+        await publish(writer_database, redis)
+    answer = await follow(client)
+    assert (answer.status, answer.headers.get("Location")) == (status, location)
+
+
+async def test_a_limited_link_leads_as_often_as_it_may_also_at_once(
+    client: Client, writer_database: Database, owner_id: int, redis: RedisClient
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=7)
+    answers = await asyncio.gather(*(follow(client) for _ in range(50)))
+    assert sorted(answer.status for answer in answers) == [302] * 7 + [410] * 43
+    assert len(await clicks_in(redis)) == 7
+
+
+async def test_an_exhausted_link_leads_to_its_expired_url_and_counts_no_click(
+    client: Client, writer_database: Database, owner_id: int, redis: RedisClient
+) -> None:
+    await make_link(
+        writer_database, owner_id=owner_id, code="abc", max_clicks=1, expired_url="https://example.com/gone"
+    )
+    await follow(client)
+    answer = await follow(client)
+    assert (answer.status, answer.headers["Location"]) == (302, "https://example.com/gone")
+    assert len(await clicks_in(redis)) == 1
+
+
+async def test_head_uses_no_click_of_a_limited_link_up(
+    client: Client, writer_database: Database, owner_id: int
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=1)
+    statuses = [(await follow(client, method=method)).status for method in ("HEAD", "HEAD", "GET", "HEAD")]
+    assert statuses == [302, 302, 302, 410]
+
+
+@pytest.mark.usefixtures("link")
+async def test_many_visitors_at_once_are_all_sent_on_and_counted(client: Client, redis: RedisClient) -> None:
+    answers = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(200)))
+    assert {answer.status for answer in answers} == {302}
+    assert sorted(event.id for event in await clicks_in(redis)) == [f"{number:032x}" for number in range(200)]
+
+
+@pytest.mark.usefixtures("link")
+async def test_while_redis_is_away_visitors_are_sent_on_and_counted_later(
+    stores: Stores, database_name: str, aiohttp_client: AiohttpClient, redis: RedisClient, tmp_path: Path
+) -> None:
+    async with passage(stores.settings.redis_port) as way:
+        env = environment(
+            stores.database_settings(database_name, "boltlink_resolver"),
+            at_port(stores.redis_settings(timeout=0.2), way.port),
+            spool_folder=tmp_path,
+        )
+        client = await aiohttp_client(create_api(ResolverSettings.from_env(env)))
+        await way.shut()
+        answers = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(20)))
+        assert {answer.status for answer in answers} == {302}
+        assert await clicks_in(redis) == []
+        await way.open()
+
+        async def fed() -> bool:
+            return {event.id for event in await clicks_in(redis)} == {f"{number:032x}" for number in range(20)}
+
+        await until(fed)
+
+
+async def test_while_postgres_is_away_visitors_are_sent_on(
+    *,
+    stores: Stores,
+    aiohttp_client: AiohttpClient,
+    redis: RedisClient,
+    writer_database: Database,
+    link: Link,
+    tmp_path: Path,
+) -> None:
+    await publish(writer_database, redis)
+    with refusing_port() as port:
+        env = environment(
+            at_port(stores.database_settings("any_test"), port), stores.redis_settings(), spool_folder=tmp_path
+        )
+        client = await aiohttp_client(create_api(ResolverSettings.from_env(env)))
+        assert (await follow(client)).headers["Location"] == link.options.url
+        assert len(await clicks_in(redis)) == 1
+
+
+async def test_where_nobody_can_tell_there_is_a_503_and_never_a_404(
+    stores: Stores, aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    with refusing_port() as port:
+        env = environment(
+            at_port(stores.database_settings("any_test"), port),
+            at_port(stores.redis_settings(), port),
+            spool_folder=tmp_path,
+        )
+        client = await aiohttp_client(create_api(ResolverSettings.from_env(env)))
+        answers = [await follow(client) for _ in range(4)]
+    assert [answer.status for answer in answers] == [503] * 4
+    assert {answer.headers["Retry-After"] for answer in answers} == {"2"}
+
+
+@pytest.mark.parametrize("code", ["%00", "%FF", "%C3%28", "%F0%9F%98%80", "%0A", "a" * 65])
+async def test_a_code_that_cannot_be_is_404(client: Client, code: str) -> None:
+    assert (await follow(client, code)).status == 404

@@ -1,0 +1,177 @@
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from shared import redis_keys
+from shared.errors import StoreUnavailable
+from shared.models import DEFAULT_DOMAIN, Route
+from shared.resources import RedisClient, redis_client
+from shared.route_records import RouteRecords, decode
+from tests.integration.conftest import Stores
+from tests.support.network import at_port, refusing_port, silent_port
+
+PLAIN = Route(version=1, link_id=7, live=True, url="https://example.com/")
+LIFETIME = 600
+
+
+@pytest.fixture
+def records(redis: RedisClient) -> RouteRecords:
+    return RouteRecords(redis)
+
+
+async def put(records: RouteRecords, route: Route, *, code: str = "abc", lifetime: int = LIFETIME) -> None:
+    await records.put([(DEFAULT_DOMAIN, code, route, lifetime)])
+
+
+async def get(records: RouteRecords, code: str = "abc") -> Route | None:
+    (record,) = await records.get(DEFAULT_DOMAIN, [code])
+    return None if record is None else decode(record)
+
+
+async def lifetime_of(redis: RedisClient, code: str = "abc") -> int:
+    return int(await redis.ttl(redis_keys.route(DEFAULT_DOMAIN, code)))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"redirect_status": 308},
+        {"valid_since": 1_772_366_400.123456},
+        {"valid_until": 0.0},
+        {"limited": True},
+        {"expired_url": "https://example.com/gone"},
+        {"forward_query": True},
+        {"live": False, "url": ""},
+        {"valid_since": 1.5, "valid_until": 2.5, "limited": True, "expired_url": "x", "forward_query": True},
+    ],
+)
+async def test_a_route_is_read_as_it_was_written(records: RouteRecords, fields: dict[str, Any]) -> None:
+    route = replace(PLAIN, **fields)
+    await put(records, route)
+    assert await get(records) == route
+
+
+async def test_records_come_in_the_order_of_their_codes_and_none_where_there_is_none(records: RouteRecords) -> None:
+    for version, code in ((1, "a"), (2, "b")):
+        await put(records, replace(PLAIN, version=version), code=code)
+    found = await records.get(DEFAULT_DOMAIN, ["b", "unknown", "a", "A"])
+    assert [record and decode(record).version for record in found] == [2, None, 1, None]
+
+
+async def test_many_routes_are_written_at_once(records: RouteRecords) -> None:
+    codes = [f"code-{number}" for number in range(500)]
+    await records.put([(DEFAULT_DOMAIN, code, PLAIN, LIFETIME) for code in codes])
+    assert None not in await records.get(DEFAULT_DOMAIN, codes)
+
+
+async def test_a_newer_record_replaces_an_older_one(records: RouteRecords) -> None:
+    await put(records, replace(PLAIN, version=9))
+    newer = replace(PLAIN, version=10, url="https://example.com/new")
+    await put(records, newer)
+    assert await get(records) == newer
+
+
+async def test_an_older_record_never_replaces_a_newer_one(records: RouteRecords) -> None:
+    newer = replace(PLAIN, version=10)
+    await put(records, newer)
+    await put(records, replace(PLAIN, version=9))
+    assert await get(records) == newer
+
+
+async def test_an_older_record_does_not_touch_the_lifetime_of_a_newer_one(
+    records: RouteRecords, redis: RedisClient
+) -> None:
+    await put(records, replace(PLAIN, version=2), lifetime=100)
+    await put(records, PLAIN, lifetime=10_000)
+    assert await lifetime_of(redis) <= 100
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_of_versions_that_come_at_once_in_any_order_the_newest_stays(records: RouteRecords, seed: int) -> None:
+    routes = [replace(PLAIN, version=version, url=f"https://example.com/{version}") for version in range(60)]
+    random.Random(seed).shuffle(routes)  # noqa: S311  # no secret
+    await asyncio.gather(*(put(records, route) for route in routes))
+    assert await get(records) == replace(PLAIN, version=59, url="https://example.com/59")
+
+
+async def test_within_one_call_too_the_newest_version_stays(records: RouteRecords) -> None:
+    await records.put([(DEFAULT_DOMAIN, "abc", replace(PLAIN, version=version), LIFETIME) for version in (2, 3, 1)])
+    assert await get(records) == replace(PLAIN, version=3)
+
+
+async def test_an_equal_version_refreshes_the_lifetime(records: RouteRecords, redis: RedisClient) -> None:
+    await put(records, PLAIN, lifetime=100)
+    await put(records, PLAIN, lifetime=10_000)
+    assert await lifetime_of(redis) > 100
+
+
+async def test_a_record_lives_as_long_as_it_was_told(records: RouteRecords, redis: RedisClient) -> None:
+    await put(records, PLAIN, lifetime=100)
+    assert 0 < await lifetime_of(redis) <= 100
+
+
+async def test_a_record_of_a_code_that_was_never_made_gives_way_to_a_link(records: RouteRecords) -> None:
+    await put(records, Route(version=0))
+    await put(records, PLAIN)
+    assert await get(records) == PLAIN
+
+
+async def test_a_record_of_a_code_that_was_never_made_never_replaces_a_link(records: RouteRecords) -> None:
+    await put(records, PLAIN)
+    await put(records, Route(version=0))
+    assert await get(records) == PLAIN
+
+
+async def test_a_removal_is_not_undone_by_an_older_record(records: RouteRecords) -> None:
+    await put(records, Route(version=3))
+    await put(records, replace(PLAIN, version=2))
+    assert await get(records) == Route(version=3)
+
+
+@pytest.mark.parametrize("broken", [b"", b"junk", b"\xff\xfe"])
+async def test_a_broken_record_is_replaced(records: RouteRecords, redis: RedisClient, broken: bytes) -> None:
+    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "abc"), broken)
+    await put(records, PLAIN)
+    assert await get(records) == PLAIN
+
+
+async def test_a_broken_record_does_not_keep_others_from_being_written(
+    records: RouteRecords, redis: RedisClient
+) -> None:
+    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "broken"), b"junk")
+    await records.put([(DEFAULT_DOMAIN, code, PLAIN, LIFETIME) for code in ("broken", "abc")])
+    assert await get(records) == PLAIN
+
+
+async def test_what_redis_does_not_confirm_raises_store_unavailable(stores: Stores) -> None:
+    with refusing_port() as port:
+        async with redis_client(at_port(stores.redis_settings(), port)) as away:
+            with pytest.raises(StoreUnavailable):
+                await put(RouteRecords(away), PLAIN)
+
+
+@pytest.fixture
+async def silent_records(stores: Stores) -> AsyncIterator[RouteRecords]:
+    with silent_port() as port:
+        async with redis_client(at_port(stores.redis_settings(timeout=0.1), port)) as silent:
+            yield RouteRecords(silent)
+
+
+async def test_a_redis_that_says_nothing_raises_store_unavailable(silent_records: RouteRecords) -> None:
+    async with asyncio.timeout(10):
+        with pytest.raises(StoreUnavailable):
+            await silent_records.get(DEFAULT_DOMAIN, ["abc"])
+        with pytest.raises(StoreUnavailable):
+            await put(silent_records, PLAIN)
+
+
+async def test_a_redis_that_forgot_our_script_is_taught_it_again(records: RouteRecords, redis: RedisClient) -> None:
+    await put(records, PLAIN)
+    await redis.script_flush()
+    await put(records, replace(PLAIN, version=2))
+    assert await get(records) == replace(PLAIN, version=2)
