@@ -68,6 +68,12 @@ class Connection:
         async with self._run(statement, values) as cursor:
             return list(await cursor.fetchall())
 
+    async def commit(self) -> None:
+        """End the transaction. Raises StoreUnavailable when Postgres undid it, as it does after a failed statement."""
+        async with self._run("COMMIT", None) as cursor:
+            if cursor.statusmessage != "COMMIT":
+                raise StoreUnavailable("The database has undone the transaction.")
+
     @contextlib.asynccontextmanager
     async def _run(self, statement: str, values: Values | None) -> AsyncIterator[aiopg.Cursor]:
         with _translated():
@@ -104,7 +110,7 @@ class Database:
         conn = Connection(raw)
         try:
             yield conn
-            await conn.execute("COMMIT")
+            await conn.commit()
         except BaseException:
             await self._undo(raw)
             raise
@@ -212,7 +218,9 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
         enable_json=True,
         enable_uuid=False,
         connect_timeout=max(2, round(settings.connect_timeout)),
-        options=f"-c statement_timeout={round(settings.statement_timeout * 1000)} -c timezone=UTC",
+        options=f"-c statement_timeout={round(settings.statement_timeout * 1000)} -c timezone=UTC"
+        # A statement whose client has gone ends, and gives its locks back, within a second.
+        " -c client_connection_check_interval=1000",
         application_name="boltlink",
         connection_factory=_RawConnection,
     )

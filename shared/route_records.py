@@ -16,10 +16,11 @@ from shared.resources import RedisClient, redis_errors
 
 _PUT_IF_NEWER: Final = """
 for i, key in ipairs(KEYS) do
-  local record = ARGV[2 * i - 1]
+  local record = ARGV[2 * i]
   local old = tonumber((redis.call('GET', key) or ''):match('^%d+'))
-  if not old or old <= tonumber(record:match('^%d+')) then
-    redis.call('SET', key, record, 'EX', ARGV[2 * i])
+  local new = tonumber(record:match('^%d+'))
+  if not old or old < new or (old == new and ARGV[1] == 'again') then
+    redis.call('SET', key, record, 'EX', ARGV[2 * i + 1])
   end
 end
 """
@@ -90,12 +91,14 @@ class RouteRecords:
             records: Any = await self._redis.mget([redis_keys.route(domain, code) for code in codes])
         return list(records)
 
-    async def put(self, routes: Sequence[tuple[str, str, Route, int]]) -> None:
+    async def put(self, routes: Sequence[tuple[str, str, Route, int]], *, again: bool = True) -> None:
         """Write (domain, code, route, lifetime in seconds) of each, unless Redis holds a newer one already.
 
+        `again`: also over one of the same version. A resolver leaves such a one alone, for it may be an older one that
+        knows less of links than whoever wrote it.
         Raises StoreUnavailable when Redis did not confirm all of them.
         """
         keys = [redis_keys.route(domain, code) for domain, code, _, _ in routes]
         values = [value for _, _, route, lifetime in routes for value in (encode(route), lifetime)]
         with redis_errors():
-            await self._put(keys=keys, args=values)
+            await self._put(keys=keys, args=["again" if again else "once", *values])

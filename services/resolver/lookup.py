@@ -58,6 +58,7 @@ class Lookup:
                 return Found(decode(record), "hit")
             except ValueError:
                 log.error("the record of %s in Redis cannot be read; asking Postgres", code)
+                return Found(await self._ask_once(code, again=True), "miss")
         return Found(await self._ask_once(code), "miss")
 
     async def _read(self, codes: list[str]) -> list[bytes | None]:
@@ -69,25 +70,26 @@ class Lookup:
         self._breaker.worked()
         return records
 
-    async def _ask_once(self, code: str) -> Route:
-        """Ask Postgres, or wait with whoever is asking for the same code already."""
+    async def _ask_once(self, code: str, *, again: bool = False) -> Route:
+        """Ask Postgres, or wait with whoever is asking for the same code already. `again`: heal the record in Redis."""
         task = self._asking.get(code)
         if task is None:
-            task = self._asking[code] = asyncio.create_task(self._ask(code))
+            task = self._asking[code] = asyncio.create_task(self._ask(code, again=again))
             task.add_done_callback(lambda _: self._asking.pop(code, None))
         return await asyncio.shield(task)
 
-    async def _ask(self, code: str) -> Route:
+    async def _ask(self, code: str, *, again: bool) -> Route:
         link = await links.get(self._database, domain=DEFAULT_DOMAIN, code=code)
         route = route_of(link) if link else UNKNOWN
-        self._filling.add(task := asyncio.create_task(self._fill(code, route)))
-        task.add_done_callback(self._filling.discard)
+        if not self._breaker.is_open:
+            self._filling.add(task := asyncio.create_task(self._fill(code, route, again=again)))
+            task.add_done_callback(self._filling.discard)
         return route
 
-    async def _fill(self, code: str, route: Route) -> None:
+    async def _fill(self, code: str, route: Route, *, again: bool) -> None:
         """Remember in Redis what Postgres said, also that there is nothing; a newer record there stays."""
         lifetime = self._miss_lifetime if route.version == 0 else self._link_lifetime
         try:
-            await self._records.put([(DEFAULT_DOMAIN, code, route, lifetime)])
+            await self._records.put([(DEFAULT_DOMAIN, code, route, lifetime)], again=again)
         except StoreUnavailable:
             self._breaker.failed()

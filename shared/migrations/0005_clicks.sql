@@ -39,11 +39,11 @@ BEGIN
     IF to_regclass('public.' || part) IS NOT NULL THEN
         RETURN false;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('make_clicks_partition'));
+    LOCK TABLE public.clicks IN ACCESS EXCLUSIVE MODE;
+    -- Again, for another session may have made it while this one waited.
     IF to_regclass('public.' || part) IS NOT NULL THEN
         RETURN false;
     END IF;
-    LOCK TABLE public.clicks IN ACCESS EXCLUSIVE MODE;
     EXECUTE format('CREATE TABLE public.%I (LIKE public.clicks INCLUDING ALL)', part);
     EXECUTE format(
         'WITH moved AS (DELETE FROM public.clicks_other WHERE clicked_at >= %L AND clicked_at < %L RETURNING *) '

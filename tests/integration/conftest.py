@@ -2,8 +2,11 @@
 
 import asyncio
 import itertools
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ from tests.support.environments import environment
 from tests.support.stack import running_stores
 
 TEMPLATE = "template_boltlink_test"
+MEMORY = "/dev/shm"  # noqa: S108  # hundreds of databases come and go: three times as quick as on a disk
 _numbers = itertools.count()
 
 
@@ -63,7 +67,12 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], uvloop.Loop]]:
 @pytest.fixture(scope="session")
 def stores() -> Iterator[Stores]:
     """PostgreSQL and Redis, with a migrated template."""
-    with running_stores() as (settings, _), closing(_owner_of(settings)) as owner:
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            if _has_room(MEMORY):
+                patch.setattr(tempfile, "tempdir", MEMORY)
+            settings, _ = stack.enter_context(running_stores())
+        owner = stack.enter_context(closing(_owner_of(settings)))
         found = Stores(settings, owner)
         found.execute(f'CREATE DATABASE "{TEMPLATE}"')
         passwords = {f"boltlink_{role}": secret(settings, role) for role in migrate.ROLES if role in SECRETS}
@@ -71,6 +80,10 @@ def stores() -> Iterator[Stores]:
             migrate.run(migrate.MigrateSettings(database=found.database_settings(TEMPLATE), passwords=passwords))
         )
         yield found
+
+
+def _has_room(folder: str) -> bool:
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > 2 * 2**30
 
 
 def _owner_of(settings: LocalSettings) -> psycopg2.extensions.connection:

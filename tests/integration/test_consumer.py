@@ -551,3 +551,20 @@ async def test_partitions_are_made_for_this_month_and_the_next_two(stats_databas
         "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'clicks'::regclass ORDER BY 1"
     )
     assert [row["name"] for row in found] == ["clicks_2026_11", "clicks_2026_12", "clicks_2027_01", "clicks_other"]
+
+
+async def test_a_click_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
+    stats_database: Database, database: Database, redis: RedisClient
+) -> None:
+    owner_id = await make_owner(database)
+    link = await make_link(database, owner_id=owner_id)
+    await database.execute("ALTER TABLE clicks ADD CHECK (browser <> 'curl')")
+    stream = ClickStream(redis, "consumer-1", batch_size=10, claim_after=60, timeout=2)
+    await stream.read()  # makes the group
+    agents = ("", "curl/8.5.0", "")
+    events = [encoded(click_event(link.id, number, user_agent=agent)) for number, agent in enumerate(agents, 1)]
+    await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(events)})
+    counted = await consumer.count_batch(stats_database, stream, b"secret")
+    assert (counted.fresh, counted.known, counted.broken) == (2, 0, 1)
+    assert await redis.xlen(redis_keys.BROKEN_CLICKS) == 1
+    assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
