@@ -13,6 +13,10 @@ from shared.web import INSTANCE_ID
 
 log = logging.getLogger(__name__)
 
+_BACKLOG: Final = 4_096
+"""Connections that may wait to be taken: a burst through nginx opens hundreds at once, and what does not fit waits for a
+second until TCP tries again."""
+
 _LINE_LIMIT: Final = 32_768
 """Longest request line and header that a service reads; nginx lets no longer one through."""
 
@@ -69,6 +73,10 @@ class _Server(web.Server):
 
 
 class _Runner(web.AppRunner):
+    def _reg_site(self, site: web.BaseSite) -> None:
+        super()._reg_site(site)
+        site._backlog = _BACKLOG  # noqa: SLF001  # gunicorn's worker makes the site, and leaves aiohttp's 128
+
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
         server = _Server(plain.request_handler, request_factory=plain.request_factory, **plain._kwargs)  # noqa: SLF001
