@@ -14,8 +14,8 @@ from shared.web import INSTANCE_ID
 log = logging.getLogger(__name__)
 
 _BACKLOG: Final = 4_096
-"""Connections that may wait to be taken: a burst through nginx opens hundreds at once, and what does not fit waits for a
-second until TCP tries again."""
+"""Connections that may wait to be taken. A burst through nginx opens hundreds at once; TCP tries those that do not fit
+again after a second, which is too late."""
 
 _LINE_LIMIT: Final = 32_768
 """Longest request line and header that a service reads; nginx lets no longer one through."""
