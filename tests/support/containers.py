@@ -176,7 +176,7 @@ def _overlay(folder: Path) -> Path:
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
     """Two runs of the tests would remove each other's containers."""
-    with (Path(tempfile.gettempdir()) / f"{PROJECT}.lock").open("w") as file:
+    with (Path(tempfile.gettempdir()) / f"{PROJECT}-{os.getuid()}.lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

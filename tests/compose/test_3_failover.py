@@ -1,0 +1,139 @@
+"""Containers stop, die, are replaced and restarted while a few hundred requests a second are under way.
+
+No request fails meanwhile, and every redirect that a client received is counted once.
+"""
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import pytest
+
+from local.console import run
+from local.settings import CHECKOUT
+from tests.support.client import Client
+from tests.support.containers import IMAGE_TAG, NETWORK, System, docker, inspect
+from tests.support.load import Load, followed
+from tests.support.waiting import until
+
+SQUATTER = "test-boltlink-squatter"
+
+
+@asynccontextmanager
+async def _nothing_fails(client: Client, *, keep_alive: bool = True) -> AsyncIterator[Load]:
+    """A link is followed while the block runs. Then nothing but redirects was received, and each is counted."""
+    link = await client.make_link()
+    async with followed(client, link["code"], pause=0.02, keep_alive=keep_alive) as load:
+        yield load
+    assert set(load.statuses) == {302}
+    await client.wait_for_clicks(link["code"], load.statuses[302], seconds=60)
+
+
+async def _share_evenly(client: Client) -> None:
+    """Wait until three resolvers take turns again."""
+
+    async def three_resolvers_take_turns() -> bool:
+        answers = [await client.ask("GET", "/health") for _ in range(9)]
+        return Counter(answer.headers["X-Upstream"] for answer in answers) == {
+            "resolver-1": 3,
+            "resolver-2": 3,
+            "resolver-3": 3,
+        }
+
+    await until(three_resolvers_take_turns, 30)
+
+
+async def _compose(system: System, *words: str) -> None:
+    await asyncio.to_thread(system.compose, *words)
+
+
+async def _healthy(name: str, *, restarts: int) -> None:
+    """Wait until a container is well, and has been restarted so often."""
+
+    async def healthy() -> bool:
+        found = await asyncio.to_thread(inspect, f"boltlink-{name}")
+        return bool(found["RestartCount"] >= restarts and found["State"]["Health"]["Status"] == "healthy")
+
+    await until(healthy, 60)
+
+
+@pytest.mark.parametrize("stopped", [["resolver1"], ["resolver2", "resolver3"]])
+async def test_stopped_resolvers_cost_no_request_and_take_their_share_when_they_are_back(
+    system: System, client: Client, stopped: list[str]
+) -> None:
+    left = {"resolver-1", "resolver-2", "resolver-3"} - {name.replace("resolver", "resolver-") for name in stopped}
+    async with _nothing_fails(client) as load:
+        await _compose(system, "stop", *stopped)
+        assert set(await load.more(300)) == left
+        await _compose(system, "up", "-d", "--no-deps", "--wait", *stopped)
+        await _alternate(load)
+    await _share_evenly(client)
+
+
+async def _alternate(load: Load) -> None:
+    """Wait until visitors meet all three."""
+
+    async def all_three_answer() -> bool:
+        return len(await load.more(60)) == 3
+
+    await until(all_three_answer, 30)
+
+
+@contextmanager
+def _taken(address: str) -> Iterator[None]:
+    """Somebody else has an address of the network."""
+    words = ("run", "-d", "--rm", "--init", "--name", SQUATTER, "--network", NETWORK, "--ip", address)
+    docker(*words, f"boltlink-resolver:{IMAGE_TAG}", "sleep", "600")
+    try:
+        yield
+    finally:
+        docker("rm", "-f", SQUATTER)
+
+
+async def test_a_container_that_is_replaced_is_found_at_its_new_address(system: System, client: Client) -> None:
+    # nginx reloads for a new address. That ends idle connections, and whoever is just using one tries again (RFC 9112,
+    # 9.3.1); so these visitors take a connection of their own for each request.
+    async with _nothing_fails(client, keep_alive=False) as load:
+        old = system.address("resolver2")
+        await _compose(system, "rm", "-sf", "resolver2")
+        with _taken(old):
+            await _compose(system, "up", "-d", "--no-deps", "--wait", "resolver2")
+            assert system.address("resolver2") != old
+            await _alternate(load)
+            await _share_evenly(client)
+
+
+@pytest.mark.parametrize("name", ["resolver3", "relay", "consumer", "redis", "postgres"])
+async def test_a_container_that_is_killed_comes_back_and_costs_no_redirect(client: Client, name: str) -> None:
+    restarts = inspect(f"boltlink-{name}")["RestartCount"]
+    async with _nothing_fails(client) as load:
+        # All processes but the first, which cannot be killed from within; it ends when its child has.
+        kill = ("exec", f"boltlink-{name}", "sh", "-c", "kill -9 -1")
+        await asyncio.to_thread(docker, *kill)
+        await load.more(300)
+        await _healthy(name, restarts=restarts + 1)
+        await load.more(100)
+    await _share_evenly(client)
+
+
+async def test_a_rolling_restart_fails_no_request(client: Client) -> None:
+    written: Counter[int] = Counter()
+    stopping = asyncio.Event()
+
+    async def author() -> None:
+        while not stopping.is_set():
+            written[(await client.call("POST", "/links", json={"url": "https://example.com/"})).status] += 1
+            await asyncio.sleep(0.05)
+
+    authors = [asyncio.create_task(author()) for _ in range(2)]
+    try:
+        async with _nothing_fails(client):
+            await asyncio.to_thread(
+                run, [sys.executable, "-m", "compose", "restart"], what="make restart", cwd=CHECKOUT
+            )
+    finally:
+        stopping.set()
+        await asyncio.gather(*authors)
+    assert set(written) == {201}

@@ -1,0 +1,317 @@
+"""Prometheus sees everything, no query is wrong, and each alert is caused for real and told to a webhook."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import psycopg2
+import pytest
+import pytest_asyncio
+import yaml
+from yarl import URL
+
+from compose.engine import secrets_folder
+from local.settings import CHECKOUT
+from shared import redis_keys
+from tests.support.client import Client, connected
+from tests.support.containers import PROJECT, System, docker
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MONITORING: Final = CHECKOUT / "monitoring"
+DASHBOARDS: Final = sorted((MONITORING / "grafana" / "dashboards").glob("*.json"))
+CERTIFICATE_WATCH: Final = "test-boltlink-certificate-watch"
+
+ALERTS_OF_FAULTS: Final[dict[str, dict[str, str]]] = {
+    "InstanceDown": {"instance": "resolver-1"},
+    "ServiceDown": {"service": "stats"},
+    "TargetMissing": {"job": "prometheus"},
+    "RedirectSlow": {},
+    "CacheHitRatioLow": {},
+    "ClickStreamLag": {},
+    "SpoolNotEmpty": {"instance": "resolver-2"},
+    "ClicksLost": {"instance": "resolver-3"},
+    "BrokenClicks": {},
+    "OutboxAge": {},
+    "PostgresConnections": {},
+    "RedisMemory": {},
+    "CertificateEnd": {},
+}
+ALERTS_OF_AN_OUTAGE: Final = ("NginxDown", "PostgresDown", "RedisDown", "RedirectErrors")
+PROVEN_BY_RULE_TESTS: Final = {"DiskSpace"}
+"""No test fills the disk of the machine that it runs on."""
+
+
+async def _ask(url: str, **query: str) -> Any:
+    async with aiohttp.ClientSession() as session, session.get(URL(url).with_query(query)) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.json(content_type=None)
+
+
+def _read(dashboard: Path) -> Any:
+    return json.loads(dashboard.read_text(encoding="utf-8"))
+
+
+async def _value(system: System, expression: str) -> float:
+    """What Prometheus has for an expression of one series now; 0 for nothing."""
+    answer = await _ask(f"{system.prometheus_url}/api/v1/query", query=expression)
+    found = answer["data"]["result"]
+    return float(found[0]["value"][1]) if found else 0.0
+
+
+async def _rules(system: System) -> list[dict[str, Any]]:
+    answer = await _ask(f"{system.prometheus_url}/api/v1/rules")
+    return [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+
+
+async def test_every_target_is_up(system: System) -> None:
+    listed = yaml.safe_load((MONITORING / "targets" / "compose.yml").read_text(encoding="utf-8"))
+    expected = {row["labels"]["instance"] for row in listed}
+
+    async def every_target_is_up() -> bool:
+        answer = await _ask(f"{system.prometheus_url}/api/v1/targets")
+        found = {target["labels"]["instance"]: target["health"] for target in answer["data"]["activeTargets"]}
+        return found == dict.fromkeys(expected, "up")
+
+    await until(every_target_is_up, 60)
+
+
+async def test_prometheus_knows_the_alertmanager(system: System) -> None:
+    async def known() -> bool:
+        answer = await _ask(f"{system.prometheus_url}/api/v1/alertmanagers")
+        return [URL(row["url"]).host for row in answer["data"]["activeAlertmanagers"]] == ["boltlink-alertmanager"]
+
+    await until(known, 30)
+
+
+async def test_no_rule_has_an_error(system: System) -> None:
+    async def all_are_evaluated() -> bool:
+        return all(rule["health"] != "unknown" for rule in await _rules(system))
+
+    await until(all_are_evaluated, 60)
+    rules = await _rules(system)
+    assert rules
+    assert {rule["name"]: rule["lastError"] for rule in rules if rule["health"] != "ok"} == {}
+
+
+async def test_every_dashboard_is_provisioned(system: System) -> None:
+    listed = await _ask(f"{system.grafana_url}/api/search", type="dash-db")
+    titles = {_read(path)["title"] for path in DASHBOARDS}
+    assert len(titles) >= 5
+    assert {row["title"] for row in listed} == titles
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+async def test_every_query_of_a_dashboard_is_answered(system: System, path: Path) -> None:
+    dashboard = _read(path)
+    expressions = [
+        target["expr"]
+        for panel in dashboard["panels"]
+        for one in (panel, *panel.get("panels", []))
+        for target in one.get("targets", [])
+    ]
+    assert expressions
+    for expression in expressions:
+        plain = expression.replace("$__rate_interval", "1m").replace("$__interval", "1m").replace("$__range", "1m")
+        answer = await _ask(f"{system.prometheus_url}/api/v1/query", query=plain)
+        assert answer["status"] == "success", expression
+
+
+async def test_grafana_gets_an_answer_for_every_query(system: System) -> None:
+    if await _is_stand_in(system):
+        rows = await _ask(f"{system.grafana_url}/check")
+        assert rows
+        assert [row for row in rows if not isinstance(row["series"], int)] == []
+
+
+async def _is_stand_in(system: System) -> bool:
+    health = await _ask(f"{system.grafana_url}/api/health")
+    return "stand-in" in health["version"]
+
+
+async def test_every_alert_is_caused_here_or_proven_by_a_rule_test(system: System) -> None:
+    known = {rule["name"] for rule in await _rules(system) if rule["type"] == "alerting"}
+    assert known == {*ALERTS_OF_FAULTS, *ALERTS_OF_AN_OUTAGE, *PROVEN_BY_RULE_TESTS}
+    tested = (MONITORING / "rules_test.yml").read_text(encoding="utf-8")
+    assert all(f"alertname: {name}" in tested for name in PROVEN_BY_RULE_TESTS)
+
+
+@pytest.mark.parametrize("fault", ["faults"], indirect=True)
+@pytest.mark.parametrize(("alert", "labels"), ALERTS_OF_FAULTS.items())
+@pytest.mark.usefixtures("fault")
+async def test_an_alert_is_told_when_its_fault_is_caused(system: System, alert: str, labels: dict[str, str]) -> None:
+    await _told(system, alert, labels)
+
+
+@pytest.mark.parametrize("fault", ["outage"], indirect=True)
+@pytest.mark.parametrize("alert", ALERTS_OF_AN_OUTAGE)
+@pytest.mark.usefixtures("fault")
+async def test_an_alert_is_told_when_the_stores_and_the_door_are_away(system: System, alert: str) -> None:
+    await _told(system, alert, {})
+
+
+async def _told(system: System, alert: str, labels: dict[str, str]) -> None:
+    async def told() -> bool:
+        return system.webhook.has_heard_of(alert, **labels)
+
+    with system.step(f"Waiting until {alert} is told") if not await told() else contextlib.nullcontext():
+        await until(told, 300)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def fault(request: pytest.FixtureRequest, system: System) -> AsyncIterator[None]:
+    """Many faults at once, for each takes a minute or two to be told; undone when the last alert was seen."""
+    cause = {"faults": _cause_faults, "outage": _cause_an_outage}[request.param]
+    async with contextlib.AsyncExitStack() as stack:
+        client = await stack.enter_async_context(connected(system.door_url, system.key))
+        with system.step(f"Causing what alerts are for: {request.param}"):
+            await cause(system, client, stack)
+        yield
+
+
+async def _cause_faults(system: System, client: Client, stack: contextlib.AsyncExitStack) -> None:
+    await _end_a_certificate_soon(stack)
+    await _send_broken_clicks(system)
+    link = await client.make_link()
+    await client.follow(link["code"])
+    await client.wait_for_clicks(link["code"], 1)
+    stack.push_async_callback(_compose, system, "up", "-d", "--wait")
+
+    database = _connection_url(system)
+    _hold(stack, database, "LOCK TABLE clicks IN EXCLUSIVE MODE")  # can be read: the consumer counts nothing
+    await client.follow(link["code"])
+    # A resolver without a disk loses what Redis refuses.
+    await asyncio.to_thread(docker, "exec", "boltlink-resolver3", "chmod", "500", "/spool")
+    stack.callback(docker, "exec", "boltlink-resolver3", "chmod", "755", "/spool")
+    await _compose(system, "stop", "resolver1", "stats")
+    await _lose_a_target(system, stack)
+    await _take_connections(system, stack, database)
+    # Redis answers and refuses whatever writes, as with a full disk.
+    await _set(system, stack, "min-replicas-to-write", "1", afterwards="0")
+    used = int((await _redis(system, "INFO", "memory")).split("used_memory:")[1].split()[0])
+    await _set(system, stack, "maxmemory", str(round(used * 1.04)), afterwards="512mb")
+    await client.make_link()  # its route cannot get into Redis, so it waits in the outbox
+    await _background(stack, lambda: _block_links_for_a_moment(database))
+    for _ in range(4):
+        await _background(stack, lambda: client.follow(link["code"]), pause=0.02)
+
+
+async def _cause_an_outage(system: System, client: Client, stack: contextlib.AsyncExitStack) -> None:
+    link = await client.make_link()
+    stack.push_async_callback(_compose, system, "up", "-d", "--wait")
+    resolver = await stack.enter_async_context(connected(f"http://{system.address('resolver2')}:8000", ""))
+    await _compose(system, "stop", "nginx", "redis", "postgres")
+    for _ in range(4):
+        await _background(stack, lambda: resolver.follow(link["code"]), pause=0.05)
+
+
+async def _compose(system: System, *words: str) -> None:
+    await asyncio.to_thread(system.compose, *words)
+
+
+async def _redis(system: System, *words: str) -> str:
+    return await asyncio.to_thread(system.redis, *words)
+
+
+async def _set(system: System, stack: contextlib.AsyncExitStack, name: str, value: str, *, afterwards: str) -> None:
+    stack.callback(system.redis, "CONFIG", "SET", name, afterwards)
+    assert await _redis(system, "CONFIG", "SET", name, value) == "OK"
+
+
+async def _background(
+    stack: contextlib.AsyncExitStack, act: Callable[[], Awaitable[object]], pause: float = 0.0
+) -> None:
+    """Do something over and over until the stack is left."""
+    stopping = asyncio.Event()
+
+    async def go_on() -> None:
+        while not stopping.is_set():
+            await act()
+            await asyncio.sleep(pause)
+
+    task = asyncio.create_task(go_on())
+
+    async def stop() -> None:
+        stopping.set()
+        await task
+
+    stack.push_async_callback(stop)
+
+
+async def _end_a_certificate_soon(stack: contextlib.AsyncExitStack) -> None:
+    """What production's certificate-watch does, with a certificate that ends in a week."""
+    script = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 7 -subj /CN=localhost -keyout /dev/null"
+        " -out /run/certificates/fullchain.pem && exec sh /etc/boltlink/certificate-watch.sh"
+    )
+    options = ["--init", "--network", "none", "--user", "root", "--tmpfs", "/run/certificates", "--entrypoint", "sh"]
+    volumes = [
+        *("-v", f"{CHECKOUT}/compose/certificate-watch.sh:/etc/boltlink/certificate-watch.sh:ro"),
+        *("-v", f"{PROJECT}-node-textfile:/textfile"),
+    ]
+
+    def clean() -> None:
+        docker("exec", CERTIFICATE_WATCH, "rm", "-f", "/textfile/certificate.prom")
+        docker("rm", "-f", CERTIFICATE_WATCH)
+
+    words = ("run", "-d", "--name", CERTIFICATE_WATCH, *options, *volumes, "nginx:1.26", "-c", script)
+    stack.callback(clean)
+    await asyncio.to_thread(docker, *words)
+
+
+async def _send_broken_clicks(system: System) -> None:
+    before = await _value(system, 'sum(boltlink_clicks_total{result="broken"})')
+    await _redis(system, "XADD", redis_keys.CLICK_STREAM, "*", redis_keys.CLICK_FIELD.decode(), "no click")
+
+    async def seen() -> bool:
+        return await _value(system, 'sum(boltlink_clicks_total{result="broken"})') > before
+
+    await until(seen, 30)
+
+
+def _connection_url(system: System) -> str:
+    """The database for its owner, at the address that this machine reaches it at."""
+    url = (secrets_folder() / "owner_database_url").read_text(encoding="utf-8").strip()
+    return url.replace("boltlink-postgres", system.address("postgres"))
+
+
+def _hold(stack: contextlib.AsyncExitStack, url: str, statement: str) -> None:
+    """Leave a transaction open."""
+    connection = psycopg2.connect(url)
+    stack.callback(connection.close)
+    connection.cursor().execute(statement)
+
+
+async def _take_connections(system: System, stack: contextlib.AsyncExitStack, url: str) -> None:
+    async def nearly_all_are_taken() -> bool:
+        return await _value(system, "max(postgres:connections:ratio)") > 0.8
+
+    for _ in range(160):  # of 200; the services share the rest
+        stack.callback(psycopg2.connect(url).close)
+    await until(nearly_all_are_taken, 30)
+
+
+async def _block_links_for_a_moment(url: str) -> None:
+    """What has to ask Postgres for a link waits for half a second."""
+
+    def block() -> None:
+        connection = psycopg2.connect(url)
+        try:
+            connection.cursor().execute("LOCK TABLE links IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(0.5)")
+        finally:
+            connection.close()
+
+    await asyncio.to_thread(block)
+
+
+async def _lose_a_target(system: System, stack: contextlib.AsyncExitStack) -> None:
+    path = system.targets / "compose.yml"
+    text = path.read_text(encoding="utf-8")
+    rows = [row for row in yaml.safe_load(text) if row["labels"]["job"] != "prometheus"]
+    stack.callback(path.write_text, text, encoding="utf-8")
+    path.write_text(yaml.safe_dump(rows), encoding="utf-8")

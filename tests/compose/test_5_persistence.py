@@ -1,0 +1,91 @@
+"""What is kept when the containers go, and what a backup brings back when the volumes are gone too."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import backups
+from shared import redis_keys
+from shared.models import DEFAULT_DOMAIN
+from tests.support.client import Answer, Client, Json
+from tests.support.containers import Step, System
+from tests.support.waiting import until
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What has to be the same afterwards."""
+
+    link: Json
+    clicks: int
+    key: str
+
+
+async def _make(system: System, client: Client) -> Kept:
+    link = await client.make_link(url="https://example.com/kept", title="Kept", tags=["a", "b"])
+    for _ in range(7):
+        assert (await client.follow(link["code"])).status == 302
+    await client.wait_for_clicks(link["code"], 7)
+    return Kept(await _link(client, link["code"]), 7, system.keys("make", "--name", "kept", "--scope", "links:read"))
+
+
+async def _link(client: Client, code: str) -> Json:
+    answer = await client.call("GET", f"/links/{code}")
+    assert answer.status == 200, answer.body
+    found: Json = answer.document
+    return found
+
+
+async def _with_key(client: Client, key: str) -> Answer:
+    return await client.ask("GET", "/links?limit=1", headers={"Authorization": f"Bearer {key}"})
+
+
+async def _see_that_all_is_there(client: Client, kept: Kept) -> None:
+    code = kept.link["code"]
+    assert await _link(client, code) == kept.link
+    assert await client.clicks_of(code) == kept.clicks
+    assert (await _with_key(client, kept.key)).status == 200
+    answer = await client.follow(code)
+    assert (answer.status, answer.headers["Location"]) == (302, "https://example.com/kept")
+    await client.wait_for_clicks(code, kept.clicks + 1, seconds=30)
+
+
+async def _only_what_lasts_is_in_redis(system: System) -> None:
+    """Wait until codes that are no links, which are remembered for half a minute, are forgotten."""
+    script = "for _, key in ipairs(redis.call('KEYS', '*')) do local t = redis.call('TTL', key)"
+    script += " if t >= 0 and t < 3600 then return 1 end end return 0"
+
+    async def forgotten() -> bool:
+        return system.redis("--raw", "EVAL", script, "0") == "0"
+
+    await until(forgotten, 60)
+
+
+async def test_containers_that_are_removed_and_made_anew_have_lost_nothing(system: System, client: Client) -> None:
+    kept = await _make(system, client)
+    await _only_what_lasts_is_in_redis(system)
+    questions = (
+        ("DBSIZE",),
+        ("GET", redis_keys.route(DEFAULT_DOMAIN, kept.link["code"])),
+        ("XINFO", "GROUPS", redis_keys.CLICK_STREAM),
+    )
+    before = [system.redis("--raw", *question) for question in questions]
+    assert all(before)
+    system.down()
+    system.up()
+    assert [system.redis("--raw", *question) for question in questions] == before
+    await _see_that_all_is_there(client, kept)
+
+
+async def test_a_backup_brings_everything_back_when_the_volumes_are_destroyed(
+    system: System, client: Client, step: Step, tmp_path: Path
+) -> None:
+    kept = await _make(system, client)
+    with step("Writing a backup"):
+        path = backups.backup(system.stores, tmp_path)
+    system.down("--volumes")
+    system.up()
+    assert (await client.follow(kept.link["code"])).status == 404
+    assert (await _with_key(client, kept.key)).status == 401
+    with step("Restoring the backup"):
+        backups.restore(system.stores, path)
+    await _see_that_all_is_there(client, kept)
