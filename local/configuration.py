@@ -101,7 +101,7 @@ def _nginx(settings: LocalSettings) -> str:
 
     def servers(kind: str) -> str:
         return "\n".join(
-            f"        server 127.0.0.1:{port} max_fails=10 fail_timeout=2s;"
+            f"        server 127.0.0.1:{port} max_fails=2 fail_timeout=1s;"
             for name, port in ports.items()
             if name.startswith(f"{kind}-")
         )

@@ -38,7 +38,7 @@ write_servers() {
     for place in $places; do
         if is_member "$1" "${place%%=*}"; then
             found="$found
-server ${place#*=}:8000 max_fails=10 fail_timeout=2s;"
+server ${place#*=}:8000 max_fails=2 fail_timeout=1s;"
         fi
     done
     echo "${found:-server 127.0.0.1:9;}" > "$work/$1.servers"
