@@ -59,6 +59,16 @@ async def _healthy(name: str, *, restarts: int) -> None:
     await until(healthy, 60)
 
 
+async def _apis_answer(client: Client) -> None:
+    """Wait until writer and stats have found their store again."""
+
+    async def both_answer() -> bool:
+        answers = [await client.call("GET", path) for path in ("/links?limit=1", "/stats/overview")]
+        return {answer.status for answer in answers} == {200}
+
+    await until(both_answer, 30)
+
+
 @pytest.mark.parametrize("stopped", [["resolver1"], ["resolver2", "resolver3"]])
 async def test_stopped_resolvers_cost_no_request_and_take_their_share_when_they_are_back(
     system: System, client: Client, stopped: list[str]
@@ -110,11 +120,12 @@ async def test_a_container_that_is_killed_comes_back_and_costs_no_redirect(clien
     restarts = inspect(f"boltlink-{name}")["RestartCount"]
     async with _nothing_fails(client) as load:
         # All processes but the first, which cannot be killed from within; it ends when its child has.
-        kill = ("exec", f"boltlink-{name}", "sh", "-c", "kill -9 -1")
+        kill = ("exec", "-d", f"boltlink-{name}", "sh", "-c", "kill -9 -1")
         await asyncio.to_thread(docker, *kill)
         await load.more(300)
         await _healthy(name, restarts=restarts + 1)
         await load.more(100)
+        await _apis_answer(client)
     await _share_evenly(client)
 
 
