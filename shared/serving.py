@@ -1,11 +1,18 @@
-"""How gunicorn's worker serves an application, and what it answers to what is no HTTP."""
+"""How gunicorn's worker serves an application: a short way for requests that have one, a problem for what is no HTTP.
 
+Both need more of aiohttp's `RequestHandler` than it shows in public. What is used of it stands in `Connection` alone,
+the version of aiohttp is pinned, and tests/unit/shared/test_serving.py asks a real socket for what has to hold.
+"""
+
+import gc
 import json
 import logging
 import uuid
-from typing import Final
+from typing import Any, Final, Protocol
 
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler
 
 from shared import problems
@@ -33,11 +40,87 @@ def serve(app: web.Application) -> web.AppRunner:
     )
 
 
-class _Connection(RequestHandler):
-    """A connection on which also a request that cannot be read gets a problem, not aiohttp's plain text.
+class ShortWay(Protocol):
+    """Answers some requests without a task, a request object and an application."""
 
-    Such a request never reaches an application, so no middleware can do this; aiohttp has no public hook for it.
+    def take(self, message: RawRequestMessage, connection: "Connection") -> bool:
+        """Whether the request is answered here: then one of `answer` and `go_ordinary_way` is called, later, once."""
+
+
+SHORT_WAY = web.AppKey("SHORT_WAY", ShortWay)
+"""What an application may set while it starts."""
+
+
+class Connection(RequestHandler):
+    """A connection with a client, which nearly always is nginx.
+
+    A request that has a short way is taken there while it is the only one on its connection; its message stays first
+    in aiohttp's queue until it is answered, so that it can still go the ordinary way. And a request that cannot be read
+    gets a problem, not aiohttp's plain text; it never reaches an application, so no middleware can do this.
     """
+
+    __slots__ = ("_is_taken", "_short_way")
+
+    def __init__(self, manager: "_Server", **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._short_way = manager.short_way
+        self._is_taken = False
+
+    def data_received(self, data: bytes) -> None:
+        waiter = self._waiter
+        if self._short_way is None or waiter is None or waiter.done():
+            super().data_received(data)
+            return
+        self._waiter = None  # aiohttp wakes its task by this; first the short way is asked
+        super().data_received(data)
+        self._waiter = waiter
+        if not self._is_taken:
+            self._offer()
+
+    def answer(self, answer: bytes) -> None:
+        """Send the answer of the request that was taken."""
+        self._give_back()
+        if self.transport is None:  # the client has left
+            return
+        self.transport.write(answer)
+        self._messages.popleft()
+        if self._parser is not None:
+            self._parser.message_consumed()
+        self._offer()
+
+    def go_ordinary_way(self) -> None:
+        """Hand the request that was taken to the application."""
+        self._give_back()
+        self._wake()
+
+    def _offer(self) -> None:
+        """Ask the short way for the request that waits; what it does not take, aiohttp's task does."""
+        if not self._messages or self._short_way is None:
+            return
+        message, payload = self._messages[0]
+        if (
+            payload is EMPTY_PAYLOAD
+            and len(self._messages) == 1
+            and isinstance(message, RawRequestMessage)
+            and not message.should_close
+            and not message.upgrade
+            and self._short_way.take(message, self)
+        ):
+            self._is_taken = self._request_in_progress = True
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+            if self._manager is not None:
+                self._manager.requests_count += 1
+        else:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _give_back(self) -> None:
+        self._is_taken = self._request_in_progress = False
+        if self._handler_waiter is not None and not self._handler_waiter.done():  # aiohttp waits here when it ends
+            self._handler_waiter.set_result(None)
 
     def handle_error(
         self,
@@ -67,9 +150,10 @@ class _Connection(RequestHandler):
 
 class _Server(web.Server):
     instance_id = ""
+    short_way: ShortWay | None = None
 
     def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        return Connection(self, loop=self._loop, **self._kwargs)
 
 
 class _Runner(web.AppRunner):
@@ -81,4 +165,8 @@ class _Runner(web.AppRunner):
         plain = await super()._make_server()
         server = _Server(plain.request_handler, request_factory=plain.request_factory, **plain._kwargs)  # noqa: SLF001
         server.instance_id = self.app[INSTANCE_ID]
+        server.short_way = self.app.get(SHORT_WAY)
+        # What a service starts with stays for good, so the garbage collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         return server

@@ -5,7 +5,8 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiohttp import web
@@ -78,23 +79,30 @@ async def _answer(request: web.Request, handler: Handler, identity: str, page: P
 
 def problem_response(request: web.Request, problem: Problem, identity: str, page: Page | None) -> web.Response:
     """A problem as the document a program reads, or as the page a person does."""
-    headers = {"Cache-Control": "no-store", **(problem.headers or {})}
-    if page:
-        headers["Vary"] = "Accept"
     html = page(request, problem) if page else None
+    rendered = render_problem(problem, identity, html, varies=page is not None)
+    headers = {**rendered.headers, "Content-Type": rendered.content_type}
+    return web.Response(status=problem.kind.status, body=rendered.body, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A problem on its way to a client."""
+
+    headers: Mapping[str, str]
+    content_type: str
+    body: bytes
+
+
+def render_problem(problem: Problem, identity: str, html: str | None, *, varies: bool) -> Rendered:
+    """A problem as a document, or as a page where there is one; `varies`: whether others may get the other form."""
+    headers = {"Cache-Control": "no-store", **(problem.headers or {})}
+    if varies:
+        headers["Vary"] = "Accept"
     if html is not None:
-        return web.Response(
-            status=problem.kind.status,
-            text=html.replace("{request_id}", identity),
-            content_type="text/html",
-            headers=headers,
-        )
-    return web.Response(
-        status=problem.kind.status,
-        body=json.dumps(problem.document(identity)).encode(),  # ASCII: it may quote half a surrogate pair
-        content_type=problems.CONTENT_TYPE,
-        headers=headers,
-    )
+        return Rendered(headers, "text/html; charset=utf-8", html.replace("{request_id}", identity).encode())
+    body = json.dumps(problem.document(identity)).encode()  # ASCII: it may quote half a surrogate pair
+    return Rendered(headers, problems.CONTENT_TYPE, body)
 
 
 async def read_json(request: web.Request, *content_types: str) -> Any:

@@ -10,19 +10,26 @@ from services.resolver.breaker import Breaker
 from services.resolver.clicks import Clicks
 from services.resolver.lookup import Lookup
 from services.resolver.metrics import RESOLVER_METRICS, ResolverMetrics
+from services.resolver.plain_answers import PlainAnswers
+from services.resolver.redis_pipe import RedisPipe
 from services.resolver.routes import ROUTES
 from services.resolver.settings import ResolverSettings
+from services.resolver.short_way import ShortWay
 from services.resolver.spool import Spool
 from shared import logs
 from shared.application import create_application
 from shared.background import keep_doing
-from shared.metrics import READINGS
+from shared.metrics import READINGS, REQUEST_METRICS
+from shared.models import is_code
 from shared.ops import ENOUGH_STORES
 from shared.resources import DATABASE, REDIS, CleanupContext, open_database, open_redis
 from shared.route_records import RouteRecords
-from shared.serving import serve
+from shared.serving import SHORT_WAY, serve
 
 _FEED_INTERVAL = 0.5
+_PIPE_INTERVAL = 0.25
+
+PIPE = web.AppKey("PIPE", RedisPipe)
 
 
 def create_api(settings: ResolverSettings) -> web.Application:
@@ -35,6 +42,7 @@ def create_api(settings: ResolverSettings) -> web.Application:
             open_database(settings.database),
             open_redis(settings.redis),
             _open_lookup_and_clicks(settings),
+            keep_doing(_keep_pipe_open, pause=_PIPE_INTERVAL, name="pipe"),
             keep_doing(_feed_spool, pause=_FEED_INTERVAL, name="spool"),
         ]
     )
@@ -66,10 +74,31 @@ def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
             app[RESOLVER_METRICS].hand_over(clicks, spool)
 
         app[READINGS].append(read)
+        pipe = app[PIPE] = RedisPipe(app[REDIS], settings.redis.timeout)
+        app[SHORT_WAY] = ShortWay(
+            pipe,
+            breaker,
+            answers=PlainAnswers(settings.instance.instance_id),
+            literals=_literals(app),
+            requests=app[REQUEST_METRICS],
+            metrics=app[RESOLVER_METRICS],
+        )
         yield
+        pipe.close()
         spool.close()
 
     return context
+
+
+def _literals(app: web.Application) -> frozenset[str]:
+    """Paths of the service that look like codes."""
+    paths = (resource.canonical.removeprefix("/") for resource in app.router.resources())
+    return frozenset(path for path in paths if is_code(path))
+
+
+async def _keep_pipe_open(app: web.Application) -> bool:
+    await app[PIPE].open()
+    return False
 
 
 async def _feed_spool(app: web.Application) -> bool:

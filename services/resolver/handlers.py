@@ -2,7 +2,6 @@
 
 import re
 import time
-from importlib import resources
 from typing import Final
 
 from aiohttp import web
@@ -10,7 +9,8 @@ from aiohttp import web
 from services.resolver.clicks import Clicks
 from services.resolver.lookup import Lookup
 from services.resolver.metrics import RESOLVER_METRICS
-from services.resolver.redirecting import Target, exhausted, target_of
+from services.resolver.page_texts import HOME, ICON, PAGE_OF_STATUS
+from services.resolver.redirecting import Target, cache_control, exhausted, target_of
 from shared import click_events
 from shared.errors import LinkNotFound
 from shared.logs import REQUEST_ID
@@ -24,13 +24,6 @@ LOOKUP = web.AppKey("LOOKUP", Lookup)
 CLICKS = web.AppKey("CLICKS", Clicks)
 
 _START: Final = re.compile(r"(\d{10})\.(\d{3})\Z")
-
-_PAGES: Final = resources.files("services.resolver") / "pages"
-_PAGE_OF_STATUS: Final = {
-    status: _PAGES.joinpath(f"{status}.html").read_text(encoding="utf-8") for status in (404, 410, 503)
-}
-_HOME: Final = _PAGES.joinpath("home.html").read_text(encoding="utf-8")
-_ICON: Final = _PAGES.joinpath("icon.svg").read_bytes()
 
 
 async def follow(request: web.Request) -> web.Response:
@@ -48,7 +41,7 @@ async def follow(request: web.Request) -> web.Response:
         target = await _within_limit(request, found.route, target, counts=counts)
     if target.is_click and counts:
         await request.app[CLICKS].record(_event(request, found.route.link_id))
-    headers = {"Location": target.url, "Cache-Control": target.cache_control, "X-Robots-Tag": "noindex"}
+    headers = {"Location": target.url, "Cache-Control": cache_control(target.status), "X-Robots-Tag": "noindex"}
     if request.headers.get("X-Debug") == "true":
         headers["X-Cache"] = found.source
         headers["Server-Timing"] = _timing(lookup=looked_up - started, click=time.perf_counter() - looked_up)
@@ -80,7 +73,7 @@ def _timing(**seconds: float) -> str:
 
 async def home(_request: web.Request) -> web.Response:
     """What this is, for people who open the bare address."""
-    return web.Response(text=_HOME, content_type="text/html")
+    return web.Response(text=HOME, content_type="text/html")
 
 
 async def robots(_request: web.Request) -> web.Response:
@@ -90,11 +83,11 @@ async def robots(_request: web.Request) -> web.Response:
 
 async def favicon(_request: web.Request) -> web.Response:
     """The icon."""
-    return web.Response(body=_ICON, content_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
+    return web.Response(body=ICON, content_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
 
 def page(request: web.Request, problem: Problem) -> str | None:
     """What a person gets to read where a program gets the problem."""
     if "text/html" not in request.headers.get("Accept", ""):
         return None
-    return _PAGE_OF_STATUS.get(problem.kind.status)
+    return PAGE_OF_STATUS.get(problem.kind.status)

@@ -23,9 +23,10 @@ class Target:
     status: int
     is_click: bool
 
-    @property
-    def cache_control(self) -> str:
-        return _CACHE_CONTROL.get(self.status, _NO_STORE)
+
+def cache_control(status: int) -> str:
+    """How long a redirect may be remembered."""
+    return _CACHE_CONTROL.get(status, _NO_STORE)
 
 
 def target_of(route: Route, now: float, query: str) -> Target:

@@ -186,7 +186,7 @@ async def test_clicks_recorded_while_the_spool_is_fed_are_kept(
     await shaky_clicks.record(event(2))
 
     async def take(batch: bytes) -> None:
-        await spool.append(event(int(batch.split(b"\x1f")[1], 16) + 10))
+        await spool.append(event(int(batch.split(b"\x1f")[2], 16) + 10))
 
     await spool.feed(take)
     assert await fed(spool) == [event(11), event(12)]

@@ -374,7 +374,7 @@ async def set_aside(redis: RedisClient) -> list[tuple[bytes, bytes]]:
 BROKEN = {
     "no event": b"junk",
     "empty": b"",
-    "a later version": b"2" + encoded(click_event(7))[1:],
+    "a later version": b"3" + encoded(click_event(7))[1:],
     "no id": encoded(click_event(7, id="")),
     "no link": encoded(click_event(0)),
     "a link that is no number": encoded(click_event(7)).replace(b"\x1f7\x1f", b"\x1fx\x1f"),

@@ -1,0 +1,50 @@
+"""The one call to Redis that a batch of redirects costs: read the records, and add the clicks of those that lead on."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+import hiredis
+
+from services.resolver.redis_pipe import Answer, RedisPipe, Take, Words
+from shared import click_events, redis_keys
+from shared.errors import StoreUnavailable
+
+# KEYS: the stream, then the records' keys. ARGV: for each record its click, but for the link's id, which only the
+# record tells. Answers whether the clicks are in the stream, and the records: a full Redis refuses clicks alone.
+_SCRIPT: Final = f"""
+local records = redis.call('MGET', unpack(KEYS, 2))
+local clicks = {{}}
+for i, record in ipairs(records) do
+  local id = record and record:match('^%d+ (%d+) 3%d%d ')
+  if id then clicks[#clicks + 1] = '{click_events.HEAD}' .. id .. ARGV[i] end
+end
+if #clicks > 0 then
+  local added = redis.pcall('XADD', KEYS[1], '*', '{redis_keys.CLICK_FIELD.decode()}', table.concat(clicks, '\\30'))
+  if type(added) == 'table' and added.err then return {{0, records}} end
+end
+return {{1, records}}
+"""
+_SHA: Final = hashlib.sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324  # it is how Redis names a script
+
+Records = Sequence[bytes | None]
+
+
+def look_and_count(pipe: RedisPipe, keys: Sequence[str], clicks: Sequence[bytes], take: Take) -> None:
+    """Read the records of some keys and hold the click of each that is a plain link, `click_events.tail` of it.
+
+    `take` gets the records in their order, or StoreUnavailable when Redis was away or refused the clicks: then some of
+    them may be held all the same, and whoever holds them elsewhere too does so under the same ids.
+    """
+    words: Words = (len(keys) + 1, redis_keys.CLICK_STREAM, *keys, *clicks)
+
+    def read(answer: Answer) -> None:
+        if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
+            pipe.send(("EVAL", _SCRIPT, *words), read)
+        elif isinstance(answer, Exception):
+            take(answer if isinstance(answer, StoreUnavailable) else StoreUnavailable(f"Redis refused: {answer}"))
+        else:
+            held, records = answer
+            take(records if held else StoreUnavailable("Redis refused the clicks."))
+
+    pipe.send(("EVALSHA", _SHA, *words), read)
