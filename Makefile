@@ -46,7 +46,7 @@ monitoring-up: ## without Docker: start Prometheus, Alertmanager and the exporte
 monitoring-down: ## stop them
 	$(RUN) local monitoring-down
 
-.PHONY: test check format integration e2e test-compose
+.PHONY: test check format integration e2e test-compose bench
 test: check integration e2e ## everything: check, integration and end-to-end tests
 check: venv ## the quick part: format, lint, types, unit tests
 	$(VENV)/ruff format --check .
@@ -59,6 +59,8 @@ e2e: venv servers
 	$(VENV)/pytest -q tests/e2e
 test-compose: venv ## the tests of the containers; needs a Docker engine, and builds and starts everything
 	$(VENV)/pytest -q tests/compose
+bench: venv servers ## measure beside yardsticks, into docs/performance.md (QUICK=1: in three minutes, no file)
+	@PYTHONDONTWRITEBYTECODE=1 $(VENV)/python -m tests.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 format: venv ## put the code into its form
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .

@@ -47,8 +47,8 @@ def role_passwords(settings: LocalSettings) -> dict[str, str]:
     return {f"{role.upper()}_DATABASE_PASSWORD": secret(settings, role) for role in DATABASE_ROLES}
 
 
-def write_all(settings: LocalSettings, servers: Servers) -> None:
-    """Render every file."""
+def write_all(settings: LocalSettings, servers: Servers, factories: Mapping[str, str] = FACTORIES) -> None:
+    """Render every file; `factories`: what the processes of each kind run."""
     write_secret(
         settings.secrets / "redis_url",
         f"redis://:{secret(settings, 'redis')}@127.0.0.1:{settings.redis_port}/0",
@@ -60,7 +60,7 @@ def write_all(settings: LocalSettings, servers: Servers) -> None:
         )
     _write_redis(settings)
     (settings.state / "etc" / "nginx.conf").write_text(_nginx(settings), encoding="utf-8")
-    write_secret(supervisor_conf(settings), _supervisor(settings, servers))
+    write_secret(supervisor_conf(settings), _supervisor(settings, servers, factories))
 
 
 def supervisor_conf(settings: LocalSettings) -> Path:
@@ -140,7 +140,7 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
     return re.sub(r"\$\{(BOLTLINK_\w+)\}", lambda match: values[match[1]], template)
 
 
-def _supervisor(settings: LocalSettings, servers: Servers) -> str:
+def _supervisor(settings: LocalSettings, servers: Servers, factories: Mapping[str, str]) -> str:
     sections = [
         "[supervisord]",
         f"logfile={_escaped(settings.logs / 'supervisord.log')}",
@@ -183,7 +183,7 @@ def _supervisor(settings: LocalSettings, servers: Servers) -> str:
         ),
     ]
     for name, port in settings.http_ports.items():
-        sections += _service(settings, name, port)
+        sections += _service(settings, name, port, factories)
     if monitoring.is_on(settings):
         sections += _monitoring(settings)
     return "\n".join(sections)
@@ -208,7 +208,7 @@ def _postgres_command(settings: LocalSettings, servers: Servers) -> list[str | P
     return words
 
 
-def _service(settings: LocalSettings, name: str, port: int) -> list[str]:
+def _service(settings: LocalSettings, name: str, port: int, factories: Mapping[str, str] = FACTORIES) -> list[str]:
     kind = name.rpartition("-")[0]
     env = {
         **settings.passed_on,
@@ -227,7 +227,7 @@ def _service(settings: LocalSettings, name: str, port: int) -> list[str]:
         VENV / "bin" / "gunicorn",
         "-c",
         CHECKOUT / "shared" / "gunicorn_conf.py",
-        FACTORIES[kind],
+        factories[kind],
     ]
     return _program(name, settings, command, env=env)
 

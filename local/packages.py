@@ -67,6 +67,14 @@ def find_programs(packages: Mapping[str, str]) -> dict[str, Path]:
     return {program: path for program, path in found.items() if path is not None}
 
 
+def ensure_files(packages: Mapping[Path, str]) -> None:
+    """See to it that files are there that are no programs; the packages of those missing are installed, if allowed."""
+    if missing := [package for path, package in packages.items() if not path.exists()]:
+        _install(missing)
+    if absent := [str(path) for path in packages if not path.exists()]:
+        raise RuntimeFault(f"Installed, but still not found: {', '.join(absent)}.")
+
+
 def ensure_venv(requirements: str) -> Path:
     """The Python of an environment that holds `requirements/NAME.txt`; quick when nothing has changed."""
     wanted = CHECKOUT / "requirements" / f"{requirements}.txt"

@@ -1,0 +1,55 @@
+"""One load on one installation, and the CPU time that its parts spent on it."""
+
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from local.configuration import DOOR
+from tests.bench import wrk
+from tests.bench.installations import RESOLVER_NAMES, Installation
+from tests.bench.processes import cpu_seconds
+from tests.bench.wrk import Answers
+
+CONNECTIONS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Driven:
+    """What came back, and microseconds of CPU an answer, by part: resolvers, nginx, redis, wrk."""
+
+    answers: Answers
+    cpu: Mapping[str, float]
+
+
+def drive(
+    installation: Installation,
+    stores: Installation,
+    requests: Path,
+    seconds: float,
+    *,
+    connections: int = CONNECTIONS,
+    direct: bool = False,
+) -> Driven:
+    """Load an installation through its door, or (`direct`) one of its resolvers; its stores belong to another one."""
+    parts = {
+        "resolvers": installation.pids(*RESOLVER_NAMES),
+        "nginx": installation.pids(DOOR),
+        "redis": stores.pids("redis"),
+    }
+    before = {part: cpu_seconds(pids) for part, pids in parts.items()} | {"wrk": _own_children()}
+    answers = wrk.load(
+        installation.resolver if direct else installation.door,
+        requests,
+        seconds,
+        connections=connections,
+        direct=direct,
+    )
+    after = {part: cpu_seconds(pids) for part, pids in parts.items()} | {"wrk": _own_children()}
+    return Driven(answers, {part: (after[part] - before[part]) / answers.requests * 1e6 for part in after})
+
+
+def _own_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -1,0 +1,128 @@
+"""What is measured: the product, and yardsticks that stand where its resolvers stand, behind the same door."""
+
+import contextlib
+import re
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from http.client import HTTPException
+from typing import Any, Final
+
+from local import configuration, runtime
+from local.configuration import DOOR
+from local.packages import find_servers
+from local.settings import RESOLVERS, LocalSettings
+from local.state import prepare
+from local.supervision import Supervisor, wait_until
+from tests.bench.processes import tree
+from tests.support.stack import free_ports, state_folder, test_settings
+
+RESOLVER_NAMES: Final = tuple(f"resolver-{number + 1}" for number in range(RESOLVERS))
+_PORTS: Final = 20
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Running processes behind a door of their own."""
+
+    name: str
+    settings: LocalSettings
+    supervisor: Supervisor
+
+    @property
+    def door(self) -> str:
+        return self.settings.door_url
+
+    @property
+    def resolver(self) -> str:
+        """One resolver, without the door."""
+        return f"http://127.0.0.1:{self.settings.http_ports[RESOLVER_NAMES[0]]}"
+
+    def pids(self, *names: str) -> list[int]:
+        """The processes of some programs, with all that they have started."""
+        running = {process.name: process.description for process in self.supervisor.processes()}
+        found = [re.match(r"pid (\d+)", running[name]) for name in names]
+        return [pid for match in found if match for pid in tree(int(match[1]))]
+
+
+@contextlib.contextmanager
+def product() -> Iterator[Installation]:
+    """BoltLink as a user has it: its stores write to the disk. Only the rate limit of a key is out of reach."""
+    with state_folder() as folder:
+        settings = replace(test_settings(folder), durable=True, redis_memory="4gb")
+        supervisor = Supervisor(settings)
+        with _stopped_at_the_end(supervisor):
+            runtime.up(settings)
+            yield Installation("product", settings, supervisor)
+
+
+@contextlib.contextmanager
+def resolvers_replaced(beside: Installation, name: str, factory: str) -> Iterator[Installation]:
+    """The product's nginx and gunicorn before something else that answers like resolvers, on the product's stores."""
+    with _beside(beside, name, {**configuration.FACTORIES, "resolver": factory}) as installation:
+        _start(installation, *RESOLVER_NAMES, DOOR)
+        for place in range(RESOLVERS):
+            port = installation.settings.http_ports[RESOLVER_NAMES[place]]
+            wait_until(lambda port=port: _answers(f"http://127.0.0.1:{port}"), f"{name} does not answer")  # type: ignore[misc]  # mypy knows no lambda with a default
+        yield installation
+
+
+@contextlib.contextmanager
+def door_alone(beside: Installation, name: str, make_configuration: Any) -> Iterator[Installation]:
+    """An nginx that does everything itself, on the product's stores."""
+    with _beside(beside, name, configuration.FACTORIES) as installation:
+        settings = installation.settings
+        (settings.state / "etc" / "nginx.conf").write_text(make_configuration(settings), encoding="utf-8")
+        _start(installation, DOOR)
+        wait_until(lambda: _answers(installation.door), f"{name} does not answer")
+        yield installation
+
+
+@contextlib.contextmanager
+def _beside(beside: Installation, name: str, factories: Mapping[str, str]) -> Iterator[Installation]:
+    """An installation with none of its programs started: ports of its own, secrets and stores of the other one."""
+    port = free_ports(_PORTS)
+    folder = beside.settings.state / name
+    settings = replace(beside.settings, state=folder, port=port, inner_port=port + 1)
+    folder.mkdir()
+    shutil.copytree(beside.settings.secrets, settings.secrets)
+    prepare(settings)
+    configuration.write_all(settings, find_servers(), factories)
+    supervisor = Supervisor(settings)
+    with _stopped_at_the_end(supervisor):
+        yield Installation(name, settings, supervisor)
+
+
+def _start(installation: Installation, *names: str) -> None:
+    installation.supervisor.start()
+    installation.supervisor.update()
+    for name in names:
+        installation.supervisor.ensure_started(name)
+
+
+@contextlib.contextmanager
+def _stopped_at_the_end(supervisor: Supervisor) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if supervisor.runs:
+            supervisor.shut_down()
+
+
+def _answers(url: str) -> bool:
+    """Whether anything but a fault of the server comes back."""
+    request = urllib.request.Request(f"{url}/none", headers={"X-Request-ID": "0"})  # noqa: S310  # always http
+    try:
+        urllib.request.build_opener(_NoRedirect).open(request, timeout=2).close()
+    except urllib.error.HTTPError as answer:
+        return answer.code < 500
+    except (OSError, HTTPException):
+        return False
+    return True
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """Redirects are what is asked for; nobody follows them."""

@@ -1,0 +1,41 @@
+"""On what, and with what, it was measured."""
+
+import os
+import platform
+import re
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from local.console import run
+from local.packages import find_servers
+from tests.bench.stage import Stage
+
+
+def described(stage: Stage) -> list[tuple[str, str]]:
+    """Name and text of each thing that one has to know to compare two tables."""
+    servers = find_servers()
+    return [
+        ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
+        ("run", f"{stage.plan.name}, {stage.plan.rounds} rounds of {stage.plan.seconds:g} s in turn, the median"),
+        ("machine", f"{_cpu()}, {os.cpu_count()} cores, {_memory()} GB of memory, load generator included"),
+        ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
+        ("Python packages", ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "uvloop", "redis", "hiredis"))),
+        ("PostgreSQL", run([servers.postgres_bin / "postgres", "--version"], what="postgres").split()[2]),
+        ("Redis", _first_version(run([servers.redis_server, "--version"], what="redis-server"))),
+        ("nginx", _first_version(run(["sh", "-c", f"{servers.nginx} -v 2>&1"], what="nginx"))),
+    ]
+
+
+def _cpu() -> str:
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else platform.machine()
+
+
+def _memory() -> int:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+
+
+def _first_version(text: str) -> str:
+    found = re.search(r"\d+(\.\d+)+", text)
+    return found[0] if found else text.strip()

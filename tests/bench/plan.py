@@ -1,0 +1,40 @@
+"""How much is measured: all of it, or what fits into three minutes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Sizes of a run; `seconds` is how long each load lasts, `warm_up` how long it lasts before, unmeasured."""
+
+    name: str
+    rounds: int
+    seconds: float
+    warm_up: float
+    links: int
+    few_links: int
+    many_links: int
+    memory_redirects: tuple[int, int]
+
+
+FULL: Final = Plan(
+    name="full",
+    rounds=3,
+    seconds=10,
+    warm_up=2,
+    links=100_000,
+    few_links=1_000,
+    many_links=1_000_000,
+    memory_redirects=(1_000_000, 3_000_000),
+)
+QUICK: Final = Plan(
+    name="quick",
+    rounds=3,
+    seconds=2,
+    warm_up=1,
+    links=100_000,
+    few_links=1_000,
+    many_links=100_000,
+    memory_redirects=(50_000, 150_000),
+)

@@ -1,0 +1,36 @@
+"""What processes have used, read from /proc."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+_TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
+
+
+def tree(pid: int) -> list[int]:
+    """A process and all that it has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [pid, *(below for child in children for below in tree(int(child)))]
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """CPU time of some processes so far, user and system."""
+    return sum(_ticks(pid) for pid in pids) * _TICK_SECONDS
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def memory_bytes(pids: Sequence[int]) -> int:
+    """Memory of some processes; what they share is counted once (PSS)."""
+    return sum(_pss(pid) for pid in pids)
+
+
+def _pss(pid: int) -> int:
+    found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii"), re.MULTILINE)
+    assert found, f"the kernel tells no PSS of process {pid}"
+    return int(found[1]) * 1_024

@@ -1,0 +1,138 @@
+"""Redirects a second through the door, and CPU a redirect of one resolver, beside the yardsticks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from local.settings import RuntimeFault
+from tests.bench import clicks
+from tests.bench.drive import CONNECTIONS, Driven, drive
+from tests.bench.figures import Bound, Figure, Results, ratios
+from tests.bench.installations import Installation
+from tests.bench.links import YARDSTICK_DATABASE
+from tests.bench.stage import Stage
+from tests.bench.yardsticks import lua, plain
+
+
+def measure_door(stage: Stage) -> Results:
+    """Redirects a second through nginx: in each round the product, then each yardstick, one after the other."""
+    runs: dict[str, list[Driven]] = {"product": [], "empty": [], "lua": [], "plain": [], "missing": []}
+    for number in range(stage.plan.rounds):
+        runs["product"].append(redirects(stage, stage.product))
+        runs["empty"].append(redirects(stage, stage.empty))
+        runs["lua"].append(redirects(stage, stage.lua))
+        runs["plain"].append(redirects(stage, stage.plain))
+        runs["missing"].append(_misses(stage))
+        say_round(number, stage, {name: f"{found[-1].answers.rate:,.0f}/s" for name, found in runs.items()})
+    rates = {name: [run.answers.rate for run in found] for name, found in runs.items()}
+    return Results(
+        figures=[
+            Figure(
+                name="redirects a second through nginx and three resolvers ÷ the same nginx and three empty aiohttp",
+                bound=Bound(direction="at least", must=0.75, wanted=0.9),
+                rounds=ratios(rates["product"], rates["empty"]),
+            ),
+            Figure(
+                name="the same ÷ nginx with Lua doing the same GET and XADD itself",
+                bound=Bound(direction="at least", must=0.5, wanted=0.7),
+                rounds=ratios(rates["product"], rates["lua"]),
+            ),
+            Figure(
+                name="the same ÷ resolvers written plainly, one command a request",
+                bound=Bound(direction="at least", must=2.8, wanted=3.5),
+                rounds=ratios(rates["product"], rates["plain"]),
+            ),
+            Figure(
+                name="a code that does not exist (answered from the remembered miss) ÷ one that does",
+                bound=Bound(direction="at least", must=0.9),
+                rounds=ratios(rates["missing"], rates["product"]),
+            ),
+        ],
+        numbers=[(f"through nginx, {name}", _described(found)) for name, found in runs.items()],
+    )
+
+
+def measure_cpu(stage: Stage) -> Results:
+    """CPU of one resolver a redirect, without nginx, under load and with one lone connection."""
+    kinds = {
+        "product": (stage.product, CONNECTIONS),
+        "empty": (stage.empty, CONNECTIONS),
+        "plain": (stage.plain, CONNECTIONS),
+        "product, one connection": (stage.product, 1),
+        "plain, one connection": (stage.plain, 1),
+    }
+    runs: dict[str, list[Driven]] = {name: [] for name in kinds}
+    for number in range(stage.plan.rounds):
+        for name, (installation, connections) in kinds.items():
+            runs[name].append(redirects(stage, installation, connections=connections, direct=True))
+        say_round(number, stage, {name: f"{found[-1].cpu['resolvers']:.0f} µs" for name, found in runs.items()})
+    spent = {name: [run.cpu["resolvers"] for run in found] for name, found in runs.items()}
+    return Results(
+        figures=[
+            Figure(
+                name="CPU of one resolver a redirect ÷ CPU of an empty aiohttp 302",
+                bound=Bound(direction="at most", must=1.5, wanted=1.25),
+                rounds=ratios(spent["product"], spent["empty"]),
+            ),
+            Figure(
+                name="CPU a redirect with one lone connection ÷ the plain way",
+                bound=Bound(direction="at most", must=1.1, wanted=0.8),
+                rounds=ratios(spent["product, one connection"], spent["plain, one connection"]),
+            ),
+        ],
+        numbers=[(f"one resolver, no nginx, {name}", _described(found)) for name, found in runs.items()],
+    )
+
+
+def redirects(
+    stage: Stage,
+    installation: Installation,
+    *,
+    connections: int = CONNECTIONS,
+    direct: bool = False,
+    requests: Path | None = None,
+    database: int = 0,
+) -> Driven:
+    """One load of redirects, warmed up; the clicks of all of it are then counted in Redis, and taken away."""
+    path = requests or stage.hot
+    warm, run = (
+        drive(installation, stage.product, path, seconds, connections=connections, direct=direct)
+        for seconds in (stage.plan.warm_up, stage.plan.seconds)
+    )
+    if warm.answers.refused or run.answers.refused:
+        raise RuntimeFault(f"{installation.name}: {run.answers.refused} requests were answered with an error.")
+    answers = warm.answers.requests + run.answers.requests
+    if installation is stage.product:
+        twice = clicks.check(stage.product.settings, answers, 2 * connections, database=database, direct=direct)
+        if twice:
+            print(f"    of {answers:,} clicks {twice:,} came twice", flush=True)
+    else:
+        _check_yardstick(stage, installation, answers)
+    return run
+
+
+def _check_yardstick(stage: Stage, installation: Installation, answers: int) -> None:
+    settings = stage.product.settings
+    if stream := {"lua": lua.STREAM, "plain": plain.STREAM}.get(installation.name):
+        found = clicks.trim(settings, stream, database=YARDSTICK_DATABASE)
+        if found < answers:
+            raise RuntimeFault(f"{installation.name}: {answers} answers, but {found} entries in its stream.")
+
+
+def _misses(stage: Stage) -> Driven:
+    drive(stage.product, stage.product, stage.missing, stage.plan.warm_up)
+    run = drive(stage.product, stage.product, stage.missing, stage.plan.seconds)
+    if run.answers.refused != run.answers.requests:
+        raise RuntimeFault("Some codes that do not exist were not answered with an error.")
+    return run
+
+
+def say_round(number: int, stage: Stage, found: dict[str, str]) -> None:
+    said = ", ".join(f"{name} {value}" for name, value in found.items())
+    print(f"    round {number + 1} of {stage.plan.rounds}: {said}", flush=True)
+
+
+def _described(runs: Sequence[Driven]) -> str:
+    middle = sorted(runs, key=lambda run: run.answers.rate)[len(runs) // 2]
+    cpu = ", ".join(f"{part} {microseconds:.0f}" for part, microseconds in middle.cpu.items() if microseconds >= 0.5)
+    answers = middle.answers
+    return f"{answers.rate:,.0f}/s, p50 {answers.p50_ms:.1f} ms, p99 {answers.p99_ms:.1f} ms; CPU µs each: {cpu}"

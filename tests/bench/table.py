@@ -1,0 +1,70 @@
+"""The table that people read, and its place in docs/performance.md."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from local.settings import CHECKOUT
+from tests.bench.figures import Bound, Failed, Figure, Results
+
+PAGE: Final = CHECKOUT / "docs" / "performance.md"
+_BEGIN: Final = "<!-- made by make bench -->"
+_END: Final = "<!-- end of what make bench made -->"
+
+
+def rendered(results: Results, about: list[tuple[str, str]]) -> str:
+    """Everything as Markdown: the machine, the figures, the bare numbers behind them."""
+    return "\n\n".join(
+        [
+            "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in about)]),
+            "\n".join(
+                ["| figure | must | try for | measured | holds |", "| --- | --- | --- | --- | --- |"]
+                + [_line(figure) for figure in results.figures]
+            ),
+            "\n".join(
+                ["| behind them | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in results.numbers)]
+            ),
+        ]
+    )
+
+
+def write(text: str, page: Path = PAGE) -> None:
+    """Put what was rendered between the page's marks; the text around them stays."""
+    old = page.read_text(encoding="utf-8")
+    new, count = re.subn(
+        f"(?<={re.escape(_BEGIN)}\n).*(?=\n{re.escape(_END)})", lambda _: text, old, count=1, flags=re.DOTALL
+    )
+    if not count:
+        raise ValueError(f"{page} has lost its marks {_BEGIN} and {_END}")
+    page.write_text(new, encoding="utf-8")
+
+
+def _line(figure: Figure | Failed) -> str:
+    if isinstance(figure, Failed):
+        measured, holds = f"not measured: {figure.reason}", "no"
+    else:
+        measured = _number(figure.value) + figure.unit + (f" ({figure.note})" if figure.note else "")
+        holds = _verdict(figure.bound, figure.value)
+    bound = figure.bound
+    return f"| {figure.name} | {_limit(bound, bound.must)} | {_limit(bound, bound.wanted)} | {measured} | {holds} |"
+
+
+def _limit(bound: Bound, value: float | None) -> str:
+    if value is None:
+        return "report" if value is bound.must and bound.must is None else ""
+    return f"{'≥' if bound.direction == 'at least' else '≤'} {value:,g}"
+
+
+def _verdict(bound: Bound, value: float) -> str:
+    holds, wanted = bound.holds(value), bound.is_as_wanted(value)
+    if holds is False:
+        return "**no**"
+    if wanted is None:
+        return "yes" if holds else ""
+    if wanted:
+        return "yes, as tried for"
+    return "yes, less than tried for" if holds else "less than tried for"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"

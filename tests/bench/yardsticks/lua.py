@@ -1,0 +1,34 @@
+"""nginx with Lua as a resolver: its configuration."""
+
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from local.settings import LocalSettings
+from local.state import secret, server_user
+from tests.bench.links import YARDSTICK_DATABASE, yardstick_key
+
+STREAM: Final = "clicks:lua"
+MODULES: Final = Path("/usr/lib/nginx/modules")
+FILES: Final = {
+    MODULES / "ngx_http_lua_module.so": "libnginx-mod-http-lua",
+    Path("/usr/share/lua/5.1/nginx/redis.lua"): "lua-nginx-redis",
+}
+"""What Debian's packages bring of it."""
+
+
+def configuration(settings: LocalSettings) -> str:
+    """nginx's configuration for an installation that is nothing but this nginx."""
+    user = server_user("www-data")
+    return Template(Path(__file__).with_name("lua.conf.template").read_text(encoding="utf-8")).safe_substitute(
+        MODULES=str(MODULES),
+        USER=f"user {user};" if user else "",
+        STATE=str(settings.state / "nginx"),
+        LOG=str(settings.logs / "access.log"),
+        PORT=str(settings.port),
+        REDIS_PORT=str(settings.redis_port),
+        REDIS_PASSWORD=secret(settings, "redis"),
+        DATABASE=str(YARDSTICK_DATABASE),
+        KEY_PREFIX=yardstick_key(""),
+        STREAM=STREAM,
+    )
