@@ -24,7 +24,12 @@ REFERRER_LIMIT: Final = 2_048
 
 def encode(*, event_id: str, at_ms: int, link_id: int, address: str, user_agent: str, referrer: str) -> bytes:
     """One event, ready to be stored. Plain arguments, no object: this is on the redirect's path."""
-    return f"{HEAD}{link_id}".encode() + tail(event_id, str(at_ms), address, user_agent, referrer)
+    return head(link_id) + tail(event_id, str(at_ms), address, user_agent, referrer)
+
+
+def head(link_id: int) -> bytes:
+    """The beginning of an event, which its `tail` follows."""
+    return f"{HEAD}{link_id}".encode()
 
 
 def tail(event_id: str, at_ms: str, address: str, user_agent: str, referrer: str) -> bytes:

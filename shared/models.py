@@ -11,6 +11,8 @@ DEFAULT_DOMAIN: Final = "default"
 LinkStatus = Literal["active", "scheduled", "expired", "exhausted", "disabled", "deleted"]
 LINK_STATUSES: Final[tuple[LinkStatus, ...]] = ("active", "scheduled", "expired", "exhausted", "disabled", "deleted")
 
+REDIRECT_STATUSES: Final = (301, 302, 307, 308)
+
 Scope = Literal["links:read", "links:write", "stats:read", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = ("links:read", "links:write", "stats:read", "admin")
 

@@ -10,6 +10,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema, fields
 
 from shared import errors
+from shared.models import REDIRECT_STATUSES
 from shared.operations import ALL, Operation
 from shared.problems import CATALOGUE, CONTENT_TYPE
 from shared.repositories.reports import DIMENSIONS
@@ -112,7 +113,7 @@ def _answers(operation: Operation) -> dict[str, Any]:
         }
         | (
             {"content": {answer.content_type: {"schema": answer.body or {}}}}
-            if status not in (204, 301, 302, 307, 308)
+            if status not in (204, *REDIRECT_STATUSES)
             else {}
         )
         for status, answer in operation.answers.items()

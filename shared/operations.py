@@ -10,7 +10,7 @@ from typing import Final
 from marshmallow import Schema
 
 from shared import errors
-from shared.models import Scope
+from shared.models import REDIRECT_STATUSES, Scope
 from shared.schemas import keys, links, stats
 
 
@@ -182,7 +182,7 @@ RESOLVER: Final = (
             status: Answer(
                 "On to the target; HEAD answers the same and counts no click", headers=("Location", "Cache-Control")
             )
-            for status in (301, 302, 307, 308)
+            for status in REDIRECT_STATUSES
         },
         problems=(errors.LinkNotFound, errors.LinkGone),
     ),

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from shared import redis_keys
 from shared.iri import to_uri
-from shared.models import Link, Route
+from shared.models import REDIRECT_STATUSES, Link, Route
 from shared.resources import RedisClient, redis_errors
 
 _PUT_IF_NEWER: Final = """
@@ -66,7 +66,9 @@ def decode(record: bytes) -> Route:
     if rest.startswith("{"):
         return Route(version=int(version), link_id=int(link_id), live=True, **_conditions(rest))
     status, url = rest.split(" ", 1)
-    return Route(version=int(version), link_id=int(link_id), live=True, url=url, redirect_status=int(status))
+    return Route(
+        version=int(version), link_id=int(link_id), live=True, **_checked(url=url, redirect_status=int(status))
+    )
 
 
 def _conditions(text: str) -> dict[str, Any]:
@@ -75,6 +77,15 @@ def _conditions(text: str) -> dict[str, Any]:
         raise ValueError("not the fields of a route")
     if not isinstance(fields["url"], str) or not isinstance(fields["redirect_status"], int):
         raise ValueError("no target")  # noqa: TRY004  # it is the record that is wrong, not its caller
+    return _checked(**fields)
+
+
+def _checked(**fields: Any) -> dict[str, Any]:
+    """Fields that may become headers: another's status or a line break in Redis must not get to a visitor."""
+    if fields["redirect_status"] not in REDIRECT_STATUSES:
+        raise ValueError("no status of a redirect")
+    if not all((fields.get(name) or "").isprintable() for name in ("url", "expired_url")):
+        raise ValueError("no target")
     return fields
 
 

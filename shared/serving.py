@@ -4,7 +4,6 @@ Both need more of aiohttp's `RequestHandler` than it shows in public. What is us
 the version of aiohttp is pinned, and tests/unit/shared/test_serving.py asks a real socket for what has to hold.
 """
 
-import gc
 import json
 import logging
 import uuid
@@ -166,7 +165,4 @@ class _Runner(web.AppRunner):
         server = _Server(plain.request_handler, request_factory=plain.request_factory, **plain._kwargs)  # noqa: SLF001
         server.instance_id = self.app[INSTANCE_ID]
         server.short_way = self.app.get(SHORT_WAY)
-        # What a service starts with stays for good, so the garbage collector need not look at it again and again.
-        gc.collect()
-        gc.freeze()
         return server

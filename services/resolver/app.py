@@ -1,11 +1,14 @@
 """A resolver. An application is a value, made from settings."""
 
+import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from services.resolver import handlers
+from services.resolver.answering import Answering
 from services.resolver.breaker import Breaker
 from services.resolver.clicks import Clicks
 from services.resolver.lookup import Lookup
@@ -19,12 +22,14 @@ from services.resolver.spool import Spool
 from shared import logs
 from shared.application import create_application
 from shared.background import keep_doing
+from shared.errors import StoreUnavailable
 from shared.metrics import READINGS, REQUEST_METRICS
 from shared.models import is_code
 from shared.ops import ENOUGH_STORES
 from shared.resources import DATABASE, REDIS, CleanupContext, open_database, open_redis
 from shared.route_records import RouteRecords
 from shared.serving import SHORT_WAY, serve
+from shared.web import INSTANCE_ID
 
 _FEED_INTERVAL = 0.5
 _PIPE_INTERVAL = 0.25
@@ -75,19 +80,21 @@ def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
 
         app[READINGS].append(read)
         pipe = app[PIPE] = RedisPipe(app[REDIS], settings.redis.timeout)
-        app[SHORT_WAY] = ShortWay(
-            pipe,
-            breaker,
-            answers=PlainAnswers(settings.instance.instance_id),
-            literals=_literals(app),
-            requests=app[REQUEST_METRICS],
-            metrics=app[RESOLVER_METRICS],
-        )
+        app[SHORT_WAY] = _short_way(app, pipe, breaker)
+        with contextlib.suppress(StoreUnavailable):  # it is tried again, see _keep_pipe_open
+            await pipe.open()
         yield
         pipe.close()
         spool.close()
 
     return context
+
+
+def _short_way(app: web.Application, pipe: RedisPipe, breaker: Breaker) -> ShortWay:
+    answers = PlainAnswers(app[INSTANCE_ID])
+    now = asyncio.get_running_loop().time
+    answering = Answering(pipe, breaker, answers, requests=app[REQUEST_METRICS], metrics=app[RESOLVER_METRICS], now=now)
+    return ShortWay(pipe, breaker, answering, literals=_literals(app), now=now)
 
 
 def _literals(app: web.Application) -> frozenset[str]:

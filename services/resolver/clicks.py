@@ -26,6 +26,8 @@ class Clicks:
         self._batcher: Batcher[bytes, bool] = Batcher(self._hold)
         self.lost = 0
         """Clicks that neither Redis nor the spool could hold."""
+        self.spooled = 0
+        """Clicks that went into the spool."""
 
     async def record(self, event: bytes) -> None:
         """Hold a click. Never raises for a store that is away: the visitor is not made to pay for that."""
@@ -47,6 +49,7 @@ class Clicks:
                 return _HELD * len(events)
         try:
             await self._spool.append(batch)
+            self.spooled += len(events)
         except SpoolFull as fault:
             self.lost += len(events)
             log.error("%d clicks are lost: Redis is away, and %s", len(events), fault)

@@ -42,9 +42,22 @@ def look_and_count(pipe: RedisPipe, keys: Sequence[str], clicks: Sequence[bytes]
         if isinstance(answer, hiredis.ReplyError) and str(answer).startswith("NOSCRIPT"):
             pipe.send(("EVAL", _SCRIPT, *words), read)
         elif isinstance(answer, Exception):
-            take(answer if isinstance(answer, StoreUnavailable) else StoreUnavailable(f"Redis refused: {answer}"))
+            take(_refused(answer))
         else:
             held, records = answer
             take(records if held else StoreUnavailable("Redis refused the clicks."))
 
     pipe.send(("EVALSHA", _SHA, *words), read)
+
+
+def hold_clicks(pipe: RedisPipe, clicks: Sequence[bytes], take: Take) -> None:
+    """Hold whole clicks; `take` gets None, or StoreUnavailable."""
+
+    def read(answer: Answer) -> None:
+        take(_refused(answer) if isinstance(answer, Exception) else None)
+
+    pipe.send(("XADD", redis_keys.CLICK_STREAM, "*", redis_keys.CLICK_FIELD, click_events.join(clicks)), read)
+
+
+def _refused(answer: Exception) -> StoreUnavailable:
+    return answer if isinstance(answer, StoreUnavailable) else StoreUnavailable(f"Redis refused: {answer}")

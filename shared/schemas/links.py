@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates
 
-from shared.models import LINK_STATUSES, Link, LinkOptions, is_code
+from shared.models import LINK_STATUSES, REDIRECT_STATUSES, Link, LinkOptions, is_code
 from shared.repositories.links import SORTS
 from shared.schemas.fields import Moment, QueryBoolean, StrictBoolean, Text, format_moment
 from shared.schemas.targets import LENGTH_LIMIT, TargetPolicy
@@ -43,7 +43,7 @@ class LinkOptionsSchema(Schema):
     redirect_status = fields.Integer(
         strict=True,
         allow_none=True,
-        validate=validate.OneOf((301, 302, 307, 308)),
+        validate=validate.OneOf(REDIRECT_STATUSES),
         metadata={"description": "Default 302."},
     )
     valid_since = Moment(allow_none=True, metadata={"description": "Before this time the link leads nowhere (404)."})

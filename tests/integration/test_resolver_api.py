@@ -1,12 +1,11 @@
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse, web
-from aiohttp.test_utils import TestClient
+from aiohttp import ClientResponse
 from pytest_aiohttp import AiohttpClient
 
 from services.resolver.app import create_api
@@ -22,16 +21,30 @@ from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.environments import environment
 from tests.support.network import at_port, passage, refusing_port
+from tests.support.served import Client, served
 from tests.support.waiting import until
 
-Client = TestClient[web.Request, web.Application]
 URL = "https://example.com/"
 ID = "0123456789abcdef0123456789abcdef"
 
 
+Serve = Callable[[dict[str, str]], Awaitable[Client]]
+
+
+@pytest.fixture(params=["ordinary", "short"])
+def serve(request: pytest.FixtureRequest, aiohttp_client: AiohttpClient) -> Serve:
+    """Serves a resolver whose redirects go the ordinary way, or the short one where there is one."""
+
+    async def serve(environ: dict[str, str]) -> Client:
+        app = create_api(ResolverSettings.from_env(environ))
+        return await aiohttp_client(app) if request.param == "ordinary" else await served(aiohttp_client, app)
+
+    return serve
+
+
 @pytest.fixture
-async def client(aiohttp_client: AiohttpClient, environ: Callable[..., dict[str, str]]) -> Client:
-    return await aiohttp_client(create_api(ResolverSettings.from_env(environ("resolver"))))
+async def client(serve: Serve, environ: Callable[..., dict[str, str]]) -> Client:
+    return await serve(environ("resolver"))
 
 
 @pytest.fixture
@@ -197,7 +210,7 @@ async def test_many_visitors_at_once_are_all_sent_on_and_counted(client: Client,
 
 @pytest.mark.usefixtures("link")
 async def test_while_redis_is_away_visitors_are_sent_on_and_counted_later(
-    stores: Stores, database_name: str, aiohttp_client: AiohttpClient, redis: RedisClient, tmp_path: Path
+    stores: Stores, database_name: str, serve: Serve, redis: RedisClient, tmp_path: Path
 ) -> None:
     async with passage(stores.settings.redis_port) as way:
         env = environment(
@@ -205,7 +218,7 @@ async def test_while_redis_is_away_visitors_are_sent_on_and_counted_later(
             at_port(stores.redis_settings(timeout=0.2), way.port),
             spool_folder=tmp_path,
         )
-        client = await aiohttp_client(create_api(ResolverSettings.from_env(env)))
+        client = await serve(env)
         await way.shut()
         answers = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(20)))
         assert {answer.status for answer in answers} == {302}
@@ -221,7 +234,7 @@ async def test_while_redis_is_away_visitors_are_sent_on_and_counted_later(
 async def test_while_postgres_is_away_visitors_are_sent_on(
     *,
     stores: Stores,
-    aiohttp_client: AiohttpClient,
+    serve: Serve,
     redis: RedisClient,
     writer_database: Database,
     link: Link,
@@ -232,13 +245,13 @@ async def test_while_postgres_is_away_visitors_are_sent_on(
         env = environment(
             at_port(stores.database_settings("any_test"), port), stores.redis_settings(), spool_folder=tmp_path
         )
-        client = await aiohttp_client(create_api(ResolverSettings.from_env(env)))
+        client = await serve(env)
         assert (await follow(client)).headers["Location"] == link.options.url
         assert len(await clicks_in(redis)) == 1
 
 
 async def test_where_nobody_can_tell_there_is_a_503_and_never_a_404(
-    stores: Stores, aiohttp_client: AiohttpClient, tmp_path: Path
+    stores: Stores, serve: Serve, tmp_path: Path
 ) -> None:
     with refusing_port() as port:
         env = environment(
@@ -246,7 +259,7 @@ async def test_where_nobody_can_tell_there_is_a_503_and_never_a_404(
             at_port(stores.redis_settings(), port),
             spool_folder=tmp_path,
         )
-        client = await aiohttp_client(create_api(ResolverSettings.from_env(env)))
+        client = await serve(env)
         answers = [await follow(client) for _ in range(4)]
     assert [answer.status for answer in answers] == [503] * 4
     assert {answer.headers["Retry-After"] for answer in answers} == {"2"}
