@@ -10,14 +10,20 @@ from typing import Final
 
 from local.console import step
 from local.settings import RuntimeFault
-from tests.bench import machine, programs, redirects, table
-from tests.bench.figures import Results
+from tests.bench import latency, listing, machine, making, memory, programs, redirects, size, table
+from tests.bench.figures import Failed, Results
 from tests.bench.plan import FULL, QUICK, Plan
 from tests.bench.stage import Stage, standing
 
 PARTS: Final[Mapping[str, Callable[[Stage], Results]]] = {
     "door": redirects.measure_door,
     "cpu": redirects.measure_cpu,
+    "latency": latency.measure,
+    "memory": memory.measure,
+    "size": size.measure,
+    "calls": making.measure_calls,
+    "batches": making.measure_batches,
+    "listing": listing.measure,
 }
 
 
@@ -30,7 +36,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
     try:
-        text = measure(QUICK if options.quick else FULL, options.only or list(PARTS))
+        results, text = measure(QUICK if options.quick else FULL, options.only or list(PARTS))
     except RuntimeFault as fault:
         print(f"\n{fault}", file=sys.stderr)
         return 1
@@ -43,22 +49,29 @@ def main() -> int:
     else:
         table.write(text)
         print(f"Written to {table.PAGE}.")
-    return 0
+    return 1 if results.failed else 0
 
 
-def measure(plan: Plan, parts: list[str]) -> str:
-    """The table of a run."""
+def measure(plan: Plan, parts: list[str]) -> tuple[Results, str]:
+    """What a run found, and its table."""
     programs.install()
     results = Results()
     with standing(plan) as stage:
         stage.product.supervisor.stop("consumer-1")
         for name in parts:
-            with step(f"Measuring: {name}"):
-                found = PARTS[name](stage)
-            results.figures += found.figures
-            results.numbers += found.numbers
+            results.add(_measured(name, stage))
         about = machine.described(stage)
-    return table.rendered(results, about)
+    return results, table.rendered(results, about)
+
+
+def _measured(name: str, stage: Stage) -> Results:
+    """A part's results. One that cannot be measured says so in the table, and stops no other."""
+    try:
+        with step(f"Measuring: {name}"):
+            return PARTS[name](stage)
+    except RuntimeFault as fault:
+        print(f"    {fault}", flush=True)
+        return Results(figures=[Failed(name, str(fault).splitlines()[0])])
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -11,7 +11,7 @@ _PAGE: Final = 2_000
 _SECONDS: Final = 5.0
 
 
-def check(settings: LocalSettings, answers: int, cut_off: int, *, database: int = 0, direct: bool = False) -> int:
+def check(settings: LocalSettings, answers: int, cut_off: int, *, direct: bool = False) -> int:
     """Compare the clicks in the stream with the answers, and empty it; how many came twice.
 
     wrk leaves without the answers that are under way when its time is up, so up to `cut_off` clicks more may be there.
@@ -19,7 +19,7 @@ def check(settings: LocalSettings, answers: int, cut_off: int, *, database: int 
     a `direct` load, ids begin again with the file of requests, so that only all clicks together can be compared.
     Raises RuntimeFault when a click is missing, or one too many is there.
     """
-    with connect_redis(settings, database) as redis:
+    with connect_redis(settings) as redis:
         deadline = time.monotonic() + _SECONDS
         while len(ids := _ids(redis)) < answers and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -39,7 +39,7 @@ def _ids(redis: Any) -> list[str]:
     return found
 
 
-def trim(settings: LocalSettings, stream: str, *, database: int) -> int:
-    """Empty a yardstick's stream; how many entries it had."""
+def trim(settings: LocalSettings, stream: str = redis_keys.CLICK_STREAM, *, database: int = 0) -> int:
+    """Empty a stream; how many entries it had."""
     with connect_redis(settings, database) as redis:
         return int(redis.xtrim(stream, maxlen=0, approximate=False))

@@ -27,7 +27,7 @@ def drive(
     installation: Installation,
     stores: Installation,
     requests: Path,
-    seconds: float,
+    seconds: int,
     *,
     connections: int = CONNECTIONS,
     direct: bool = False,

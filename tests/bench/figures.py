@@ -34,7 +34,6 @@ class Figure:
     name: str
     bound: Bound
     rounds: Sequence[float]
-    unit: str = ""
     note: str = ""
 
     @property
@@ -42,12 +41,11 @@ class Figure:
         return median(self.rounds)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Failed:
-    """A figure that could not be measured, and why."""
+    """A part that could not be measured, and why."""
 
-    name: str
-    bound: Bound
+    part: str
     reason: str
 
 
@@ -57,6 +55,15 @@ class Results:
 
     figures: list[Figure | Failed] = field(default_factory=list)
     numbers: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def failed(self) -> bool:
+        """Whether something could not be measured."""
+        return any(isinstance(figure, Failed) for figure in self.figures)
+
+    def add(self, more: "Results") -> None:
+        self.figures += more.figures
+        self.numbers += more.numbers
 
 
 def ratios(measured: Sequence[float], yardstick: Sequence[float]) -> list[float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Any, Final
 
-from local import configuration, runtime
+from local import configuration, postgres, runtime
 from local.configuration import DOOR
 from local.packages import find_servers
 from local.settings import RESOLVERS, LocalSettings
@@ -65,7 +65,7 @@ def resolvers_replaced(beside: Installation, name: str, factory: str) -> Iterato
         _start(installation, *RESOLVER_NAMES, DOOR)
         for place in range(RESOLVERS):
             port = installation.settings.http_ports[RESOLVER_NAMES[place]]
-            wait_until(lambda port=port: _answers(f"http://127.0.0.1:{port}"), f"{name} does not answer")  # type: ignore[misc]  # mypy knows no lambda with a default
+            wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}"), f"{name} does not answer")  # type: ignore[misc]  # mypy knows no lambda with a default
         yield installation
 
 
@@ -76,16 +76,29 @@ def door_alone(beside: Installation, name: str, make_configuration: Any) -> Iter
         settings = installation.settings
         (settings.state / "etc" / "nginx.conf").write_text(make_configuration(settings), encoding="utf-8")
         _start(installation, DOOR)
-        wait_until(lambda: _answers(installation.door), f"{name} does not answer")
+        wait_until(lambda: answers(installation.door), f"{name} does not answer")
         yield installation
 
 
 @contextlib.contextmanager
-def _beside(beside: Installation, name: str, factories: Mapping[str, str]) -> Iterator[Installation]:
+def writer_alone(beside: Installation, name: str) -> Iterator[Installation]:
+    """A writer of the product's on a database of its own, in the same PostgreSQL."""
+    with _beside(beside, name, configuration.FACTORIES, database=f"{name}_test") as installation:
+        settings = installation.settings
+        postgres.make_database(settings, find_servers())
+        runtime.migrate(settings)
+        runtime.first_key(settings)
+        _start(installation, "writer-1", DOOR)
+        wait_until(lambda: answers(f"{installation.door}/links"), f"{name} does not answer")
+        yield installation
+
+
+@contextlib.contextmanager
+def _beside(beside: Installation, name: str, factories: Mapping[str, str], **other: Any) -> Iterator[Installation]:
     """An installation with none of its programs started: ports of its own, secrets and stores of the other one."""
     port = free_ports(_PORTS)
     folder = beside.settings.state / name
-    settings = replace(beside.settings, state=folder, port=port, inner_port=port + 1)
+    settings = replace(beside.settings, state=folder, port=port, inner_port=port + 1, **other)
     folder.mkdir()
     shutil.copytree(beside.settings.secrets, settings.secrets)
     prepare(settings)
@@ -111,7 +124,7 @@ def _stopped_at_the_end(supervisor: Supervisor) -> Iterator[None]:
             supervisor.shut_down()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     """Whether anything but a fault of the server comes back."""
     request = urllib.request.Request(f"{url}/none", headers={"X-Request-ID": "0"})  # noqa: S310  # always http
     try:

@@ -2,7 +2,8 @@
 
 import asyncio
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -22,6 +23,9 @@ Item = TypeVar("Item")
 
 TARGET: Final = "https://www.example.com/".ljust(100, "x")
 """Where every link leads: 100 bytes."""
+
+FIRST_MADE: Final = datetime(2020, 1, 1, tzinfo=UTC)
+"""When the first link was made."""
 
 YARDSTICK_DATABASE: Final = 1
 """The yardsticks' keys are in a database of the same Redis that the product does not look into."""
@@ -49,18 +53,47 @@ def connect_postgres(settings: LocalSettings) -> psycopg2.extensions.connection:
     return connection
 
 
-def insert_rows(connection: psycopg2.extensions.connection, codes: Sequence[str]) -> list[int]:
-    """Make a link with its total for each code; their ids."""
-    lines = io.StringIO("".join(f"{DEFAULT_DOMAIN}\t{code}\t{TARGET}\t1\n" for code in codes))
+def copy_links(
+    connection: psycopg2.extensions.connection, codes: Sequence[str], *, before: int = 0, with_outbox: bool = False
+) -> range:
+    """Make a link with its total for each code by COPY, in one transaction; their ids.
+
+    Each was made a second after the one before it, the first `before` seconds after FIRST_MADE.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT coalesce(max(id), 0) FROM links")
-        (before,) = cursor.fetchall()[0]
-        cursor.copy_expert("COPY links (domain, code, url, owner_id) FROM STDIN", lines)
-        cursor.execute("INSERT INTO link_totals (link_id) SELECT id FROM links WHERE id > %s", [before])
-        cursor.execute("SELECT id FROM links WHERE id > %s ORDER BY id", [before])
-        found = [link_id for (link_id,) in cursor]
+        cursor.execute("BEGIN")
+        ids = _take_ids(cursor, len(codes))
+        times = (FIRST_MADE + timedelta(seconds=before + place) for place in range(len(codes)))
+        rows = (
+            f"{link_id}\t{DEFAULT_DOMAIN}\t{code}\t{TARGET}\t1\t{made}\n"
+            for link_id, code, made in zip(ids, codes, times, strict=True)
+        )
+        cursor.copy_expert("COPY links (id, domain, code, url, owner_id, created_at) FROM STDIN", _file(rows))
+        cursor.copy_expert("COPY link_totals (link_id) FROM STDIN", _file(f"{link_id}\n" for link_id in ids))
+        if with_outbox:
+            messages = (f"{DEFAULT_DOMAIN}\t{code}\t1\n" for code in codes)
+            cursor.copy_expert("COPY outbox (domain, code, version) FROM STDIN", _file(messages))
+        cursor.execute("COMMIT")
+    return ids
+
+
+def _take_ids(cursor: psycopg2.extensions.cursor, count: int) -> range:
+    """Ids in a row that nobody else gets."""
+    cursor.execute("SELECT setval('links_id_seq', nextval('links_id_seq') + %s - 1)", [count])
+    last = int(cursor.fetchall()[0][0])
+    return range(last - count + 1, last + 1)
+
+
+def _file(lines: Iterable[str]) -> io.StringIO:
+    return io.StringIO("".join(lines))
+
+
+def insert_rows(connection: psycopg2.extensions.connection, codes: Sequence[str], *, before: int = 0) -> range:
+    """The same, ready to be asked: with statistics, as autovacuum makes them after a while."""
+    ids = copy_links(connection, codes, before=before)
+    with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE links, link_totals")
-    return found
+    return ids
 
 
 def put_records(settings: LocalSettings, codes: Sequence[str], ids: Sequence[int], database: int = 0) -> None:

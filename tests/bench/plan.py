@@ -10,12 +10,18 @@ class Plan:
 
     name: str
     rounds: int
-    seconds: float
-    warm_up: float
+    seconds: int
+    warm_up: int
     links: int
     few_links: int
     many_links: int
-    memory_redirects: tuple[int, int]
+    redirects: tuple[int, int]
+    batches: int
+    pages: int
+
+    @property
+    def is_quick(self) -> bool:
+        return self.name == "quick"
 
 
 FULL: Final = Plan(
@@ -26,7 +32,9 @@ FULL: Final = Plan(
     links=100_000,
     few_links=1_000,
     many_links=1_000_000,
-    memory_redirects=(1_000_000, 3_000_000),
+    redirects=(1_000_000, 3_000_000),
+    batches=100,
+    pages=300,
 )
 QUICK: Final = Plan(
     name="quick",
@@ -36,5 +44,7 @@ QUICK: Final = Plan(
     links=100_000,
     few_links=1_000,
     many_links=100_000,
-    memory_redirects=(50_000, 150_000),
+    redirects=(30_000, 90_000),
+    batches=10,
+    pages=50,
 )

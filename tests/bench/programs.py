@@ -5,7 +5,7 @@ from typing import Final
 from local.packages import ensure_files, find_programs
 from tests.bench.yardsticks import lua
 
-_PROGRAMS: Final = {"wrk": "wrk", "h2load": "nghttp2-client", "taskset": "util-linux"}
+_PROGRAMS: Final = {"wrk": "wrk", "taskset": "util-linux"}
 
 
 def install() -> None:

@@ -15,12 +15,11 @@ from tests.bench.yardsticks import lua, plain
 
 def measure_door(stage: Stage) -> Results:
     """Redirects a second through nginx: in each round the product, then each yardstick, one after the other."""
-    runs: dict[str, list[Driven]] = {"product": [], "empty": [], "lua": [], "plain": [], "missing": []}
+    kinds = {"product": stage.product, "empty": stage.empty, "lua": stage.lua, "plain": stage.plain}
+    runs: dict[str, list[Driven]] = {name: [] for name in (*kinds, "missing")}
     for number in range(stage.plan.rounds):
-        runs["product"].append(redirects(stage, stage.product))
-        runs["empty"].append(redirects(stage, stage.empty))
-        runs["lua"].append(redirects(stage, stage.lua))
-        runs["plain"].append(redirects(stage, stage.plain))
+        for name, installation in kinds.items():
+            runs[name].append(redirects(stage, installation, warm_up=number == 0))
         runs["missing"].append(_misses(stage))
         say_round(number, stage, {name: f"{found[-1].answers.rate:,.0f}/s" for name, found in runs.items()})
     rates = {name: [run.answers.rate for run in found] for name, found in runs.items()}
@@ -63,7 +62,8 @@ def measure_cpu(stage: Stage) -> Results:
     runs: dict[str, list[Driven]] = {name: [] for name in kinds}
     for number in range(stage.plan.rounds):
         for name, (installation, connections) in kinds.items():
-            runs[name].append(redirects(stage, installation, connections=connections, direct=True))
+            run = redirects(stage, installation, warm_up=number == 0, connections=connections, direct=True)
+            runs[name].append(run)
         say_round(number, stage, {name: f"{found[-1].cpu['resolvers']:.0f} µs" for name, found in runs.items()})
     spent = {name: [run.cpu["resolvers"] for run in found] for name, found in runs.items()}
     return Results(
@@ -87,39 +87,38 @@ def redirects(
     stage: Stage,
     installation: Installation,
     *,
+    warm_up: bool,
     connections: int = CONNECTIONS,
     direct: bool = False,
     requests: Path | None = None,
-    database: int = 0,
 ) -> Driven:
-    """One load of redirects, warmed up; the clicks of all of it are then counted in Redis, and taken away."""
-    path = requests or stage.hot
-    warm, run = (
-        drive(installation, stage.product, path, seconds, connections=connections, direct=direct)
-        for seconds in (stage.plan.warm_up, stage.plan.seconds)
-    )
-    if warm.answers.refused or run.answers.refused:
-        raise RuntimeFault(f"{installation.name}: {run.answers.refused} requests were answered with an error.")
-    answers = warm.answers.requests + run.answers.requests
-    if installation is stage.product:
-        twice = clicks.check(stage.product.settings, answers, 2 * connections, database=database, direct=direct)
-        if twice:
-            print(f"    of {answers:,} clicks {twice:,} came twice", flush=True)
-    else:
-        _check_yardstick(stage, installation, answers)
-    return run
+    """One load of redirects; the clicks of all of it are then counted in Redis, and taken away."""
+    seconds = [*([stage.plan.warm_up] if warm_up else []), stage.plan.seconds]
+    runs = [
+        drive(installation, stage.product, requests or stage.hot, length, connections=connections, direct=direct)
+        for length in seconds
+    ]
+    if refused := sum(run.answers.refused for run in runs):
+        raise RuntimeFault(f"{installation.name}: {refused} requests were answered with an error.")
+    answers = sum(run.answers.requests for run in runs)
+    check_clicks(stage, installation, answers, cut_off=len(runs) * connections, direct=direct)
+    return runs[-1]
 
 
-def _check_yardstick(stage: Stage, installation: Installation, answers: int) -> None:
+def check_clicks(stage: Stage, installation: Installation, answers: int, *, cut_off: int, direct: bool = False) -> None:
+    """Hold an installation's clicks in Redis against its answers, and take them away (see `clicks.check`)."""
     settings = stage.product.settings
-    if stream := {"lua": lua.STREAM, "plain": plain.STREAM}.get(installation.name):
+    if installation is stage.product:
+        if twice := clicks.check(settings, answers, cut_off, direct=direct):
+            print(f"    of {answers:,} clicks {twice:,} came twice", flush=True)
+    elif stream := {"lua": lua.STREAM, "plain": plain.STREAM}.get(installation.name):
         found = clicks.trim(settings, stream, database=YARDSTICK_DATABASE)
         if found < answers:
             raise RuntimeFault(f"{installation.name}: {answers} answers, but {found} entries in its stream.")
 
 
 def _misses(stage: Stage) -> Driven:
-    drive(stage.product, stage.product, stage.missing, stage.plan.warm_up)
+    drive(stage.product, stage.product, stage.missing, stage.plan.warm_up)  # Redis forgets a miss after a while
     run = drive(stage.product, stage.product, stage.missing, stage.plan.seconds)
     if run.answers.refused != run.answers.requests:
         raise RuntimeFault("Some codes that do not exist were not answered with an error.")

@@ -22,7 +22,6 @@ class Stage:
     plain: Installation
     lua: Installation
     codes: list[str]
-    ids: list[int]
     redis_bytes: int
     hot: Path
     missing: Path
@@ -47,7 +46,7 @@ def standing(plan: Plan) -> Iterator[Stage]:
             door = stack.enter_context(installations.door_alone(product, "lua", lua.configuration))
         codes = workload.codes(plan.links)
         with step(f"Making {plan.links:,} links"):
-            ids, redis_bytes = _make_links(product, codes)
+            redis_bytes = _make_links(product, codes)
         folder = product.settings.state
         yield Stage(
             plan=plan,
@@ -56,15 +55,14 @@ def standing(plan: Plan) -> Iterator[Stage]:
             plain=plain,
             lua=door,
             codes=codes,
-            ids=ids,
             redis_bytes=redis_bytes,
             hot=workload.write_paths(folder / "hot", codes[: workload.HOT]),
             missing=workload.write_paths(folder / "missing", workload.codes(workload.HOT, kind="missing")),
         )
 
 
-def _make_links(product: Installation, codes: list[str]) -> tuple[list[int], int]:
-    """Links in PostgreSQL and Redis; their ids, and the bytes that Redis needs for their records."""
+def _make_links(product: Installation, codes: list[str]) -> int:
+    """Links in PostgreSQL and Redis; the bytes that Redis needs for their records."""
     settings = product.settings
     with contextlib.closing(links.connect_postgres(settings)) as postgres:
         ids = links.insert_rows(postgres, codes)
@@ -72,4 +70,4 @@ def _make_links(product: Installation, codes: list[str]) -> tuple[list[int], int
     links.put_records(settings, codes, ids)
     after = links.redis_memory(settings)
     links.put_yardstick_keys(settings, codes)
-    return ids, after - before
+    return after - before

@@ -41,17 +41,18 @@ def write(text: str, page: Path = PAGE) -> None:
 
 def _line(figure: Figure | Failed) -> str:
     if isinstance(figure, Failed):
-        measured, holds = f"not measured: {figure.reason}", "no"
-    else:
-        measured = _number(figure.value) + figure.unit + (f" ({figure.note})" if figure.note else "")
-        holds = _verdict(figure.bound, figure.value)
+        reason = figure.reason.replace("|", "\\|")
+        return f"| {figure.part} | | | not measured: {reason} | **no** |"
     bound = figure.bound
-    return f"| {figure.name} | {_limit(bound, bound.must)} | {_limit(bound, bound.wanted)} | {measured} | {holds} |"
+    measured = _number(figure.value, bound) + (f" ({figure.note})" if figure.note else "")
+    holds = _verdict(bound, figure.value)
+    must = "report" if bound.must is None else _limit(bound, bound.must)
+    return f"| {figure.name} | {must} | {_limit(bound, bound.wanted)} | {measured} | {holds} |"
 
 
 def _limit(bound: Bound, value: float | None) -> str:
     if value is None:
-        return "report" if value is bound.must and bound.must is None else ""
+        return ""
     return f"{'≥' if bound.direction == 'at least' else '≤'} {value:,g}"
 
 
@@ -66,5 +67,12 @@ def _verdict(bound: Bound, value: float) -> str:
     return "yes, less than tried for" if holds else "less than tried for"
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+def _number(value: float, bound: Bound) -> str:
+    """A value as people read it, with as many digits as show on which side of a limit it is."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    for digits in (2, 3, 4):
+        shown = round(value, digits)
+        if bound.holds(shown) is bound.holds(value) and bound.is_as_wanted(shown) is bound.is_as_wanted(value):
+            return f"{value:.{digits}f}"
+    return f"{value:g}"

@@ -34,7 +34,7 @@ class Answers:
 def load(
     url: str,
     requests: Path,
-    seconds: float,
+    seconds: int,
     *,
     connections: int = 64,
     direct: bool = False,
@@ -46,7 +46,7 @@ def load(
     """
     given = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
     last_core = str(max(os.sched_getaffinity(0)))
-    command: list[str | Path] = ["taskset", "-c", last_core, "wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s"]
+    command: list[str | Path] = ["taskset", "-c", last_core, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     command += [*given, "-s", _SCRIPT, url, "--", requests, "direct" if direct else "door"]
     answers = read_answers(run(command, what=f"wrk against {url} failed"))
     if answers.broken or not answers.requests:
