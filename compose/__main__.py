@@ -1,12 +1,13 @@
 """The runtime in containers: `python -m compose COMMAND`. The Makefile's targets call it; `make` alone lists them."""
 
 import os
+import ssl
 import sys
 import urllib.request
 from functools import partial
 
 from compose.containers import REDIS_CLI, Containers
-from compose.engine import SERVICES, Engine, answers, make_secrets
+from compose.engine import Engine, answers, make_secrets
 from local import choice, commands
 from local.console import step
 from local.settings import CHECKOUT, RuntimeFault, read_env_file
@@ -26,9 +27,12 @@ class ComposeRuntime:
         self._engine.require()
         if choice.other_runs("compose"):
             raise RuntimeFault("BoltLink runs without Docker here; stop it first: make down")
+        if self._engine.production:
+            self._engine.require_production()
+        else:
+            make_secrets()
+            os.environ.setdefault("BOLTLINK_PUBLIC_URL", self.public_url())
         choice.remember("compose")
-        make_secrets()
-        os.environ.setdefault("BOLTLINK_PUBLIC_URL", self.public_url())
         self._engine.show("build")
         self._engine.show("up", "-d", "--wait", "--remove-orphans")
         with step("Waiting until the door is ready"):
@@ -43,7 +47,7 @@ class ComposeRuntime:
 
     def restart(self) -> None:
         self.stores()
-        for name in SERVICES:
+        for name in self._engine.services:
             with step(f"Restarting {name}"):
                 before = self._engine.started_at(name)
                 # gunicorn starts a new worker before it ends the old one, on the same socket.
@@ -79,15 +83,23 @@ class ComposeRuntime:
         return "the containers' volumes"
 
     def public_url(self) -> str:
-        return os.environ.get("BOLTLINK_PUBLIC_URL") or self.door_url().replace("127.0.0.1", "localhost")
+        return os.environ.get("BOLTLINK_PUBLIC_URL") or self._near_url().replace("127.0.0.1", "localhost")
 
     def door_url(self) -> str:
-        port = os.environ.get("BOLTLINK_PORT") or "80"
-        return "http://127.0.0.1" + ("" if port == "80" else f":{port}")
+        # The certificate is for the name that people type.
+        return self.public_url() if self._engine.production else self._near_url()
+
+    def _near_url(self) -> str:
+        """The door at this machine's own address."""
+        scheme, variable, usual = ("https", "TLS_PORT", "443") if self._engine.production else ("http", "PORT", "80")
+        port = os.environ.get(f"BOLTLINK_{variable}") or usual
+        return f"{scheme}://127.0.0.1" + ("" if port == usual else f":{port}")
 
     def _is_ready(self) -> bool:
+        anyone = ssl.create_default_context()  # whom the certificate is for does not matter on the way to oneself
+        anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
         try:
-            with urllib.request.urlopen(f"{self.door_url()}/ready", timeout=3):  # noqa: S310  # always http
+            with urllib.request.urlopen(f"{self._near_url()}/ready", timeout=3, context=anyone):  # noqa: S310  # always http or https
                 return True
         except OSError:
             return False

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from compose.engine import DOOR, SERVICES, Engine
+from compose.engine import DOOR, Engine
 from local.settings import CHECKOUT, RuntimeFault
 
 _DATABASE: Final = "boltlink"
@@ -24,7 +24,7 @@ class Containers:
 
     def spooled(self) -> bool:
         look = "ls /spool/*.spool 2>/dev/null || true"
-        names = [name for name in SERVICES if name.startswith("resolver")]
+        names = [name for name in self._engine.services if name.startswith("resolver")]
         return any(self._engine.compose("exec", "-T", name, "sh", "-c", look).strip() for name in names)
 
     def dump(self, path: Path) -> None:
@@ -44,10 +44,10 @@ class Containers:
 
     def stop_services(self) -> None:
         self._engine.compose("stop", DOOR)
-        self._engine.compose("stop", *SERVICES)
+        self._engine.compose("stop", *self._engine.services)
 
     def start_services(self) -> None:
-        self._engine.compose("up", "-d", "--wait", "--no-recreate", *SERVICES, DOOR)
+        self._engine.compose("up", "-d", "--wait", "--no-recreate", *self._engine.services, DOOR)
 
     def _postgres(
         self,

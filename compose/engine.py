@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from local.console import run
 from local.settings import CHECKOUT, RuntimeFault
@@ -16,6 +16,8 @@ from local.settings import CHECKOUT, RuntimeFault
 DOOR: Final = "nginx"
 SERVICES: Final = ("writer", "relay", "resolver1", "resolver2", "resolver3", "stats", "consumer")
 
+_SECOND_CONSUMER: Final = "consumer2"
+_CERTIFICATE: Final = ("fullchain.pem", "privkey.pem")
 _PASSWORDS: Final = ("postgres", "writer", "resolver", "stats", "monitor", "redis", "visitor", "grafana")
 _UP_SECONDS: Final = 600
 
@@ -24,7 +26,9 @@ class Engine:
     """The containers of one checkout."""
 
     def __init__(self, files: Sequence[str] = ("docker-compose.yml",)) -> None:
-        if os.environ.get("BOLTLINK_PRODUCTION") == "yes":
+        self.production = os.environ.get("BOLTLINK_PRODUCTION") == "yes"
+        self.services = (*SERVICES, _SECOND_CONSUMER) if self.production else SERVICES
+        if self.production:
             files = [*files, "docker-compose.prod.yml"]
         self.command = ["docker", "compose", *(word for file in files for word in ("-f", file))]
 
@@ -32,6 +36,17 @@ class Engine:
         """Raise RuntimeFault unless an engine with Compose answers."""
         if not answers():
             raise RuntimeFault("No Docker engine with Compose answers here. Without Docker: make up-local")
+
+    def require_production(self) -> None:
+        """Raise RuntimeFault unless every variable, secret and certificate is there that production needs."""
+        declared: Any = self.config()["secrets"]
+        wanted = [Path(secret["file"]) for secret in declared.values()]
+        wanted += [Path(os.environ["BOLTLINK_CERTIFICATES"]) / name for name in _CERTIFICATE]
+        if missing := [str(path) for path in wanted if not path.is_file()]:
+            raise RuntimeFault(
+                f"Production needs these files: {', '.join(missing)}."
+                " python3 -m compose secrets makes the secrets that are missing."
+            )
 
     def compose(
         self, *words: str, what: str | None = None, text: str | None = None, timeout: float = _UP_SECONDS

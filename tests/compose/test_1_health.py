@@ -7,10 +7,8 @@ import pytest
 from tests.support.client import Client
 from tests.support.containers import System, containers, inspect
 
-WITHOUT_CHECK: Final = {"boltlink-migrate", "boltlink-nginx-exporter", "boltlink-redis-exporter"}
-"""One ends; the images of the others have nothing that could check. Prometheus does."""
-
-WITH_CHECK: Final = (
+ONCE: Final = "boltlink-migrate"
+LASTING: Final = (
     "boltlink-nginx",
     "boltlink-writer",
     "boltlink-relay",
@@ -24,6 +22,8 @@ WITH_CHECK: Final = (
     "boltlink-prometheus",
     "boltlink-alertmanager",
     "boltlink-grafana",
+    "boltlink-nginx-exporter",
+    "boltlink-redis-exporter",
     "boltlink-postgres-exporter",
     "boltlink-node-exporter",
 )
@@ -31,26 +31,19 @@ WITH_CHECK: Final = (
 
 def test_the_containers_are_those_that_we_know(system: System) -> None:
     assert system.engine.runs()
-    assert set(containers()) == {*WITH_CHECK, *WITHOUT_CHECK}
+    assert set(containers()) == {*LASTING, ONCE}
 
 
 @pytest.mark.usefixtures("system")
-@pytest.mark.parametrize("name", WITH_CHECK)
+@pytest.mark.parametrize("name", LASTING)
 def test_a_container_is_healthy(name: str) -> None:
     state = inspect(name)["State"]
     assert state["Health"]["Status"] == "healthy", state
 
 
 @pytest.mark.usefixtures("system")
-@pytest.mark.parametrize("name", ["boltlink-nginx-exporter", "boltlink-redis-exporter"])
-def test_an_exporter_without_a_check_runs(name: str) -> None:
-    state = inspect(name)["State"]
-    assert (state["Status"], state["Restarting"]) == ("running", False)
-
-
-@pytest.mark.usefixtures("system")
 def test_the_migration_has_ended_well() -> None:
-    state = inspect("boltlink-migrate")["State"]
+    state = inspect(ONCE)["State"]
     assert (state["Status"], state["ExitCode"]) == ("exited", 0)
 
 

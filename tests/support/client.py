@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -104,9 +105,9 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(base_url: str, key: str) -> AsyncIterator[Client]:
-    """A client for one test."""
-    connector = aiohttp.TCPConnector(limit=0)
+async def connected(base_url: str, key: str, trust: ssl.SSLContext | None = None) -> AsyncIterator[Client]:
+    """A client for one test; by TLS it trusts what everybody does, unless it is told."""
+    connector = aiohttp.TCPConnector(limit=0, ssl=trust or True)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=30),

@@ -116,7 +116,7 @@ def running_system(folder: Path, step: Step) -> Iterator[System]:
         (folder / "secrets" / "alert_webhook_url").chmod(0o444)
         make_secrets()
         shutil.copytree(CHECKOUT / "monitoring" / "targets", folder / "targets")
-        engine = Engine(("docker-compose.yml", str(_overlay(folder))))
+        engine = Engine(("docker-compose.yml", _overlay(folder, Engine())))
         webhook = Webhook()
         system = System(
             engine,
@@ -140,6 +140,12 @@ def running_system(folder: Path, step: Step) -> Iterator[System]:
             system.down("--volumes")
 
 
+def production_engine(folder: Path) -> Engine:
+    """The same system under production's overlay, for a folder that holds a running one."""
+    files = ("docker-compose.yml", "docker-compose.prod.yml")
+    return Engine((*files, _overlay(folder, Engine(files))))
+
+
 def docker(*words: str) -> str:
     """Run a command of Docker; what it printed."""
     return run(["docker", *words], what=f"docker {words[0]}").strip()
@@ -161,16 +167,16 @@ def containers() -> Sequence[str]:
     return sorted(docker(*words).split())
 
 
-def _overlay(folder: Path) -> Path:
+def _overlay(folder: Path, engine: Engine) -> str:
     """What the tests put on top of the compose file: volumes and targets of their own, so that nobody loses data."""
-    volumes: Any = Engine().config()["volumes"]
+    volumes: Any = engine.config()["volumes"]
     content = {
         "volumes": {name: {"name": f"{PROJECT}-{name}"} for name in volumes},
         "services": {"prometheus": {"volumes": [f"{folder}/targets:/etc/prometheus/targets:ro"]}},
     }
     path = folder / "overlay.yml"
     path.write_text(json.dumps(content), encoding="utf-8")  # YAML too
-    return path
+    return str(path)
 
 
 @contextlib.contextmanager

@@ -124,6 +124,21 @@ def sections(name: str, level: int) -> dict[str, str]:
 # Configuration
 
 
+def test_every_page_that_a_file_of_the_containers_points_to_is_there() -> None:
+    patterns = (
+        "docker-compose*.yml",
+        "compose/*",
+        "services/Dockerfile*",
+        "monitoring/**/*.yml",
+        "nginx/**/*",
+        ".ci/run",
+    )
+    files = {path for pattern in patterns for path in CHECKOUT.glob(pattern) if path.is_file()}
+    pointed = {name for path in files for name in re.findall(r"docs/[\w/-]+\.md", path.read_text(encoding="utf-8"))}
+    assert "docs/containers.md" in pointed
+    assert {name for name in pointed if not (CHECKOUT / name).is_file()} == set()
+
+
 def test_every_variable_of_the_compose_files_is_documented() -> None:
     names: set[str] = set()
     for name in ("docker-compose.yml", "docker-compose.prod.yml"):
