@@ -1,6 +1,8 @@
 """What our images hold, what containers may do, who can be reached, and how a service ends."""
 
 import json
+import os
+import re
 import subprocess
 from typing import Any, Final
 
@@ -77,6 +79,14 @@ def test_an_image_says_what_it_is_how_it_is_checked_and_how_it_ends(service: str
     assert "uid=10001(boltlink)" in _in_image(service, "id")
 
 
+@pytest.mark.parametrize("service", IMAGES)
+def test_an_image_adds_as_much_to_its_base_as_the_documentation_says(service: str) -> None:
+    base = inspect_image(f"python:{os.environ.get('PYTHON_TAG', '3.13-slim')}")["Size"]
+    said = re.search(r"adds (\d+) MB to its base", (CHECKOUT / "docs" / "containers.md").read_text(encoding="utf-8"))
+    assert said
+    assert inspect_image(f"boltlink-{service}:{IMAGE_TAG}")["Size"] - base == pytest.approx(int(said[1]) * 1e6, rel=0.1)
+
+
 @pytest.mark.parametrize("name", RUNNING)
 def test_a_container_can_do_no_more_than_it_must(name: str) -> None:
     host = inspect(name)["HostConfig"]
@@ -88,10 +98,10 @@ def test_a_container_can_do_no_more_than_it_must(name: str) -> None:
     assert host["Init"]
 
 
-@pytest.mark.parametrize("name", [name for name in RUNNING if name != ONCE])
+@pytest.mark.parametrize("name", RUNNING)
 def test_a_container_is_bounded_and_comes_back(name: str) -> None:
     host = inspect(name)["HostConfig"]
-    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host["RestartPolicy"]["Name"] == ("no" if name == ONCE else "unless-stopped")
     assert host["NanoCpus"] > 0
     assert host["Memory"] > host["MemoryReservation"] > 0
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
