@@ -64,7 +64,8 @@ class Engine:
         """Run a command of Compose that shows people what it does. Raises RuntimeFault when it fails."""
         done = subprocess.run([*self.command, *words], cwd=CHECKOUT, check=False)
         if done.returncode != 0:
-            raise RuntimeFault(f"docker compose {' '.join(words[:2])} failed; see above, and: make ps, make logs")
+            what = f"docker compose {' '.join(words[:2])} failed; see above, and: make ps, make logs."
+            raise RuntimeFault(f"{what} Which images it takes is a matter of settings: docs/containers.md")
 
     def config(self) -> Mapping[str, object]:
         """The effective configuration."""

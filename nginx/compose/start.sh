@@ -33,15 +33,21 @@ is_member() {
 }
 
 # The servers of a pool, those that are there now; one that never answers where none is, so that nginx can start.
+#
+# nginx leaves one that failed alone for a second or two, so it may leave one alone that is back already. When it would
+# leave all alone, it asks them as its backups, whatever they did before: nobody is refused while one of them lives.
 write_servers() {
     found=
+    backups=
     for place in $places; do
         if is_member "$1" "${place%%=*}"; then
             found="$found
 server ${place#*=}:8000 max_fails=2 fail_timeout=1s;"
+            backups="$backups
+server ${place#*=}:8000 max_fails=0 backup;"
         fi
     done
-    echo "${found:-server 127.0.0.1:9;}" > "$work/$1.servers"
+    echo "${found:-server 127.0.0.1:9;}$backups" > "$work/$1.servers"
 }
 
 # Whether a member of a pool is not where nginx looks for it, or somebody else is there.

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+import aiohttp
 import pytest
 
 from local.console import run
 from local.settings import CHECKOUT
-from tests.support.client import Client
+from tests.support.client import Client, connected
 from tests.support.containers import IMAGE_TAG, NETWORK, System, docker, inspect
 from tests.support.load import Load, followed
 from tests.support.waiting import until
@@ -115,13 +116,45 @@ async def test_a_container_that_is_replaced_is_found_at_its_new_address(system: 
             await _share_evenly(client)
 
 
+async def _kill(name: str) -> None:
+    """End all processes of a container but the first, which cannot be killed from within; it ends when its child has."""
+    await asyncio.to_thread(docker, "exec", "-d", f"boltlink-{name}", "sh", "-c", "kill -9 -1")
+
+
+async def _answers_again(system: System, name: str, *, restarts: int) -> None:
+    """Wait until a container that has been restarted so often answers; Docker may not have noticed yet."""
+
+    async def answers() -> bool:
+        if (await asyncio.to_thread(inspect, f"boltlink-{name}"))["RestartCount"] < restarts:
+            return False
+        try:
+            async with connected(f"http://{await asyncio.to_thread(system.address, name)}:8000", "") as resolver:
+                return (await resolver.ask("GET", "/ready")).status == 200
+        except aiohttp.ClientError:
+            return False
+
+    await until(answers, 60)
+
+
+async def test_a_resolver_that_is_just_back_is_asked_when_the_last_one_dies(system: System, client: Client) -> None:
+    names = ("resolver1", "resolver2", "resolver3")
+    restarts = {name: inspect(f"boltlink-{name}")["RestartCount"] + 1 for name in names}
+    async with _nothing_fails(client) as load:
+        await _kill("resolver1")
+        await _kill("resolver2")
+        await _answers_again(system, "resolver1", restarts=restarts["resolver1"])
+        await _kill("resolver3")
+        await load.more(300)
+        for name in names:
+            await _healthy(name, restarts=restarts[name])
+    await _share_evenly(client)
+
+
 @pytest.mark.parametrize("name", ["resolver3", "relay", "consumer", "redis", "postgres"])
 async def test_a_container_that_is_killed_comes_back_and_costs_no_redirect(client: Client, name: str) -> None:
     restarts = inspect(f"boltlink-{name}")["RestartCount"]
     async with _nothing_fails(client) as load:
-        # All processes but the first, which cannot be killed from within; it ends when its child has.
-        kill = ("exec", "-d", f"boltlink-{name}", "sh", "-c", "kill -9 -1")
-        await asyncio.to_thread(docker, *kill)
+        await _kill(name)
         await load.more(300)
         await _healthy(name, restarts=restarts + 1)
         await load.more(100)
