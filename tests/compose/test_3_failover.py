@@ -117,7 +117,7 @@ async def test_a_container_that_is_replaced_is_found_at_its_new_address(system: 
 
 
 async def _kill(name: str) -> None:
-    """End all processes of a container but the first, which cannot be killed from within; it ends when its child has."""
+    """End all processes of a container but its first, which no kill from within can reach; it ends with its child."""
     await asyncio.to_thread(docker, "exec", "-d", f"boltlink-{name}", "sh", "-c", "kill -9 -1")
 
 
