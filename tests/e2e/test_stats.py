@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from tests.support.client import Client
+from tests.support.waiting import until
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
 IPHONE = (
@@ -23,7 +24,12 @@ async def _visited(client: Client) -> str:
     await client.follow(code, User_Agent="curl/8.5.0")
     for _ in range(3):
         await client.follow(code, User_Agent=GOOGLEBOT)
-    await client.wait_for_clicks(code, 4)
+
+    async def all_are_counted() -> bool:
+        summary = await client.stats(f"/links/{code}", bots="include")
+        return bool(summary["clicks"] == 7)
+
+    await until(all_are_counted)
     return code
 
 
