@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from services.resolver.asking import BURST, UNKNOWN
 from services.resolver.breaker import Breaker
-from services.resolver.lookup import UNKNOWN, Found, Lookup
+from services.resolver.lookup import Found, Lookup
 from services.writer import shortening
 from services.writer.relay import relay_once
 from shared import redis_keys
@@ -308,6 +309,50 @@ async def test_a_redis_that_comes_back_is_asked_again(
 
 def redis_through(stores: Stores, way: Passage) -> Any:
     return redis_client(at_port(stores.redis_settings(), way.port))
+
+
+async def test_a_flood_of_unknown_codes_is_a_trickle_of_questions(
+    lookup: Lookup, count_reads: Callable[[], int]
+) -> None:
+    finding = [asyncio.create_task(lookup.find(f"flood-{number}")) for number in range(20)]
+    await asyncio.gather(*finding)  # as many queries as may come at once have been used up, or nearly
+    for number in range(BURST):
+        await lookup.find(f"one-more-{number}")
+    before = count_reads()
+    found = await asyncio.gather(*(lookup.find(f"flood-2-{number}") for number in range(1_000)))
+    assert set(found) == {Found(UNKNOWN, "miss")}
+    assert count_reads() - before <= 2  # the first alone, then all others
+
+
+async def test_links_that_redis_has_forgotten_hold_up_nobody(
+    lookup: Lookup, writer_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner_id = await make_owner(writer_database)
+    codes = [f"code-{number}" for number in range(2 * BURST)]
+    made = [await make_link(writer_database, owner_id=owner_id, code=code) for code in codes]
+    monkeypatch.setattr(asyncio, "sleep", None)  # whoever is held up sleeps
+    assert [(await lookup.find(code)).route for code in codes] == [route_of(link) for link in made]
+
+
+async def test_while_redis_is_away_postgres_is_asked_for_a_code_once_in_a_moment(
+    away_redis: RedisClient, resolver_database: Database, link: Link, count_reads: Callable[[], int]
+) -> None:
+    lookup = lookup_of(away_redis, resolver_database)
+    assert [await lookup.find("abc") for _ in range(20)] == [Found(route_of(link), "fallback")] * 20
+    assert count_reads() == 1
+
+
+async def test_what_was_looked_up_while_redis_is_away_is_forgotten_within_a_second(
+    away_redis: RedisClient, resolver_database: Database, writer_database: Database, link: Link
+) -> None:
+    lookup = lookup_of(away_redis, resolver_database)
+    assert (await lookup.find("abc")).route == route_of(link)
+    changed = await shortening.change(writer_database, "abc", {"url": "https://example.com/new"}, based_on=None)
+
+    async def shows() -> bool:
+        return (await lookup.find("abc")).route == route_of(changed)
+
+    await until(shows)
 
 
 async def test_where_both_stores_are_away_nobody_can_tell(away_redis: RedisClient, away_database: Database) -> None:
