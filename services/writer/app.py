@@ -7,16 +7,19 @@ from aiohttp import web
 
 from services.writer import handlers
 from services.writer.metrics import set_up_relay_metrics
+from services.writer.publishing import Publisher
 from services.writer.relay import BATCH, relay_once
 from services.writer.routes import ROUTES
 from services.writer.settings import RelaySettings, WriterSettings
+from services.writer.together import Together
 from shared import logs, operations
 from shared.application import create_application
 from shared.auth import create_gate
 from shared.background import keep_doing
 from shared.repositories import idempotency
-from shared.resources import DATABASE, REDIS, open_database, open_redis
+from shared.resources import DATABASE, REDIS, CleanupContext, open_database, open_redis
 from shared.route_records import RouteRecords
+from shared.schemas.links import NewLinkSchema
 from shared.serving import serve
 
 _CLEANING_INTERVAL = 3_600.0
@@ -31,7 +34,10 @@ def create_api(settings: WriterSettings) -> web.Application:
         body_limit=settings.body_limit,
     )
     app[handlers.SETTINGS] = settings
-    app.cleanup_ctx.extend([open_database(settings.database), open_redis(settings.redis), _open_records])
+    app[handlers.NEW_LINK] = NewLinkSchema(settings.targets)
+    app.cleanup_ctx.extend(
+        [open_database(settings.database), open_redis(settings.redis), _open_records, _open_groups(settings)]
+    )
     app.add_routes(ROUTES)
     return app
 
@@ -75,6 +81,15 @@ async def serve_relay() -> web.AppRunner:
 async def _open_records(app: web.Application) -> AsyncIterator[None]:
     app[handlers.ROUTE_RECORDS] = RouteRecords(app[REDIS])
     yield
+
+
+def _open_groups(settings: WriterSettings) -> CleanupContext:
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        app[handlers.TOGETHER] = Together(app[DATABASE])
+        app[handlers.PUBLISHER] = Publisher(app[handlers.ROUTE_RECORDS], settings.link_lifetime)
+        yield
+
+    return context
 
 
 async def _forget_old_answers(app: web.Application) -> bool:

@@ -6,6 +6,7 @@ from services.writer import handlers
 
 ROUTES = [
     web.post("/links", handlers.create_link, name="create_link"),
+    web.post("/links/batch", handlers.create_links, name="create_links"),
     web.get("/links", handlers.list_links, name="list_links"),
     web.get("/links/{code}", handlers.get_link, name="get_link"),
     web.patch("/links/{code}", handlers.change_link, name="change_link"),

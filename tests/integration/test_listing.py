@@ -173,7 +173,7 @@ async def test_filters_that_come_together_must_all_hold(writer_database: Databas
 async def test_links_of_another_domain_are_not_listed(writer_database: Database, owner_id: int) -> None:
     async with writer_database.transaction() as conn:
         options = LinkOptions(url="https://example.com/")
-        await links.insert(conn, domain="other", code="abc", owner_id=owner_id, options=options)
+        await links.insert(conn, domain="other", rows=[links.NewRow("abc", owner_id, options)])
     assert await codes(writer_database) == []
 
 
