@@ -59,12 +59,11 @@ _ASSETS: Final = resources.files("mkdocs_swagger_ui_tag") / "swagger-ui"
 async def create_link(request: web.Request) -> web.Response:
     """Shorten one URL: 201 with the link, 409 when the wanted code is taken."""
     settings = request.app[SETTINGS]
-    query = parse_query(_REUSE_QUERY, request.query)
     document = await read_json(request)
     shortened = await shortening.shorten(
         request.app[DATABASE],
         _wish(request, document),
-        reuse=query["reuse"],
+        reuse=bool(request.query_string) and parse_query(_REUSE_QUERY, request.query)["reuse"],
         idempotency_key=_idempotency_key(request, document),
         present=lambda link: dump_link(link, settings.public_url),
         together=request.app[TOGETHER],
