@@ -63,7 +63,7 @@ async def create_link(request: web.Request) -> web.Response:
     shortened = await shortening.shorten(
         request.app[DATABASE],
         _wish(request, document),
-        reuse=bool(request.query_string) and parse_query(_REUSE_QUERY, request.query)["reuse"],
+        reuse=_reuse(request),
         idempotency_key=_idempotency_key(request, document),
         present=lambda link: dump_link(link, settings.public_url),
         together=request.app[TOGETHER],
@@ -202,6 +202,11 @@ _DOCS_PAGE: Final = """<!doctype html>
 </body>
 </html>
 """
+
+
+def _reuse(request: web.Request) -> bool:
+    """Whether an equal link would do. Nearly nobody asks, so without a query there is nothing to read."""
+    return bool(request.query_string) and bool(parse_query(_REUSE_QUERY, request.query)["reuse"])
 
 
 def _wish(request: web.Request, document: Any, what: str = "The body") -> Wish:
