@@ -5,43 +5,31 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any, Final
 
 from aiohttp import web
 
 from services.writer import keys, listing, shortening
 from services.writer.making import Outcome, Wish
-from services.writer.publishing import Publisher
-from services.writer.settings import WriterSettings
-from services.writer.together import Together
-from shared import openapi, problems
+from services.writer.resources import NEW_LINK, PUBLISHER, SETTINGS, TOGETHER
+from shared import problems
 from shared.auth import ALLOWANCE, CALLER
 from shared.errors import Forbidden, InvalidInput, KeyNotFound, LinkNotFound
 from shared.logs import REQUEST_ID
 from shared.models import Link, LinkOptions, NewLink, is_code
 from shared.repositories import keys as key_rows
 from shared.resources import DATABASE
-from shared.route_records import RouteRecords
 from shared.schemas.keys import NewKeySchema, dump_key
 from shared.schemas.links import (
     BatchSchema,
     LinkPatchSchema,
     ListQuery,
-    NewLinkSchema,
     PurgeQuery,
     ReuseQuery,
     dump_link,
 )
 from shared.schemas.parsing import parse, parse_query
 from shared.web import json_response, read_json
-
-SETTINGS = web.AppKey("SETTINGS", WriterSettings)
-ROUTE_RECORDS = web.AppKey("ROUTE_RECORDS", RouteRecords)
-
-TOGETHER = web.AppKey("TOGETHER", Together)
-PUBLISHER = web.AppKey("PUBLISHER", Publisher)
-NEW_LINK = web.AppKey("NEW_LINK", NewLinkSchema)
 
 # Made once: marshmallow takes longer to make a schema than to read a link by it.
 _REUSE_QUERY: Final = ReuseQuery()
@@ -53,7 +41,6 @@ _LINKS_A_REQUEST: Final = 50
 _LINKS_A_TURN: Final = 50
 
 _ETAG: Final = re.compile(r'\s*"v(\d{1,18})"\s*\Z')
-_ASSETS: Final = resources.files("mkdocs_swagger_ui_tag") / "swagger-ui"
 
 
 async def create_link(request: web.Request) -> web.Response:
@@ -152,56 +139,6 @@ async def revoke_key(request: web.Request) -> web.Response:
         raise KeyNotFound("There is no such key.")
     await keys.revoke(request.app[DATABASE], int(text))
     return web.Response(status=204)
-
-
-async def get_openapi(request: web.Request) -> web.Response:
-    """The document of the API."""
-    return json_response(openapi.document(request.app[SETTINGS].public_url))
-
-
-async def docs(_request: web.Request) -> web.Response:
-    """The document of the API as a page: Swagger UI, from a package, without any outside host."""
-    return web.Response(
-        text=_DOCS_PAGE,
-        content_type="text/html",
-        headers={
-            "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
-        },
-    )
-
-
-async def docs_asset(request: web.Request) -> web.Response:
-    """One of the few files that the page needs."""
-    name = request.match_info["name"]
-    if name == "start.js":
-        return web.Response(text=_DOCS_START, content_type="text/javascript")
-    path, content_type = _DOCS_ASSETS.get(name, (None, ""))
-    if path is None:
-        raise web.HTTPNotFound
-    body = _ASSETS.joinpath(path).read_bytes()
-    return web.Response(body=body, content_type=content_type, headers={"Cache-Control": "public, max-age=86400"})
-
-
-_DOCS_ASSETS: Final = {
-    "swagger-ui-bundle.js": ("javascripts/swagger-ui-bundle.js", "text/javascript"),
-    "swagger-ui.css": ("stylesheets/swagger-ui.css", "text/css"),
-}
-_DOCS_START: Final = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#page", deepLinking: true});\n'
-_DOCS_PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>BoltLink API</title>
-<link rel="icon" href="/favicon.ico">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-</head>
-<body>
-<div id="page"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</body>
-</html>
-"""
 
 
 def _reuse(request: web.Request) -> bool:

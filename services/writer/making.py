@@ -7,7 +7,7 @@ from services.writer.codes import TRIES, is_reserved, random_code
 from shared.database import Connection
 from shared.errors import BoltLinkError, CodeTaken, ExternalIdTaken, InvalidInput
 from shared.models import DEFAULT_DOMAIN, Link, LinkOptions, NewLink
-from shared.repositories import links, outbox
+from shared.repositories import new_links, outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ async def _make_some(conn: Connection, waiting: Mapping[int, Wish]) -> dict[int,
     """Outcomes of those that can be decided now. The others have to wait for them, or need another random code."""
     places = _first_of_equals(waiting)
     rows = [
-        links.NewRow(code=code, owner_id=waiting[place].owner_id, options=waiting[place].wanted.options)
+        new_links.NewRow(code=code, owner_id=waiting[place].owner_id, options=waiting[place].wanted.options)
         for code, place in places.items()
     ]
-    made = await links.insert(conn, domain=DEFAULT_DOMAIN, rows=rows)
+    made = await new_links.insert(conn, domain=DEFAULT_DOMAIN, rows=rows)
     if any(waiting[places[code]].wanted.code for code in made):
-        made = await links.outlive_purges(conn, made)
+        made = await new_links.outlive_purges(conn, made)
     outcomes: dict[int, Outcome] = {places[code]: link for code, link in made.items()}
     lost = {place: wish for place, wish in waiting.items() if place not in outcomes}
     return outcomes | await _refusals(conn, lost)
@@ -89,7 +89,7 @@ async def _refusals(conn: Connection, lost: Mapping[int, Wish]) -> dict[int, Out
     external_ids = [name for wish in lost.values() if (name := wish.wanted.options.external_id)]
     if not codes and not external_ids:
         return {}
-    taken_codes, taken_ids = await links.taken(conn, domain=DEFAULT_DOMAIN, codes=codes, external_ids=external_ids)
+    taken_codes, taken_ids = await new_links.taken(conn, domain=DEFAULT_DOMAIN, codes=codes, external_ids=external_ids)
     refusals: dict[int, Outcome] = {}
     for place, wish in lost.items():
         if wish.wanted.code in taken_codes:

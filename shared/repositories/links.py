@@ -1,8 +1,7 @@
 """The table `links` and what hangs on it: totals, permits, purged codes."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,23 +9,9 @@ from shared.database import Connection, Database, Row
 from shared.errors import ReferenceGone
 from shared.models import Link, LinkOptions
 
-_OPTION_TYPES: Final[Mapping[str, str]] = {
-    "url": "text",
-    "title": "text",
-    "notes": "text",
-    "tags": "text[]",
-    "redirect_status": "smallint",
-    "valid_since": "timestamptz",
-    "valid_until": "timestamptz",
-    "max_clicks": "bigint",
-    "expired_url": "text",
-    "forward_query": "boolean",
-    "enabled": "boolean",
-    "external_id": "text",
-}
-_OPTION_NAMES: Final = tuple(field.name for field in fields(LinkOptions))
+OPTION_NAMES: Final = tuple(field.name for field in fields(LinkOptions))
 
-_STATUS: Final = """
+STATUS: Final = """
     CASE
         WHEN l.deleted_at IS NOT NULL THEN 'deleted'
         WHEN NOT l.enabled THEN 'disabled'
@@ -48,8 +33,8 @@ _HINTS: Final[Mapping[str, str]] = {
 """What a status implies, in words that an index knows (0007_statuses.sql)."""
 
 _COLUMNS: Final = f"""
-    l.id, l.domain, l.code, l.created_at, l.updated_at, l.version, {", ".join(f"l.{name}" for name in _OPTION_NAMES)},
-    t.clicks, {_STATUS} AS status
+    l.id, l.domain, l.code, l.created_at, l.updated_at, l.version, {", ".join(f"l.{name}" for name in OPTION_NAMES)},
+    t.clicks, {STATUS} AS status
 """
 
 _JOINS: Final = "JOIN link_totals t ON t.link_id = l.id LEFT JOIN link_permits p ON p.link_id = l.id"
@@ -64,7 +49,7 @@ SORTS: Final = tuple(_SORTS)
 
 
 def _link(row: Row) -> Link:
-    options: dict[str, Any] = {name: row[name] for name in _OPTION_NAMES}
+    options: dict[str, Any] = {name: row[name] for name in OPTION_NAMES}
     options["tags"] = tuple(options["tags"])
     return Link(
         id=row["id"],
@@ -79,98 +64,11 @@ def _link(row: Row) -> Link:
     )
 
 
-def _option_values(options: LinkOptions) -> dict[str, Any]:
-    values = {name: getattr(options, name) for name in _OPTION_NAMES}
+def option_values(options: LinkOptions) -> dict[str, Any]:
+    """The options as their columns hold them."""
+    values = {name: getattr(options, name) for name in OPTION_NAMES}
     values["tags"] = list(options.tags)
     return values
-
-
-@dataclass(frozen=True, slots=True)
-class NewRow:
-    """A link to be added: its code, whose it is, its options."""
-
-    code: str
-    owner_id: int
-    options: LinkOptions
-
-
-_INSERT: Final = f"""
-    WITH wanted AS (
-        SELECT * FROM json_to_recordset(%(rows)s::json) AS w
-        (place int, code text, owner_id bigint, {", ".join(f"{name} {kind}" for name, kind in _OPTION_TYPES.items())})
-    ), l AS (
-        INSERT INTO links (domain, code, owner_id, version, {", ".join(_OPTION_NAMES)})
-        SELECT %(domain)s, w.code, w.owner_id, 1 + coalesce(purged.version, 0),
-               {", ".join(f"w.{name}" for name in _OPTION_NAMES)}
-        FROM wanted w LEFT JOIN purged_codes purged ON purged.domain = %(domain)s AND purged.code = w.code
-        ORDER BY w.place
-        ON CONFLICT DO NOTHING
-        RETURNING *
-    ), t AS (
-        INSERT INTO link_totals (link_id) SELECT id FROM l
-    ), p AS (
-        SELECT 0 AS used
-    )
-    SELECT l.id, l.code, l.created_at, l.version, {_STATUS} AS status FROM l CROSS JOIN p
-"""
-
-
-async def insert(conn: Connection, *, domain: str, rows: Sequence[NewRow]) -> dict[str, Link]:
-    """Add links, each with its total, in one statement; those that were made, by their codes, which must differ.
-
-    A row whose code or external id another link has is left out. Of two rows with the same external id the later is.
-    """
-    documents = [
-        {"place": place, "code": row.code, "owner_id": row.owner_id, **_option_values(row.options)}
-        for place, row in enumerate(rows)
-    ]
-    # One document for all rows: the driver would write each value of an array by a call of its own, ten times as slow.
-    sent = json.dumps(documents, ensure_ascii=False, default=datetime.isoformat)
-    made = {row["code"]: row for row in await conn.fetch_all(_INSERT, {"domain": domain, "rows": sent})}
-    return {row.code: _made(domain, row, made[row.code]) for row in rows if row.code in made}
-
-
-def _made(domain: str, wanted: NewRow, row: Row) -> Link:
-    return Link(
-        id=row["id"],
-        domain=domain,
-        code=wanted.code,
-        options=wanted.options,
-        status=row["status"],
-        clicks=0,
-        created_at=row["created_at"],
-        updated_at=row["created_at"],
-        version=row["version"],
-    )
-
-
-async def outlive_purges(conn: Connection, made: Mapping[str, Link]) -> dict[str, Link]:
-    """Give new links a version above that of a purge of their code that was under way when they were made."""
-    rows = await conn.fetch_all(
-        """
-        UPDATE links SET version = purged.version + 1 FROM purged_codes purged
-        WHERE links.id = ANY(%s) AND purged.domain = links.domain AND purged.code = links.code
-            AND purged.version >= links.version
-        RETURNING links.code, links.version
-        """,
-        [[link.id for link in made.values()]],
-    )
-    return {**made, **{row["code"]: replace(made[row["code"]], version=row["version"]) for row in rows}}
-
-
-async def taken(
-    conn: Connection, *, domain: str, codes: Sequence[str], external_ids: Sequence[str]
-) -> tuple[set[str], set[str]]:
-    """Which of some codes, and of some external ids, belong to a link."""
-    rows = await conn.fetch_all(
-        """
-        SELECT code, NULL AS external_id FROM links WHERE domain = %(domain)s AND code = ANY(%(codes)s::text[])
-        UNION ALL
-        SELECT NULL, external_id FROM links WHERE external_id = ANY(%(external_ids)s::text[])
-        """,
-        {"domain": domain, "codes": list(codes), "external_ids": list(external_ids)},
-    )
-    return {row["code"] for row in rows if row["code"]}, {row["external_id"] for row in rows if row["external_id"]}
 
 
 async def get(database: Database | Connection, *, domain: str, code: str) -> Link | None:
@@ -212,14 +110,14 @@ async def update(conn: Connection, link_id: int, options: LinkOptions) -> Link:
     row = await conn.fetch_one(
         f"""
         WITH l AS (
-            UPDATE links SET {", ".join(f"{name} = %({name})s" for name in _OPTION_NAMES)},
+            UPDATE links SET {", ".join(f"{name} = %({name})s" for name in OPTION_NAMES)},
                 version = version + 1, updated_at = now()
             WHERE id = %(id)s
             RETURNING *
         )
         SELECT {_COLUMNS} FROM l {_JOINS}
         """,
-        {"id": link_id, **_option_values(options)},
+        {"id": link_id, **option_values(options)},
     )
     assert row is not None
     return _link(row)
@@ -261,7 +159,7 @@ async def find_equal(
     conn: Connection, *, domain: str, owner_id: int, options: LinkOptions, code: str | None
 ) -> Link | None:
     """The oldest link of this owner with exactly these options (and code), if there is one that is not deleted."""
-    same = " AND ".join(f"l.{name} IS NOT DISTINCT FROM %({name})s" for name in _OPTION_NAMES if name != "url")
+    same = " AND ".join(f"l.{name} IS NOT DISTINCT FROM %({name})s" for name in OPTION_NAMES if name != "url")
     row = await conn.fetch_one(
         f"""
         SELECT {_COLUMNS} FROM links l {_JOINS}
@@ -269,7 +167,7 @@ async def find_equal(
             AND l.deleted_at IS NULL AND (%(code)s::text IS NULL OR l.code = %(code)s)
         ORDER BY l.id LIMIT 1
         """,
-        {"domain": domain, "owner_id": owner_id, "code": code, **_option_values(options)},
+        {"domain": domain, "owner_id": owner_id, "code": code, **option_values(options)},
     )
     return _link(row) if row else None
 
@@ -337,7 +235,7 @@ async def page(
     if any_tags:
         conditions.append("l.tags && %(any_tags)s::text[]")
     if status:
-        conditions.append(f"{_HINTS[status]} AND {_STATUS} = %(status)s")
+        conditions.append(f"{_HINTS[status]} AND {STATUS} = %(status)s")
     if created_after:
         conditions.append("l.created_at > %(created_after)s")
     if created_before:

@@ -12,7 +12,7 @@ from services.writer import shortening
 from shared.database import Database
 from shared.errors import CodeTaken, ExternalIdTaken, LinkGone, LinkNotFound
 from shared.models import DEFAULT_DOMAIN, Link, LinkOptions
-from shared.repositories import links
+from shared.repositories import links, new_links
 from shared.route_records import route_of
 from tests.support.builders import NOON, click_event, count_clicks, make_link, make_owner
 from tests.support.waiting import until
@@ -44,8 +44,8 @@ async def owner_id(writer_database: Database) -> int:
 
 async def insert(database: Database, code: str, owner_id: int, **options: Any) -> Link | None:
     async with database.transaction() as conn:
-        row = links.NewRow(code, owner_id, LinkOptions(**{"url": URL, **options}))
-        return (await links.insert(conn, domain=DEFAULT_DOMAIN, rows=[row])).get(code)
+        row = new_links.NewRow(code, owner_id, LinkOptions(**{"url": URL, **options}))
+        return (await new_links.insert(conn, domain=DEFAULT_DOMAIN, rows=[row])).get(code)
 
 
 async def found(database: Database, code: str) -> Link:
