@@ -23,6 +23,7 @@ PASSED_ON: Final = (
     "TARGET_SCHEMES",
     "OWN_HOSTS",
     "BODY_LIMIT",
+    "BATCH_BODY_LIMIT",
     "LINK_LIFETIME",
     "MISS_LIFETIME",
     "SPOOL_LIMIT",

@@ -18,7 +18,21 @@ from shared.web import client_address
 log = logging.getLogger(__name__)
 
 
+class Allowance:
+    """What a key may still ask. Every request is counted once; a handler counts what it finds to be more work."""
+
+    def __init__(self, limiter: Limiter, key: ApiKey) -> None:
+        self._limiter = limiter
+        self._client = str(key.id)
+        self.headers: dict[str, str] = limiter.take(self._client)
+
+    def take(self, count: int) -> None:
+        """Count so many requests more. Raises TooManyRequests when they are not left."""
+        self.headers = self._limiter.take(self._client, count)
+
+
 CALLER = web.RequestKey("CALLER", ApiKey)
+ALLOWANCE = web.RequestKey("ALLOWANCE", Allowance)
 
 REMEMBER_SECONDS: Final = 1.0
 """A key is looked up again after this time: as long as a revoked one may still work."""
@@ -84,12 +98,13 @@ def create_gate(scopes: Mapping[str, Scope | None], limits: LimitSettings) -> Mi
         except Unauthenticated:
             strangers_limiter.take(address)
             raise
-        headers = keys_limiter.take(str(key.id))
+        allowance = Allowance(keys_limiter, key)
         if scope not in key.scopes and "admin" not in key.scopes:
             raise Forbidden(f"This call needs the scope {scope}; the key has {', '.join(key.scopes) or 'none'}.")
         request[CALLER] = key
+        request[ALLOWANCE] = allowance
         response = await handler(request)
-        response.headers.update(headers)
+        response.headers.update(allowance.headers)
         return response
 
     return gate

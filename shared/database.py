@@ -100,13 +100,20 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def transaction(
-        self, isolation: Literal["READ COMMITTED", "REPEATABLE READ"] = "READ COMMITTED"
+        self,
+        isolation: Literal["READ COMMITTED", "REPEATABLE READ"] = "READ COMMITTED",
+        *,
+        lock_timeout: float | None = None,
     ) -> AsyncIterator[Connection]:
         """One transaction: committed when the block ends, undone when it raises.
 
-        Raises StoreUnavailable when Postgres cannot be reached, does not answer in time, or gives the transaction up.
+        Raises StoreUnavailable when Postgres cannot be reached, does not answer in time, or gives the transaction up;
+        a `contended` one when that was for another transaction, also one waited for longer than `lock_timeout` seconds.
         """
-        raw = await self._begun(f"BEGIN ISOLATION LEVEL {isolation}")
+        begin = f"BEGIN ISOLATION LEVEL {isolation}"
+        if lock_timeout is not None:
+            begin += f"; SET LOCAL lock_timeout = {round(lock_timeout * 1000)}"
+        raw = await self._begun(begin)
         conn = Connection(raw)
         try:
             yield conn
@@ -242,6 +249,9 @@ def _translated() -> Iterator[None]:
         raise UniqueViolation(fault.diag.constraint_name or "") from fault
     except psycopg2.errors.ForeignKeyViolation as fault:
         raise ReferenceGone from fault
+    except (psycopg2.errors.DeadlockDetected, psycopg2.errors.LockNotAvailable) as fault:
+        log.warning("postgres: %s", str(fault).strip())
+        raise StoreUnavailable("Others wanted the same at the same time.", contended=True) from fault
     except (psycopg2.OperationalError, psycopg2.InterfaceError, TimeoutError) as fault:
         log.warning("postgres: %s", str(fault).strip() or type(fault).__name__)
         raise StoreUnavailable(_AWAY) from fault

@@ -77,7 +77,14 @@ class TooManyRequests(BoltLinkError):
 
 
 class StoreUnavailable(BoltLinkError):
-    """Postgres or Redis did not answer in time."""
+    """Postgres or Redis did not answer in time.
+
+    `contended`: Postgres undid the transaction for another one that wanted the same; it may be tried again at once.
+    """
+
+    def __init__(self, detail: str = "", *, contended: bool = False) -> None:
+        super().__init__(detail)
+        self.contended = contended
 
 
 class UniqueViolation(Exception):

@@ -35,15 +35,19 @@ class Limiter:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def take(self, client: str) -> dict[str, str]:
-        """Count one request; the RateLimit-* headers of its answer. Raises TooManyRequests when none is left."""
+    def take(self, client: str, count: int = 1) -> dict[str, str]:
+        """Count one request, or as much work as `count` are; the RateLimit-* headers of its answer.
+
+        Raises TooManyRequests when not so many are left. More than all of a minute is counted as all of a minute.
+        """
         if not self._limit:
             return {}
         tokens = self._tokens(client)
-        if tokens < 1:
-            raise self._refusal(tokens)
-        self._keep(client, tokens - 1)
-        return self._headers(tokens - 1)
+        count = min(count, self._limit)
+        if tokens < count:
+            raise self._refusal(tokens, count)
+        self._keep(client, tokens - count)
+        return self._headers(tokens - count)
 
     def check(self, client: str) -> None:
         """Raise TooManyRequests when none is left, without counting."""
@@ -62,8 +66,8 @@ class Limiter:
             self._buckets.clear()
         self._buckets[client] = (tokens, self._clock())
 
-    def _refusal(self, tokens: float) -> TooManyRequests:
-        seconds = max(1, math.ceil((1 - tokens) * 60 / self._limit))
+    def _refusal(self, tokens: float, count: int = 1) -> TooManyRequests:
+        seconds = max(1, math.ceil((count - tokens) * 60 / self._limit))
         return TooManyRequests(f"At most {self._limit} requests a minute.", seconds, self._headers(tokens))
 
     def _headers(self, tokens: float) -> dict[str, str]:

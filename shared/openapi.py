@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from marshmallow import Schema, fields
 
 from shared import errors
 from shared.models import REDIRECT_STATUSES
@@ -15,6 +14,7 @@ from shared.operations import ALL, Operation
 from shared.problems import CATALOGUE, CONTENT_TYPE
 from shared.repositories.reports import DIMENSIONS
 from shared.schemas.links import CODE_PATTERN
+from shared.schemas.problems import ProblemSchema
 from shared.version import VERSION
 
 _SECURITY: Final = "api_key"
@@ -30,22 +30,6 @@ _HEADERS: Final = {
 }
 _EDGE_PROBLEMS: Final = (errors.TooManyRequests, errors.StoreUnavailable)
 """What any call may be answered with."""
-
-
-class FaultSchema(Schema):
-    field = fields.String(required=True)
-    message = fields.String(required=True)
-
-
-class ProblemSchema(Schema):
-    """RFC 9457."""
-
-    type = fields.String(required=True)
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    detail = fields.String()
-    request_id = fields.String(required=True)
-    errors = fields.List(fields.Nested(FaultSchema))
 
 
 def document(public_url: str) -> dict[str, Any]:

@@ -45,6 +45,10 @@ class Operation:
 _READ_BODY: Final = (errors.MalformedJson, errors.BodyTooLarge, errors.WrongContentType, errors.InvalidInput)
 _IF_MATCH: Final = {"If-Match": "The `ETag` that the change rests on: 412 when somebody was faster."}
 
+_IDEMPOTENCY_KEY: Final = {
+    "Idempotency-Key": "A repeat within 24 hours gets the first answer again (1 to 255 characters)."
+}
+
 WRITER: Final = (
     Operation(
         name="create_link",
@@ -55,9 +59,7 @@ WRITER: Final = (
         scope="links:write",
         query=links.ReuseQuery,
         body=links.NewLinkSchema,
-        request_headers={
-            "Idempotency-Key": "A repeat within 24 hours gets the first answer again (1 to 255 characters)."
-        },
+        request_headers=_IDEMPOTENCY_KEY,
         answers={
             201: Answer("The new link", links.LinkSchema, headers=("Location", "ETag")),
             200: Answer(
@@ -65,6 +67,18 @@ WRITER: Final = (
             ),
         },
         problems=(*_READ_BODY, errors.CodeTaken, errors.ExternalIdTaken, errors.IdempotencyKeyReused),
+    ),
+    Operation(
+        name="create_links",
+        method="POST",
+        path="/links/batch",
+        group="Links",
+        summary="Shorten up to 1,000 URLs: an answer for each, in order; one that is refused stops no other",
+        scope="links:write",
+        body=links.BatchSchema,
+        request_headers=_IDEMPOTENCY_KEY,
+        answers={200: Answer("What became of each link", links.BatchAnswerSchema)},
+        problems=(*_READ_BODY, errors.IdempotencyKeyReused),
     ),
     Operation(
         name="list_links",

@@ -105,10 +105,15 @@ def render_problem(problem: Problem, identity: str, html: str | None, *, varies:
     return Rendered(headers, problems.CONTENT_TYPE, body)
 
 
-async def read_json(request: web.Request, *content_types: str) -> Any:
-    """The body as JSON. Raises WrongContentType, BodyTooLarge or MalformedJson."""
+async def read_json(request: web.Request, *content_types: str, limit: int | None = None) -> Any:
+    """The body as JSON, of at most `limit` bytes if not of the application's own limit.
+
+    Raises WrongContentType, BodyTooLarge or MalformedJson.
+    """
     if request.content_type not in (content_types or ("application/json",)):
         raise WrongContentType(f"Send Content-Type: {(content_types or ('application/json',))[0]}.")
+    if limit is not None:
+        request = request.clone(client_max_size=limit)
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge as fault:

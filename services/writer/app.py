@@ -1,13 +1,12 @@
 """The writer's two processes: its API, and the relay. An application is a value, made from settings."""
 
 import os
-from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from services.writer import handlers
 from services.writer.metrics import set_up_relay_metrics
 from services.writer.relay import BATCH, relay_once
+from services.writer.resources import NEW_LINK, ROUTE_RECORDS, SETTINGS, open_making, open_records
 from services.writer.routes import ROUTES
 from services.writer.settings import RelaySettings, WriterSettings
 from shared import logs, operations
@@ -15,8 +14,8 @@ from shared.application import create_application
 from shared.auth import create_gate
 from shared.background import keep_doing
 from shared.repositories import idempotency
-from shared.resources import DATABASE, REDIS, open_database, open_redis
-from shared.route_records import RouteRecords
+from shared.resources import DATABASE, open_database, open_redis
+from shared.schemas.links import NewLinkSchema
 from shared.serving import serve
 
 _CLEANING_INTERVAL = 3_600.0
@@ -30,8 +29,11 @@ def create_api(settings: WriterSettings) -> web.Application:
         gate=create_gate(operations.scopes(operations.WRITER), settings.limits),
         body_limit=settings.body_limit,
     )
-    app[handlers.SETTINGS] = settings
-    app.cleanup_ctx.extend([open_database(settings.database), open_redis(settings.redis), _open_records])
+    app[SETTINGS] = settings
+    app[NEW_LINK] = NewLinkSchema(settings.targets)
+    app.cleanup_ctx.extend(
+        [open_database(settings.database), open_redis(settings.redis), open_records, open_making(settings)]
+    )
     app.add_routes(ROUTES)
     return app
 
@@ -42,7 +44,7 @@ def create_relay(settings: RelaySettings) -> web.Application:
     metrics = set_up_relay_metrics(app, registry)
 
     async def relay(app: web.Application) -> bool:
-        count = await relay_once(app[DATABASE], app[handlers.ROUTE_RECORDS], link_lifetime=settings.link_lifetime)
+        count = await relay_once(app[DATABASE], app[ROUTE_RECORDS], link_lifetime=settings.link_lifetime)
         metrics.relayed(count)
         return count == BATCH
 
@@ -50,7 +52,7 @@ def create_relay(settings: RelaySettings) -> web.Application:
         [
             open_database(settings.database),
             open_redis(settings.redis),
-            _open_records,
+            open_records,
             keep_doing(relay, pause=settings.interval, name="relay"),
             keep_doing(_forget_old_answers, pause=_CLEANING_INTERVAL, name="cleaning"),
         ]
@@ -70,11 +72,6 @@ async def serve_relay() -> web.AppRunner:
     settings = RelaySettings.from_env(os.environ)
     logs.configure(settings.instance.instance_id, settings.instance.log_level)
     return serve(create_relay(settings))
-
-
-async def _open_records(app: web.Application) -> AsyncIterator[None]:
-    app[handlers.ROUTE_RECORDS] = RouteRecords(app[REDIS])
-    yield
 
 
 async def _forget_old_answers(app: web.Application) -> bool:

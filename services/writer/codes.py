@@ -2,7 +2,7 @@
 
 import secrets
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 ALPHABET: Final = string.ascii_letters + string.digits
@@ -19,7 +19,8 @@ RESERVED: Final = frozenset(
 )
 """Words that are, or may become, paths of our own; in any case (of letters)."""
 
-Choose = Callable[[str], str]
+Draw = Callable[[int], int]
+"""A random number below its argument."""
 
 
 def is_reserved(code: str) -> bool:
@@ -27,10 +28,11 @@ def is_reserved(code: str) -> bool:
     return code.lower() in RESERVED
 
 
-def candidates(wanted: str | None, choose: Choose = secrets.choice) -> Iterator[str]:
-    """The wanted code alone, or a few random ones from a secure source."""
-    if wanted is not None:
-        yield wanted
-        return
-    for _ in range(TRIES):
-        yield "".join(choose(ALPHABET) for _ in range(LENGTH))
+def random_code(draw: Draw = secrets.randbelow) -> str:
+    """A code from a secure source: one number for all its characters, since each question to the source costs."""
+    number = draw(len(ALPHABET) ** LENGTH)
+    characters = []
+    for _ in range(LENGTH):
+        number, place = divmod(number, len(ALPHABET))
+        characters.append(ALPHABET[place])
+    return "".join(characters)

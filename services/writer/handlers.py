@@ -1,29 +1,29 @@
 """HTTP in, one call, HTTP out."""
 
+import asyncio
 import hashlib
 import json
-import logging
 import re
-from importlib import resources
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aiohttp import web
 
 from services.writer import keys, listing, shortening
-from services.writer.relay import publish
-from services.writer.settings import WriterSettings
-from shared import openapi
-from shared.auth import CALLER
-from shared.errors import Forbidden, InvalidInput, KeyNotFound, LinkNotFound, StoreUnavailable
+from services.writer.making import Outcome, Wish
+from services.writer.resources import NEW_LINK, PUBLISHER, SETTINGS, TOGETHER
+from shared import problems
+from shared.auth import ALLOWANCE, CALLER
+from shared.errors import Forbidden, InvalidInput, KeyNotFound, LinkNotFound
+from shared.logs import REQUEST_ID
 from shared.models import Link, LinkOptions, NewLink, is_code
 from shared.repositories import keys as key_rows
 from shared.resources import DATABASE
-from shared.route_records import RouteRecords
 from shared.schemas.keys import NewKeySchema, dump_key
 from shared.schemas.links import (
+    BatchSchema,
     LinkPatchSchema,
     ListQuery,
-    NewLinkSchema,
     PurgeQuery,
     ReuseQuery,
     dump_link,
@@ -31,35 +31,51 @@ from shared.schemas.links import (
 from shared.schemas.parsing import parse, parse_query
 from shared.web import json_response, read_json
 
-log = logging.getLogger(__name__)
+# Made once: marshmallow takes longer to make a schema than to read a link by it.
+_REUSE_QUERY: Final = ReuseQuery()
+_BATCH: Final = BatchSchema()
 
-SETTINGS = web.AppKey("SETTINGS", WriterSettings)
-ROUTE_RECORDS = web.AppKey("ROUTE_RECORDS", RouteRecords)
+_LINKS_A_REQUEST: Final = 50
+"""So many links of a batch count as one request, about what they cost."""
+
+_LINKS_A_TURN: Final = 50
 
 _ETAG: Final = re.compile(r'\s*"v(\d{1,18})"\s*\Z')
-_ASSETS: Final = resources.files("mkdocs_swagger_ui_tag") / "swagger-ui"
 
 
 async def create_link(request: web.Request) -> web.Response:
     """Shorten one URL: 201 with the link, 409 when the wanted code is taken."""
     settings = request.app[SETTINGS]
-    query = parse_query(ReuseQuery(), request.query)
     document = await read_json(request)
-    wanted = parse(NewLinkSchema(settings.targets), document)
-    code = wanted.pop("code", None)
     shortened = await shortening.shorten(
         request.app[DATABASE],
-        NewLink(code=code, options=LinkOptions(**wanted)),
-        owner_id=request[CALLER].id,
-        reuse=query["reuse"],
+        _wish(request, document),
+        reuse=_reuse(request),
         idempotency_key=_idempotency_key(request, document),
         present=lambda link: dump_link(link, settings.public_url),
+        together=request.app[TOGETHER],
     )
-    if shortened.link is not None:
-        await _publish(request, shortened.link)
+    await request.app[PUBLISHER].show(shortened.links)
     answer = shortened.document
     headers = {"Location": f"/links/{answer['code']}", "ETag": f'"v{answer["version"]}"'}
     return json_response(answer, status=shortened.status, headers=headers)
+
+
+async def create_links(request: web.Request) -> web.Response:
+    """Shorten many URLs: 200 with an item for each, in order."""
+    settings = request.app[SETTINGS]
+    document = await read_json(request, limit=settings.batch_body_limit)
+    wanted = parse(_BATCH, document)["links"]
+    request[ALLOWANCE].take(len(wanted) // _LINKS_A_REQUEST)
+    shortened = await shortening.shorten_all(
+        request.app[DATABASE],
+        await _wishes(request, wanted),
+        owner_id=request[CALLER].id,
+        idempotency_key=_idempotency_key(request, document),
+        present=lambda outcomes: {"items": [_item(outcome, settings.public_url) for outcome in outcomes]},
+    )
+    await request.app[PUBLISHER].show(shortened.links)
+    return json_response(shortened.document)
 
 
 async def list_links(request: web.Request) -> web.Response:
@@ -81,7 +97,7 @@ async def change_link(request: web.Request) -> web.Response:
     document = await read_json(request, "application/merge-patch+json", "application/json")
     changes = parse(LinkPatchSchema(request.app[SETTINGS].targets), document)
     link = await shortening.change(request.app[DATABASE], code, changes, based_on=_based_on(request))
-    await _publish(request, link)
+    await request.app[PUBLISHER].show([link])
     return _answered(request, link)
 
 
@@ -91,14 +107,15 @@ async def delete_link(request: web.Request) -> web.Response:
     if query["purge"] and "admin" not in request[CALLER].scopes:
         raise Forbidden("To purge a link the key needs the scope admin.")
     remove = shortening.purge if query["purge"] else shortening.delete
-    await _publish(request, await remove(request.app[DATABASE], _code(request), based_on=_based_on(request)))
+    link = await remove(request.app[DATABASE], _code(request), based_on=_based_on(request))
+    await request.app[PUBLISHER].show([link])
     return web.Response(status=204)
 
 
 async def restore_link(request: web.Request) -> web.Response:
     """Bring a deleted link back."""
     link = await shortening.restore(request.app[DATABASE], _code(request))
-    await _publish(request, link)
+    await request.app[PUBLISHER].show([link])
     return _answered(request, link)
 
 
@@ -124,54 +141,37 @@ async def revoke_key(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-async def get_openapi(request: web.Request) -> web.Response:
-    """The document of the API."""
-    return json_response(openapi.document(request.app[SETTINGS].public_url))
+def _reuse(request: web.Request) -> bool:
+    """Whether an equal link would do. Nearly nobody asks, so without a query there is nothing to read."""
+    return bool(request.query_string) and bool(parse_query(_REUSE_QUERY, request.query)["reuse"])
 
 
-async def docs(_request: web.Request) -> web.Response:
-    """The document of the API as a page: Swagger UI, from a package, without any outside host."""
-    return web.Response(
-        text=_DOCS_PAGE,
-        content_type="text/html",
-        headers={
-            "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
-        },
-    )
+def _wish(request: web.Request, document: Any, what: str = "The body") -> Wish:
+    """What a document asks for. Raises InvalidInput."""
+    wanted = parse(request.app[NEW_LINK], document, what)
+    code = wanted.pop("code", None)
+    return Wish(NewLink(code=code, options=LinkOptions(**wanted)), request[CALLER].id)
 
 
-async def docs_asset(request: web.Request) -> web.Response:
-    """One of the few files that the page needs."""
-    name = request.match_info["name"]
-    if name == "start.js":
-        return web.Response(text=_DOCS_START, content_type="text/javascript")
-    path, content_type = _DOCS_ASSETS.get(name, (None, ""))
-    if path is None:
-        raise web.HTTPNotFound
-    body = _ASSETS.joinpath(path).read_bytes()
-    return web.Response(body=body, content_type=content_type, headers={"Cache-Control": "public, max-age=86400"})
+async def _wishes(request: web.Request, documents: Sequence[Any]) -> list[Wish | InvalidInput]:
+    """What each document asks for, or what is wrong with it."""
+    wishes: list[Wish | InvalidInput] = []
+    for document in documents:
+        if len(wishes) % _LINKS_A_TURN == 0:
+            await asyncio.sleep(0)  # other requests wait meanwhile, and this is a tenth of a second of work
+        try:
+            wishes.append(_wish(request, document, "Each of links"))
+        except InvalidInput as fault:
+            wishes.append(fault)
+    return wishes
 
 
-_DOCS_ASSETS: Final = {
-    "swagger-ui-bundle.js": ("javascripts/swagger-ui-bundle.js", "text/javascript"),
-    "swagger-ui.css": ("stylesheets/swagger-ui.css", "text/css"),
-}
-_DOCS_START: Final = 'SwaggerUIBundle({url: "/openapi.json", dom_id: "#page", deepLinking: true});\n'
-_DOCS_PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>BoltLink API</title>
-<link rel="icon" href="/favicon.ico">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
-</head>
-<body>
-<div id="page"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</body>
-</html>
-"""
+def _item(outcome: Outcome, public_url: str) -> dict[str, Any]:
+    """What became of one link of a batch."""
+    if isinstance(outcome, Link):
+        return {"status": 201, "link": dump_link(outcome, public_url)}
+    problem = problems.of_error(outcome)
+    return {"status": problem.kind.status, "problem": problem.document(REQUEST_ID.get())}
 
 
 def _code(request: web.Request) -> str:
@@ -202,11 +202,3 @@ def _idempotency_key(request: web.Request, document: Any) -> shortening.Idempote
         raise InvalidInput({"Idempotency-Key": ["Must have 1 to 255 printable ASCII characters."]})
     text = json.dumps([document, request.query.get("reuse") == "true"], sort_keys=True)
     return shortening.IdempotencyKey(key, hashlib.sha256(text.encode()).digest())
-
-
-async def _publish(request: web.Request, link: Link) -> None:
-    """Show the change in redirects at once. Where Redis is away, the relay does it later, from the outbox."""
-    try:
-        await publish(request.app[ROUTE_RECORDS], [link], request.app[SETTINGS].link_lifetime)
-    except StoreUnavailable:
-        log.warning("Redis is away: the relay will publish %s", link.code)

@@ -20,6 +20,7 @@ class WriterSettings:
     limits: LimitSettings
     targets: TargetPolicy
     body_limit: int
+    batch_body_limit: int
     link_lifetime: int
 
     @classmethod
@@ -37,6 +38,7 @@ class WriterSettings:
             limits=LimitSettings.read(env),
             targets=targets,
             body_limit=env.integer("BODY_LIMIT", 262_144, least=1_024, most=2**20),
+            batch_body_limit=env.integer("BATCH_BODY_LIMIT", 4 * 2**20, least=1_024, most=8 * 2**20),
             link_lifetime=env.integer("LINK_LIFETIME", 7 * 86_400, least=60),
         )
         env.finish()

@@ -1,21 +1,22 @@
 """The rules of a link: how it is made, changed, deleted and brought back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.writer.codes import candidates, is_reserved
+from services.writer.making import Outcome, Wish, faults_of, make_all
+from services.writer.together import Together
 from shared.database import Connection, Database
 from shared.errors import (
-    CodeTaken,
     ExternalIdTaken,
     IdempotencyKeyReused,
     InvalidInput,
     LinkChanged,
     LinkNotFound,
+    StoreUnavailable,
     UniqueViolation,
 )
-from shared.models import DEFAULT_DOMAIN, Link, LinkOptions, NewLink
+from shared.models import DEFAULT_DOMAIN, Link
 from shared.repositories import idempotency, links, outbox
 
 Versions = frozenset[int] | None
@@ -32,40 +33,83 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Shortened:
-    """The answer to a wish for a link. `link` is None where it is the answer of an earlier request."""
+    """The answer to a wish for links. `links` is empty where it is the answer of an earlier request."""
 
     status: int
     document: dict[str, Any]
-    link: Link | None
+    links: tuple[Link, ...]
 
 
 async def shorten(
     database: Database,
-    wanted: NewLink,
+    wish: Wish,
     *,
-    owner_id: int,
     reuse: bool,
     idempotency_key: IdempotencyKey | None,
     present: Callable[[Link], dict[str, Any]],
+    together: Together | None = None,
 ) -> Shortened:
     """Make a link and leave word of it in the outbox: both, or neither.
 
     With an idempotency key the answer (`present` makes it of the link) is kept in the same transaction, and a repeat
     gets it again. A refused wish leaves nothing behind, so that it can be corrected and sent under the same key.
+    A wish without a key shares its transaction with others, if it may (`together`).
     """
-    _check(wanted.options, wanted.code)
+    if together and not reuse and idempotency_key is None:
+        link = await together.make(wish)
+        return Shortened(201, present(link), (link,))
+
+    async def answer(conn: Connection) -> Shortened:
+        status, link = await _find_or_make(conn, wish, reuse=reuse)
+        return Shortened(status, present(link), (link,))
+
+    return await _once(database, wish.owner_id, idempotency_key, answer)
+
+
+async def shorten_all(
+    database: Database,
+    wishes: Sequence[Wish | InvalidInput],
+    *,
+    owner_id: int,
+    idempotency_key: IdempotencyKey | None,
+    present: Callable[[Sequence[Outcome]], dict[str, Any]],
+) -> Shortened:
+    """Make many links; what became of each stands in the answer, in order. With an idempotency key as `shorten`.
+
+    What is no wish at all (InvalidInput) is answered with the others.
+    """
+
+    async def answer(conn: Connection) -> Shortened:
+        made = iter(await make_all(conn, [wish for wish in wishes if isinstance(wish, Wish)]))
+        outcomes = [next(made) if isinstance(wish, Wish) else wish for wish in wishes]
+        return Shortened(200, present(outcomes), tuple(end for end in outcomes if isinstance(end, Link)))
+
+    try:
+        return await _once(database, owner_id, idempotency_key, answer)
+    except StoreUnavailable as fault:
+        if not fault.contended:
+            raise
+        # Two batches wanted the same codes in different orders. The other one is done by now.
+        return await _once(database, owner_id, idempotency_key, answer)
+
+
+async def _once(
+    database: Database,
+    owner_id: int,
+    idempotency_key: IdempotencyKey | None,
+    answer: Callable[[Connection], Awaitable[Shortened]],
+) -> Shortened:
+    """An answer in a transaction of its own; with an idempotency key, the first one again."""
     async with database.transaction() as conn:
-        if idempotency_key:
-            first = await idempotency.claim(
-                conn, owner_id=owner_id, key=idempotency_key.key, request_hash=idempotency_key.request_hash
-            )
-            if first is not None:
-                return _repeated(first, idempotency_key.request_hash)
-        status, link = await _find_or_make(conn, wanted, owner_id=owner_id, reuse=reuse)
-        document = present(link)
-        if idempotency_key:
-            await idempotency.keep(conn, owner_id=owner_id, key=idempotency_key.key, status=status, body=document)
-        return Shortened(status, document, link)
+        if idempotency_key is None:
+            return await answer(conn)
+        key, request_hash = idempotency_key.key, idempotency_key.request_hash
+        first = await idempotency.claim(conn, owner_id=owner_id, key=key, request_hash=request_hash)
+        if first is not None:
+            return _repeated(first, request_hash)
+        given = await answer(conn)
+        await idempotency.keep(conn, owner_id=owner_id, key=key, status=given.status, body=given.document)
+        return given
 
 
 async def get(database: Database, code: str) -> Link:
@@ -82,7 +126,8 @@ async def change(database: Database, code: str, changes: Mapping[str, Any], *, b
         options = replace(link.options, **changes)
         if options == link.options:
             return link
-        _check(options)
+        if faults := faults_of(options):
+            raise InvalidInput(faults)
         try:
             link = await links.update(conn, link.id, options)
         except UniqueViolation as fault:
@@ -116,23 +161,21 @@ async def purge(database: Database, code: str, *, based_on: Versions) -> Link:
         return await _told(conn, replace(link, status="deleted", version=version))
 
 
-async def _find_or_make(conn: Connection, wanted: NewLink, *, owner_id: int, reuse: bool) -> tuple[int, Link]:
+async def _find_or_make(conn: Connection, wish: Wish, *, reuse: bool) -> tuple[int, Link]:
     if reuse:
         equal = await links.find_equal(
-            conn, domain=DEFAULT_DOMAIN, owner_id=owner_id, options=wanted.options, code=wanted.code
+            conn,
+            domain=DEFAULT_DOMAIN,
+            owner_id=wish.owner_id,
+            options=wish.wanted.options,
+            code=wish.wanted.code,
         )
         if equal is not None:
             return 200, equal
-    try:
-        for code in candidates(wanted.code):
-            link = await links.insert(conn, domain=DEFAULT_DOMAIN, code=code, owner_id=owner_id, options=wanted.options)
-            if link is not None:
-                return 201, await _told(conn, await links.outlive_purge(conn, link) if wanted.code else link)
-    except UniqueViolation as fault:
-        raise ExternalIdTaken("Another link has this external_id.") from fault
-    raise CodeTaken(
-        f"The code {wanted.code} is already in use." if wanted.code else "No free code was found; try again."
-    )
+    (outcome,) = await make_all(conn, [wish])
+    if isinstance(outcome, Link):
+        return 201, outcome
+    raise outcome
 
 
 async def _locked(conn: Connection, code: str, based_on: Versions) -> Link:
@@ -143,7 +186,7 @@ async def _locked(conn: Connection, code: str, based_on: Versions) -> Link:
 
 
 async def _told(conn: Connection, link: Link) -> Link:
-    await outbox.append(conn, domain=link.domain, code=link.code, version=link.version)
+    await outbox.append(conn, [link])
     return link
 
 
@@ -153,18 +196,7 @@ def _existing(link: Link | None) -> Link:
     return link
 
 
-def _check(options: LinkOptions, code: str | None = None) -> None:
-    """Raise InvalidInput for what no single field can tell."""
-    faults: dict[str, list[str]] = {}
-    if code is not None and is_reserved(code):
-        faults["code"] = ["Is a reserved word."]
-    if options.valid_since and options.valid_until and options.valid_until <= options.valid_since:
-        faults["valid_until"] = ["Must be later than valid_since."]
-    if faults:
-        raise InvalidInput(faults)
-
-
 def _repeated(first: idempotency.Answer, request_hash: bytes) -> Shortened:
     if first.request_hash != request_hash:
         raise IdempotencyKeyReused("This Idempotency-Key came with another request before; use a new one.")
-    return Shortened(first.status, first.body, None)
+    return Shortened(first.status, first.body, ())

@@ -24,17 +24,13 @@ async def claim(conn: Connection, *, owner_id: int, key: str, request_hash: byte
     Waits while another transaction holds the same key; an answer older than 24 hours is forgotten here and now.
     """
     values = {"owner_id": owner_id, "key": key, "request_hash": request_hash}
-    await conn.execute(
-        f"""
-        DELETE FROM idempotent_answers WHERE owner_id = %(owner_id)s AND key = %(key)s
-        AND created_at < now() - interval '{LIFETIME_HOURS} hours'
-        """,
-        values,
-    )
     claimed = await conn.execute(
-        """
-        INSERT INTO idempotent_answers (owner_id, key, request_hash)
-        VALUES (%(owner_id)s, %(key)s, %(request_hash)s) ON CONFLICT DO NOTHING
+        f"""
+        INSERT INTO idempotent_answers AS kept (owner_id, key, request_hash)
+        VALUES (%(owner_id)s, %(key)s, %(request_hash)s)
+        ON CONFLICT (owner_id, key) DO UPDATE
+        SET request_hash = excluded.request_hash, status = 0, body = NULL, created_at = now()
+        WHERE kept.created_at < now() - interval '{LIFETIME_HOURS} hours'
         """,
         values,
     )

@@ -1,7 +1,7 @@
 """The table `links` and what hangs on it: totals, permits, purged codes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
@@ -9,9 +9,9 @@ from shared.database import Connection, Database, Row
 from shared.errors import ReferenceGone
 from shared.models import Link, LinkOptions
 
-_OPTION_NAMES: Final = tuple(field.name for field in fields(LinkOptions))
+OPTION_NAMES: Final = tuple(field.name for field in fields(LinkOptions))
 
-_STATUS: Final = """
+STATUS: Final = """
     CASE
         WHEN l.deleted_at IS NOT NULL THEN 'deleted'
         WHEN NOT l.enabled THEN 'disabled'
@@ -22,9 +22,24 @@ _STATUS: Final = """
     END
 """
 
+_IMPLIED: Final[Mapping[str, str]] = {
+    "deleted": "l.deleted_at IS NOT NULL",
+    "disabled": "NOT l.enabled",
+    "expired": "l.valid_until <= now()",
+    "scheduled": "l.valid_since > now()",
+    "exhausted": "l.max_clicks IS NOT NULL",
+}
+"""What a status implies, in words that an index knows (0007_statuses.sql)."""
+
+_ACTIVE: Final = """
+    l.enabled AND (l.valid_until <= now()) IS NOT TRUE AND (l.valid_since > now()) IS NOT TRUE
+    AND (p.used >= l.max_clicks) IS NOT TRUE
+"""
+"""The status `active` of a link that is not deleted. Postgres guesses a CASE to be rare, and reads all links."""
+
 _COLUMNS: Final = f"""
-    l.id, l.domain, l.code, l.created_at, l.updated_at, l.version, {", ".join(f"l.{name}" for name in _OPTION_NAMES)},
-    t.clicks, {_STATUS} AS status
+    l.id, l.domain, l.code, l.created_at, l.updated_at, l.version, {", ".join(f"l.{name}" for name in OPTION_NAMES)},
+    t.clicks, {STATUS} AS status
 """
 
 _JOINS: Final = "JOIN link_totals t ON t.link_id = l.id LEFT JOIN link_permits p ON p.link_id = l.id"
@@ -39,7 +54,7 @@ SORTS: Final = tuple(_SORTS)
 
 
 def _link(row: Row) -> Link:
-    options: dict[str, Any] = {name: row[name] for name in _OPTION_NAMES}
+    options: dict[str, Any] = {name: row[name] for name in OPTION_NAMES}
     options["tags"] = tuple(options["tags"])
     return Link(
         id=row["id"],
@@ -54,50 +69,11 @@ def _link(row: Row) -> Link:
     )
 
 
-def _option_values(options: LinkOptions) -> dict[str, Any]:
-    values = {name: getattr(options, name) for name in _OPTION_NAMES}
+def option_values(options: LinkOptions) -> dict[str, Any]:
+    """The options as their columns hold them."""
+    values = {name: getattr(options, name) for name in OPTION_NAMES}
     values["tags"] = list(options.tags)
     return values
-
-
-async def insert(conn: Connection, *, domain: str, code: str, owner_id: int, options: LinkOptions) -> Link | None:
-    """Add a link with its total; None when the code is already taken.
-
-    Raises UniqueViolation (`links_external_id_key`) when the external id is.
-    """
-    row = await conn.fetch_one(
-        f"""
-        WITH l AS (
-            INSERT INTO links (domain, code, owner_id, version, {", ".join(_OPTION_NAMES)})
-            SELECT %(domain)s, %(code)s, %(owner_id)s,
-                   1 + coalesce((SELECT version FROM purged_codes WHERE domain = %(domain)s AND code = %(code)s), 0),
-                   {", ".join(f"%({name})s" for name in _OPTION_NAMES)}
-            ON CONFLICT (domain, code) DO NOTHING
-            RETURNING *
-        ), t AS (
-            INSERT INTO link_totals (link_id) SELECT id FROM l RETURNING link_id, clicks
-        ), p AS (
-            SELECT 0 AS used
-        )
-        SELECT {_COLUMNS} FROM l JOIN t ON t.link_id = l.id CROSS JOIN p
-        """,
-        {"domain": domain, "code": code, "owner_id": owner_id, **_option_values(options)},
-    )
-    return _link(row) if row else None
-
-
-async def outlive_purge(conn: Connection, link: Link) -> Link:
-    """Give a new link a version above that of a purge of its code that was under way when the link was made."""
-    row = await conn.fetch_one(
-        """
-        UPDATE links SET version = purged.version + 1 FROM purged_codes purged
-        WHERE links.id = %s AND purged.domain = links.domain AND purged.code = links.code
-            AND purged.version >= links.version
-        RETURNING links.version
-        """,
-        [link.id],
-    )
-    return replace(link, version=row["version"]) if row else link
 
 
 async def get(database: Database | Connection, *, domain: str, code: str) -> Link | None:
@@ -139,14 +115,14 @@ async def update(conn: Connection, link_id: int, options: LinkOptions) -> Link:
     row = await conn.fetch_one(
         f"""
         WITH l AS (
-            UPDATE links SET {", ".join(f"{name} = %({name})s" for name in _OPTION_NAMES)},
+            UPDATE links SET {", ".join(f"{name} = %({name})s" for name in OPTION_NAMES)},
                 version = version + 1, updated_at = now()
             WHERE id = %(id)s
             RETURNING *
         )
         SELECT {_COLUMNS} FROM l {_JOINS}
         """,
-        {"id": link_id, **_option_values(options)},
+        {"id": link_id, **option_values(options)},
     )
     assert row is not None
     return _link(row)
@@ -188,7 +164,7 @@ async def find_equal(
     conn: Connection, *, domain: str, owner_id: int, options: LinkOptions, code: str | None
 ) -> Link | None:
     """The oldest link of this owner with exactly these options (and code), if there is one that is not deleted."""
-    same = " AND ".join(f"l.{name} IS NOT DISTINCT FROM %({name})s" for name in _OPTION_NAMES if name != "url")
+    same = " AND ".join(f"l.{name} IS NOT DISTINCT FROM %({name})s" for name in OPTION_NAMES if name != "url")
     row = await conn.fetch_one(
         f"""
         SELECT {_COLUMNS} FROM links l {_JOINS}
@@ -196,7 +172,7 @@ async def find_equal(
             AND l.deleted_at IS NULL AND (%(code)s::text IS NULL OR l.code = %(code)s)
         ORDER BY l.id LIMIT 1
         """,
-        {"domain": domain, "owner_id": owner_id, "code": code, **_option_values(options)},
+        {"domain": domain, "owner_id": owner_id, "code": code, **option_values(options)},
     )
     return _link(row) if row else None
 
@@ -264,7 +240,7 @@ async def page(
     if any_tags:
         conditions.append("l.tags && %(any_tags)s::text[]")
     if status:
-        conditions.append(f"{_STATUS} = %(status)s")
+        conditions.append(_ACTIVE if status == "active" else f"{_IMPLIED[status]} AND {STATUS} = %(status)s")
     if created_after:
         conditions.append("l.created_at > %(created_after)s")
     if created_before:

@@ -1,8 +1,10 @@
 """The table `outbox`: word of changes that Redis has still to hear of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.database import Connection, Database
+from shared.models import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +17,18 @@ class Message:
     version: int
 
 
-async def append(conn: Connection, *, domain: str, code: str, version: int) -> None:
-    """Leave word of a change, in the change's own transaction."""
+async def append(conn: Connection, links: Sequence[Link]) -> None:
+    """Leave word of changes, in the changes' own transaction."""
     await conn.execute(
-        "INSERT INTO outbox (domain, code, version) VALUES (%(domain)s, %(code)s, %(version)s)",
-        {"domain": domain, "code": code, "version": version},
+        """
+        INSERT INTO outbox (domain, code, version)
+        SELECT * FROM unnest(%(domains)s::text[], %(codes)s::text[], %(versions)s::bigint[])
+        """,
+        {
+            "domains": [link.domain for link in links],
+            "codes": [link.code for link in links],
+            "versions": [link.version for link in links],
+        },
     )
 
 

@@ -54,6 +54,15 @@ class Moment(fields.DateTime):
         return None if value is None else format_moment(value)
 
 
+class ReadLater(fields.Nested):
+    """An object of a schema that the document promises; it is handed on unread, so that its faults are its own."""
+
+    def deserialize(
+        self, value: Any, attr: str | None = None, data: Mapping[str, Any] | None = None, **_kwargs: Any
+    ) -> Any:
+        return value
+
+
 def parse_moment(text: object) -> datetime | None:
     """An RFC 3339 time in UTC; None when it is none."""
     if not isinstance(text, str) or not _RFC3339.match(text):

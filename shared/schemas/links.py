@@ -7,7 +7,8 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate, va
 
 from shared.models import LINK_STATUSES, REDIRECT_STATUSES, Link, LinkOptions, is_code
 from shared.repositories.links import SORTS
-from shared.schemas.fields import Moment, QueryBoolean, StrictBoolean, Text, format_moment
+from shared.schemas.fields import Moment, QueryBoolean, ReadLater, StrictBoolean, Text, format_moment
+from shared.schemas.problems import ProblemSchema
 from shared.schemas.targets import LENGTH_LIMIT, TargetPolicy
 
 CODE_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
@@ -17,6 +18,9 @@ MAX_CLICKS_MOST: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact."""
 
 LIMIT_MOST: Final = 1_000
+
+BATCH_MOST: Final = 1_000
+"""Links that one call may make."""
 
 _DEFAULTS_OF_NULL: Final = {"tags": [], "redirect_status": 302, "forward_query": False, "enabled": True}
 """What `null` means for a field that has a default."""
@@ -137,6 +141,30 @@ def dump_link(link: Link, public_url: str) -> dict[str, Any]:
     ):
         document[name] = moment and format_moment(moment)
     return document
+
+
+class BatchSchema(Schema):
+    """Links that somebody wants made at once."""
+
+    links = fields.List(
+        ReadLater(NewLinkSchema),
+        required=True,
+        validate=validate.Length(max=BATCH_MOST, error="At most {max} links."),
+    )
+
+
+class BatchItemSchema(Schema):
+    """What became of one link of a batch."""
+
+    status = fields.Integer(required=True, metadata={"description": "What `POST /links` would have answered."})
+    link = fields.Nested(LinkSchema, metadata={"description": "With the status 201."})
+    problem = fields.Nested(ProblemSchema, metadata={"description": "With any other status."})
+
+
+class BatchAnswerSchema(Schema):
+    """What became of each link, in order."""
+
+    items = fields.List(fields.Nested(BatchItemSchema), required=True)
 
 
 class LinkPageSchema(Schema):

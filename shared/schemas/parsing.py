@@ -9,10 +9,10 @@ from multidict import MultiMapping
 from shared.errors import InvalidInput
 
 
-def parse(schema: Schema, document: Any) -> dict[str, Any]:
-    """The document, read by a schema. Raises InvalidInput with every fault of every field."""
+def parse(schema: Schema, document: Any, what: str = "The body") -> dict[str, Any]:
+    """The document, which is `what`, read by a schema. Raises InvalidInput with every fault of every field."""
     if not isinstance(document, Mapping):
-        raise InvalidInput({"": ["The body must be a JSON object."]})
+        raise InvalidInput({"": [f"{what} must be a JSON object."]})
     try:
         loaded: dict[str, Any] = schema.load(document)
     except ValidationError as fault:

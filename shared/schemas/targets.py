@@ -1,6 +1,7 @@
 """Which URLs a link may lead to."""
 
 import ipaddress
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Final
@@ -12,6 +13,7 @@ LENGTH_LIMIT: Final = 8_192
 NEVER: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
 """Schemes that run or read something in the visitor's browser; no setting allows them."""
 
+_SPECIAL: Final = re.compile(r'[ <>"\\`]')
 _WEB: Final = ("http", "https")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
@@ -27,7 +29,7 @@ class TargetPolicy:
         """What is wrong with a target, in words for its author; None when nothing is."""
         if len(url) > LENGTH_LIMIT:
             return f"Must have at most {LENGTH_LIMIT:,} characters."
-        if any(_unwelcome(char) for char in url):
+        if not _is_plain(url) and any(_unwelcome(char) for char in url):
             return "Must not contain spaces, control characters, quotes, angle brackets or backslashes."
         try:
             parts = urlsplit(url)
@@ -66,6 +68,11 @@ def _names_of(public_url: str) -> frozenset[str]:
         if own.startswith(host) and (not port or port.startswith(":")):
             return frozenset(f"{name}{port}" for name in _LOOPBACK)
     return frozenset({own})
+
+
+def _is_plain(url: str) -> bool:
+    """Whether a URL has nothing unwelcome for sure: the answer for nearly all, at a tenth of the cost."""
+    return url.isascii() and url.isprintable() and _SPECIAL.search(url) is None
 
 
 def _unwelcome(char: str) -> bool:

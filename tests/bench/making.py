@@ -120,7 +120,7 @@ def _post_batches(stage: Stage, codes: Sequence[str]) -> float:
     for status, body in answers:
         if status != 200:
             raise RuntimeFault(f"POST /links/batch answers {status}: {body[:300].decode(errors='replace')}")
-        items = json.loads(body)["links"]
+        items = json.loads(body)["items"]
         if len(items) != BATCH or any(item["status"] != 201 for item in items):
             raise RuntimeFault(f"POST /links/batch did not make every link: {body[:300].decode(errors='replace')}")
     return seconds

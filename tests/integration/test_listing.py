@@ -12,7 +12,7 @@ from services.writer.listing import list_links
 from shared.database import Database
 from shared.errors import InvalidInput
 from shared.models import LinkOptions
-from shared.repositories import links
+from shared.repositories import links, new_links
 from shared.repositories.links import SORTS
 from shared.schemas.fields import format_moment
 from shared.schemas.links import ListQuery
@@ -173,7 +173,7 @@ async def test_filters_that_come_together_must_all_hold(writer_database: Databas
 async def test_links_of_another_domain_are_not_listed(writer_database: Database, owner_id: int) -> None:
     async with writer_database.transaction() as conn:
         options = LinkOptions(url="https://example.com/")
-        await links.insert(conn, domain="other", code="abc", owner_id=owner_id, options=options)
+        await new_links.insert(conn, domain="other", rows=[new_links.NewRow("abc", owner_id, options)])
     assert await codes(writer_database) == []
 
 

@@ -7,6 +7,7 @@ import psycopg2.errors
 import pytest
 
 from services.writer import shortening
+from services.writer.making import Wish
 from services.writer.shortening import shorten
 from shared.database import Database
 from shared.errors import InvalidInput, LinkChanged, LinkNotFound
@@ -34,8 +35,7 @@ async def outbox_of(database: Database) -> list[tuple[str, int]]:
 async def reuse(database: Database, owner_id: int, **options: Any) -> shortening.Shortened:
     return await shorten(
         database,
-        NewLink(options=LinkOptions(**{"url": "https://example.com/", **options})),
-        owner_id=owner_id,
+        Wish(NewLink(options=LinkOptions(**{"url": "https://example.com/", **options})), owner_id),
         reuse=True,
         idempotency_key=None,
         present=lambda link: dump_link(link, PUBLIC_URL),
@@ -78,7 +78,7 @@ async def test_a_change_that_changes_nothing_is_no_new_version(writer_database: 
 
 async def test_an_equal_link_is_given_again(writer_database: Database, link: Link, owner_id: int) -> None:
     shortened = await reuse(writer_database, owner_id)
-    assert (shortened.status, shortened.link) == (200, link)
+    assert (shortened.status, shortened.links) == (200, (link,))
     assert await outbox_of(writer_database) == [("abc", 1)]
 
 

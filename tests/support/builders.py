@@ -5,6 +5,7 @@ from typing import Any
 
 from services.stats.rollups import click_of, per_bucket
 from services.writer.keys import make_key
+from services.writer.making import Wish
 from services.writer.shortening import shorten
 from shared import click_events
 from shared.database import Database
@@ -29,14 +30,12 @@ async def make_link(database: Database, *, owner_id: int, code: str | None = Non
     options.setdefault("url", "https://example.com/")
     shortened = await shorten(
         database,
-        NewLink(code=code, options=LinkOptions(**options)),
-        owner_id=owner_id,
+        Wish(NewLink(code=code, options=LinkOptions(**options)), owner_id),
         reuse=False,
         idempotency_key=None,
         present=lambda link: dump_link(link, "http://short.test"),
     )
-    assert shortened.link is not None
-    return shortened.link
+    return shortened.links[0]
 
 
 def click_event(link_id: int, number: int = 1, **fields: Any) -> ClickEvent:

@@ -18,7 +18,7 @@ LEVELS = ("app", "routes", "handlers")
 """Downwards only; all other modules of a service lie below these."""
 
 RULES_AND_REPOSITORIES = (
-    r"services\.writer\.(shortening|codes|listing)"
+    r"services\.writer\.(shortening|making|together|codes|listing)"
     r"|services\.resolver\.(redirecting|lookup|batching)"
     r"|services\.stats\.(rollups|reports|consumer)"
     r"|shared\.repositories\.\w+"

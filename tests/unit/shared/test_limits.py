@@ -43,6 +43,27 @@ def test_clients_have_limits_of_their_own() -> None:
     assert [allowed(limiter, client) for client in "aba"] == [True, True, False]
 
 
+def test_much_work_counts_as_many_requests() -> None:
+    limiter = Limiter(10, Clock())
+    assert limiter.take("a", 4)["RateLimit-Remaining"] == "6"
+    with pytest.raises(TooManyRequests) as caught:
+        limiter.take("a", 7)
+    assert caught.value.retry_after == 6  # one request comes back in 6 seconds
+    assert limiter.take("a", 6)["RateLimit-Remaining"] == "0"
+
+
+def test_more_work_than_the_limit_takes_all_of_it() -> None:
+    clock = Clock()
+    limiter = Limiter(10, clock)
+    assert limiter.take("a", 1_000)["RateLimit-Remaining"] == "0"
+    clock.now += 60
+    assert limiter.take("a", 1_000)["RateLimit-Remaining"] == "0"
+
+
+def test_work_without_a_limit_costs_nothing() -> None:
+    assert Limiter(0, Clock()).take("a", 1_000) == {}
+
+
 def test_zero_is_no_limit() -> None:
     limiter = Limiter(0, Clock())
     assert limiter.take("a") == {}

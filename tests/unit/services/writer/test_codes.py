@@ -1,42 +1,41 @@
 import re
-from itertools import cycle
 
 import pytest
 
-from services.writer.codes import ALPHABET, LENGTH, RESERVED, TRIES, candidates, is_reserved
+from services.writer.codes import ALPHABET, LENGTH, RESERVED, is_reserved, random_code
 from shared.schemas.links import CODE_PATTERN
 
 
-def test_a_wanted_code_is_the_only_candidate() -> None:
-    assert list(candidates("abc")) == ["abc"]
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(0, ALPHABET[0] * LENGTH), (62**7 - 1, ALPHABET[-1] * LENGTH), (1 + 62 * 2, "bcaaaaa"), (61 * 62**6, "aaaaaa9")],
+)
+def test_every_number_is_a_code_of_its_own(number: int, code: str) -> None:
+    assert random_code(lambda _: number) == code
 
 
-def test_without_a_wish_there_are_a_few_candidates() -> None:
-    assert len(list(candidates(None))) == TRIES
+def test_the_number_is_drawn_from_as_many_as_there_are_codes() -> None:
+    drawn_below: list[int] = []
 
+    def draw(limit: int) -> int:
+        drawn_below.append(limit)
+        return 0
 
-def test_every_character_of_a_code_is_chosen_from_the_alphabet() -> None:
-    chosen = cycle("abcdefg")
-
-    def choose(alphabet: str) -> str:
-        assert alphabet == ALPHABET
-        return next(chosen)
-
-    assert list(candidates(None, choose)) == ["abcdefg"] * TRIES
+    random_code(draw)
+    assert drawn_below == [62**7]
 
 
 def test_a_random_code_has_seven_characters_of_base_62() -> None:
     assert (len(ALPHABET), len(set(ALPHABET)), LENGTH) == (62, 62, 7)
-    assert all(re.fullmatch(r"[A-Za-z0-9]{7}", code) for code in candidates(None))
+    assert re.fullmatch(r"[A-Za-z0-9]{7}", random_code())
 
 
 def test_random_codes_differ() -> None:
-    codes = [code for _ in range(100) for code in candidates(None)]
-    assert len(set(codes)) == len(codes)
+    assert len({random_code() for _ in range(500)}) == 500
 
 
 def test_a_random_code_may_be_wished_for_too() -> None:
-    assert all(re.match(CODE_PATTERN, code) for code in candidates(None))
+    assert re.match(CODE_PATTERN, random_code())
 
 
 @pytest.mark.parametrize("code", ["links", "LINKS", "Links", "health", "stats", "docs", "robots"])

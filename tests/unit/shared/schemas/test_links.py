@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from shared.models import Link, LinkOptions
+from shared.openapi import document
 from shared.schemas.links import (
     MAX_CLICKS_MOST,
+    BatchSchema,
     LinkOptionsSchema,
     LinkPatchSchema,
     LinkSchema,
@@ -276,3 +278,13 @@ def test_a_list_that_cannot_be_is_refused(name: str, value: str) -> None:
 @pytest.mark.parametrize(("schema", "name"), [(ReuseQuery(), "reuse"), (PurgeQuery(), "purge")])
 def test_what_changes_much_has_to_be_said(schema: ReuseQuery | PurgeQuery, name: str) -> None:
     assert parse(schema, {}) == {name: False}
+
+
+def test_a_batch_hands_its_links_on_unread() -> None:
+    links: list[Any] = [{"url": "nonsense", "more": 1}, None, 7]
+    assert BatchSchema().load({"links": links}) == {"links": links}
+
+
+def test_a_batch_promises_what_a_new_link_may_have() -> None:
+    schemas = document("https://sho.rt")["components"]["schemas"]
+    assert schemas["Batch"]["properties"]["links"]["items"] == {"$ref": "#/components/schemas/NewLink"}

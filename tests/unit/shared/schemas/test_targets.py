@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.schemas.targets import LENGTH_LIMIT, NEVER, TargetPolicy, policy
+from shared.schemas.targets import LENGTH_LIMIT, NEVER, TargetPolicy, _is_plain, _unwelcome, policy
 
 _WEB = frozenset({"http", "https"})
 _PLAIN = TargetPolicy()
@@ -178,3 +178,9 @@ def test_a_wrong_name_of_ours_is_an_error() -> None:
 def test_whatever_is_sent_is_judged(url: str) -> None:
     fault = _PLAIN.fault(url)
     assert fault is None or fault.startswith("Must ")
+
+
+@given(char=st.characters(), place=st.integers(0, 3))
+def test_a_plain_url_has_nothing_unwelcome(char: str, place: int) -> None:
+    url = "abc"[:place] + char + "abc"[place:]
+    assert not (_is_plain(url) and any(_unwelcome(one) for one in url))

@@ -1,0 +1,19 @@
+"""Problems as they are answered (RFC 9457)."""
+
+from marshmallow import Schema, fields
+
+
+class FaultSchema(Schema):
+    field = fields.String(required=True)
+    message = fields.String(required=True)
+
+
+class ProblemSchema(Schema):
+    """RFC 9457."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String()
+    request_id = fields.String(required=True)
+    errors = fields.List(fields.Nested(FaultSchema))
