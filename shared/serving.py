@@ -4,6 +4,7 @@ Both need more of aiohttp's `RequestHandler` than it shows in public. What is us
 the version of aiohttp is pinned, and tests/unit/shared/test_serving.py asks a real socket for what has to hold.
 """
 
+import asyncio
 import json
 import logging
 import uuid
@@ -22,6 +23,12 @@ log = logging.getLogger(__name__)
 _BACKLOG: Final = 4_096
 """Connections that may wait to be taken. A burst through nginx opens hundreds at once; TCP tries those that do not fit
 again after a second, which is too late."""
+
+_LEAVING_SECONDS: Final = 3.0
+"""How long idle connections are kept when a service ends. nginx closes those that are idle for 2 s (`keepalive_timeout`
+of its upstreams): so it is never we who close one on which nginx is just sending a request that it must not repeat."""
+
+_LOOK_SECONDS: Final = 0.05
 
 _LINE_LIMIT: Final = 32_768
 """Longest request line and header that a service reads; nginx lets no longer one through."""
@@ -58,12 +65,24 @@ class Connection(RequestHandler):
     gets a problem, not aiohttp's plain text; it never reaches an application, so no middleware can do this.
     """
 
-    __slots__ = ("_is_taken", "_short_way")
+    __slots__ = ("_is_leaving", "_is_taken", "_short_way")
 
     def __init__(self, manager: "_Server", **options: Any) -> None:
         super().__init__(manager, **options)
         self._short_way = manager.short_way
         self._is_taken = False
+        self._is_leaving = False
+
+    def leave(self) -> None:
+        """Answer what still comes, and say that it was the last. Whoever is idle may just be sending a request."""
+        self._is_leaving = True
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if self._is_leaving and isinstance(resp, web.StreamResponse) and not resp.prepared:
+            resp.force_close()
+        return await super().finish_response(request, resp, start_time)
 
     def data_received(self, data: bytes) -> None:
         waiter = self._waiter
@@ -94,11 +113,13 @@ class Connection(RequestHandler):
 
     def _offer(self) -> None:
         """Ask the short way for the request that waits; what it does not take, aiohttp's task does."""
-        if not self._messages or self._short_way is None:
+        if not self._messages:
             return
         message, payload = self._messages[0]
         if (
-            payload is EMPTY_PAYLOAD
+            self._short_way is not None
+            and not self._is_leaving
+            and payload is EMPTY_PAYLOAD
             and len(self._messages) == 1
             and isinstance(message, RawRequestMessage)
             and not message.should_close
@@ -154,11 +175,31 @@ class _Server(web.Server):
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
+    def pre_shutdown(self) -> None:
+        """Close no idle connection yet, as aiohttp would."""
+        for connection in self.connections:
+            assert isinstance(connection, Connection)
+            connection.leave()
+
+    async def see_off(self) -> None:
+        """Wait until all connections have gone; close those that are still idle then."""
+        looks = round(_LEAVING_SECONDS / _LOOK_SECONDS)
+        for _ in range(looks):
+            if not self.connections:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        super().pre_shutdown()
+
 
 class _Runner(web.AppRunner):
     def _reg_site(self, site: web.BaseSite) -> None:
         super()._reg_site(site)
         site._backlog = _BACKLOG  # noqa: SLF001  # gunicorn's worker makes the site, and leaves aiohttp's 128
+
+    async def shutdown(self) -> None:
+        await super().shutdown()
+        if isinstance(self.server, _Server):
+            await self.server.see_off()
 
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()

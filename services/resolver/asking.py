@@ -9,8 +9,8 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from services.resolver.batching import Batcher
 from services.resolver.pace import Pace
+from shared.batching import Batcher
 from shared.database import Database
 from shared.errors import StoreUnavailable
 from shared.models import DEFAULT_DOMAIN, Route

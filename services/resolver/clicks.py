@@ -4,10 +4,10 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from services.resolver.batching import Batcher
 from services.resolver.breaker import Breaker
 from services.resolver.spool import Spool, SpoolFull
 from shared import click_events, redis_keys
+from shared.batching import Batcher
 from shared.errors import StoreUnavailable
 from shared.resources import RedisClient, redis_errors
 

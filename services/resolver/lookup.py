@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from services.resolver.asking import Asking
-from services.resolver.batching import Batcher
 from services.resolver.breaker import Breaker
 from services.resolver.memory import Memory
+from shared.batching import Batcher
 from shared.database import Database
 from shared.errors import StoreUnavailable
 from shared.models import DEFAULT_DOMAIN, Route

@@ -19,7 +19,7 @@ LEVELS = ("app", "routes", "handlers")
 
 RULES_AND_REPOSITORIES = (
     r"services\.writer\.(shortening|making|together|codes|listing)"
-    r"|services\.resolver\.(redirecting|lookup|batching)"
+    r"|services\.resolver\.(redirecting|lookup|asking|memory|pace)"
     r"|services\.stats\.(rollups|reports|consumer)"
     r"|shared\.repositories\.\w+"
 )

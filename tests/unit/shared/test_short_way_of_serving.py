@@ -193,3 +193,30 @@ async def test_a_request_under_way_is_answered_before_the_service_ends(
     assert await answer_from(reader) == "/short"
     async with asyncio.timeout(10):
         await ending
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_who_is_idle_when_the_service_ends_still_gets_an_answer_and_is_told_to_go(
+    runner: web.AppRunner, streams: Streams, method: str
+) -> None:
+    reader, writer = streams
+    writer.write(asked("/long"))
+    await answer_from(reader)
+    ending = asyncio.create_task(runner.cleanup())
+    await asyncio.sleep(0.1)  # it has begun by then
+    writer.write(f"{method} /short HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode())
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+        await ending
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"Connection: close" in answer
+    assert answer.endswith(f"ordinary {method} /short".encode())
+
+
+async def test_who_says_nothing_when_the_service_ends_does_not_keep_it(runner: web.AppRunner, streams: Streams) -> None:
+    reader, writer = streams
+    writer.write(asked("/long"))
+    await answer_from(reader)
+    async with asyncio.timeout(10):
+        await runner.cleanup()
+        assert await reader.read() == b""
