@@ -26,7 +26,7 @@ class ResolverSettings:
         settings = cls(
             instance=InstanceSettings.read(env, default_id="resolver-1"),
             database=DatabaseSettings.read(env),
-            redis=RedisSettings.read(env, timeout=0.1),
+            redis=RedisSettings.read(env, timeout=0.05),
             link_lifetime=env.integer("LINK_LIFETIME", 7 * 86_400, least=60),
             miss_lifetime=env.integer("MISS_LIFETIME", 30, least=1, most=3_600),
             spool_folder=Path(env.text("SPOOL_FOLDER")),

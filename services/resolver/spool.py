@@ -1,8 +1,8 @@
 """Clicks that Redis did not take, in files of this resolver, until Redis takes them.
 
 A record is its length, its CRC-32 (both 4 bytes, big-endian) and its bytes. A batch is one record and is on the disk
-(fsync) before its redirects are answered. A file is fed to Redis whole and then removed; a crash in between feeds it
-again, which is harmless, for a click's id is counted once. A last record that a crash tore off was never answered.
+(fsync) before its redirects are answered. A file is fed to Redis and then removed; a crash in between feeds it again,
+which is harmless, for a click's id is counted once. A last record that a crash tore off was never answered.
 """
 
 import asyncio
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 _HEAD: Final = struct.Struct(">II")
 _SUFFIX: Final = ".spool"
 
+FILE_LIMIT: Final = 8 * 2**20
+"""Bytes after which a new file begins: a file is read into memory whole, and gives its room back once it is fed."""
+
 
 class SpoolFull(Exception):
     """The spool has reached its limit, or its disk has no room."""
@@ -34,6 +37,8 @@ class Spool:
         self._folder = folder
         self._limit = limit
         self._file: FileIO | None = None
+        self._written = 0
+        self._fed: dict[Path, int] = {}
         self._lock = asyncio.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         self._size = self._on_disk()
@@ -63,7 +68,7 @@ class Spool:
     async def feed(self, take: Callable[[bytes], Awaitable[None]]) -> int:
         """Hand every batch to `take`, oldest first, and remove the files that were handed over whole; how many batches.
 
-        What `take` raises ends it; the file it happened in is handed over again, from its start, the next time.
+        What `take` raises ends it; the next time it goes on with the batch that was not taken.
         """
         async with self._lock:
             self._close()  # what comes from now on goes into a new file
@@ -71,10 +76,12 @@ class Spool:
         fed = 0
         for path in paths:
             content = await asyncio.to_thread(path.read_bytes)
-            for batch in _records(content, path):
+            for batch, end in _records(content, self._fed.get(path, 0), path):
                 await take(batch)
+                self._fed[path] = end
                 fed += 1
             await asyncio.to_thread(path.unlink)
+            self._fed.pop(path, None)
             self._size -= len(content)
         return fed
 
@@ -93,6 +100,8 @@ class Spool:
         return sorted(self._folder.glob(f"*{_SUFFIX}"))
 
     def _write(self, record: bytes) -> None:
+        if self._written >= FILE_LIMIT:
+            self._close()
         if self._file is None:
             number = max((int(path.stem) for path in self._paths()), default=0) + 1
             self._file = (self._folder / f"{number:012d}{_SUFFIX}").open("xb", buffering=0)
@@ -100,9 +109,11 @@ class Spool:
         if self._file.write(record) != len(record):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(self._file.fileno())
+        self._written += len(record)
 
     def _close(self) -> None:
         file, self._file = self._file, None
+        self._written = 0
         if file is not None:
             with contextlib.suppress(OSError):  # a full disk is told of by the write itself
                 file.close()
@@ -117,13 +128,13 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _records(content: bytes, path: Path) -> Iterator[bytes]:
-    position = 0
+def _records(content: bytes, position: int, path: Path) -> Iterator[tuple[bytes, int]]:
+    """The batches from a position on, and where each ends."""
     while position + _HEAD.size <= len(content):
         length, checksum = _HEAD.unpack_from(content, position)
         start, position = position + _HEAD.size, position + _HEAD.size + length
         record = content[start:position]
         if record and len(record) == length and zlib.crc32(record) == checksum:
-            yield record
+            yield record, position
         else:
             log.warning("%s: the record at byte %d of %d is torn and left out", path.name, start, len(content))

@@ -18,7 +18,7 @@ def test_a_resolver_needs_its_stores_and_a_spool() -> None:
 
 
 def test_a_redirect_does_not_wait_long_for_redis() -> None:
-    assert ResolverSettings.from_env(NEEDED).redis.timeout == 0.1
+    assert ResolverSettings.from_env(NEEDED).redis.timeout == 0.05
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.resolver import spool as spooling
 from services.resolver.spool import Spool, SpoolFull
 
 ROOM = 10_000
@@ -215,12 +216,30 @@ async def test_a_failure_of_the_taker_is_told(fill: Fill) -> None:
         await spool.feed(Taker(fails_on=b"first"))
 
 
-async def test_what_was_not_taken_is_kept(fill: Fill) -> None:
-    spool = await fill(b"first", b"second")
+async def test_what_was_not_taken_is_kept_and_what_was_does_not_come_again(fill: Fill) -> None:
+    spool = await fill(b"first", b"second", b"third")
     size = spool.size
     with contextlib.suppress(ConnectionError):
         await spool.feed(Taker(fails_on=b"second"))
-    assert (spool.size, await fed_from(spool)) == (size, [b"first", b"second"])
+    assert (spool.size, await fed_from(spool)) == (size, [b"second", b"third"])
+    assert spool.size == 0
+
+
+async def test_a_restart_in_the_middle_of_a_file_feeds_all_of_it_again(open_spool: Open, fill: Fill) -> None:
+    spool = await fill(b"first", b"second")
+    with contextlib.suppress(ConnectionError):
+        await spool.feed(Taker(fails_on=b"second"))
+    spool.close()
+    assert await fed_from(open_spool()) == [b"first", b"second"]
+
+
+async def test_a_file_that_has_grown_large_is_followed_by_another(
+    fill: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spooling, "FILE_LIMIT", 2 * (HEAD + 10))
+    spool = await fill(*(b"%010d" % number for number in range(5)))
+    assert [path.stat().st_size for path in files(tmp_path)] == [2 * (HEAD + 10), 2 * (HEAD + 10), HEAD + 10]
+    assert await fed_from(spool) == [b"%010d" % number for number in range(5)]
 
 
 async def test_files_that_were_taken_whole_do_not_come_again(open_spool: Open, fill: Fill) -> None:
