@@ -46,7 +46,7 @@ monitoring-up: ## without Docker: start Prometheus, Alertmanager and the exporte
 monitoring-down: ## stop them
 	$(RUN) local monitoring-down
 
-.PHONY: test check format integration e2e test-compose bench
+.PHONY: test check format integration e2e test-chaos test-compose bench
 test: check integration e2e ## everything: check, integration and end-to-end tests
 check: venv ## the quick part: format, lint, types, unit tests
 	$(VENV)/ruff format --check .
@@ -57,6 +57,8 @@ integration: venv servers
 	$(VENV)/pytest -q -n 4 tests/integration
 e2e: venv servers
 	$(VENV)/pytest -q tests/e2e
+test-chaos: venv servers ## what each fault costs, under load: 20 seconds a row; ten minutes with LONG=1
+	LONG="$(LONG)" $(VENV)/pytest -q tests/chaos
 test-compose: venv ## the tests of the containers; needs a Docker engine, and builds and starts everything
 	$(VENV)/pytest -q tests/compose
 bench: venv servers ## measure beside yardsticks, into docs/performance.md (QUICK=1: in three minutes, no file)

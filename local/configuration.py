@@ -183,7 +183,8 @@ def _supervisor(settings: LocalSettings, servers: Servers, factories: Mapping[st
         ),
     ]
     for name, port in settings.http_ports.items():
-        sections += _service(settings, name, port, factories)
+        command, env = service(settings, name, port, factories)
+        sections += _program(name, settings, command, env=env)
     if monitoring.is_on(settings):
         sections += _monitoring(settings)
     return "\n".join(sections)
@@ -208,7 +209,10 @@ def _postgres_command(settings: LocalSettings, servers: Servers) -> list[str | P
     return words
 
 
-def _service(settings: LocalSettings, name: str, port: int, factories: Mapping[str, str] = FACTORIES) -> list[str]:
+def service(
+    settings: LocalSettings, name: str, port: int, factories: Mapping[str, str] = FACTORIES
+) -> tuple[list[str | Path], dict[str, str]]:
+    """The command of an instance, and its environment."""
     kind = name.rpartition("-")[0]
     env = {
         **settings.passed_on,
@@ -229,7 +233,7 @@ def _service(settings: LocalSettings, name: str, port: int, factories: Mapping[s
         CHECKOUT / "shared" / "gunicorn_conf.py",
         factories[kind],
     ]
-    return _program(name, settings, command, env=env)
+    return command, env
 
 
 def _monitoring(settings: LocalSettings) -> list[str]:

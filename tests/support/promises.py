@@ -1,0 +1,95 @@
+"""The table of issue and README: what each fault cost, by what a crowd received and what was counted."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from local.packages import find_servers
+from local.processes import Processes
+from local.settings import LocalSettings
+from tests.support.client import Client
+from tests.support.crowd import Crowd
+from tests.support.waiting import until
+
+DRY_SECONDS: Final = 90.0
+
+_HEAD: Final = ("while under load", "answered", "a second", "p99 ms", "slowest ms", "refused", "lost", "counted twice")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one row cost. `reported`: clicks that the system itself says it has lost."""
+
+    row: str
+    answered: int
+    rate: float
+    p99: float
+    slowest: float
+    refused: Mapping[str, int]
+    repeated: int
+    lost: int
+    twice: int
+    reported: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.row}: refused {dict(self.refused)}, lost {self.lost} (reported {self.reported}), twice {self.twice}"
+        )
+
+
+def table(costs: list[Cost]) -> str:
+    """The table, in Markdown."""
+    rows = [
+        (
+            cost.row,
+            f"{cost.answered:,}",
+            f"{cost.rate:,.0f}",
+            f"{cost.p99 * 1000:.0f}",
+            f"{cost.slowest * 1000:.0f}",
+            str(sum(cost.refused.values())) + (f" {dict(cost.refused)}" if cost.refused else ""),
+            str(cost.lost) + (f" ({cost.reported} reported)" if cost.lost or cost.reported else ""),
+            str(cost.twice),
+        )
+        for cost in costs
+    ]
+    lines = [_HEAD, ("---",) * len(_HEAD), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+async def counted(client: Client, stack: LocalSettings, codes: list[str]) -> Counter[str]:
+    """What /stats says of some links once no spool and no stream holds a click any more."""
+    await run_dry(stack)
+    return Counter({code: await client.clicks_of(code) for code in codes})
+
+
+async def run_dry(stack: LocalSettings) -> None:
+    """Wait until every click that was answered is counted."""
+    processes = Processes(stack, find_servers())
+
+    def is_dry() -> bool:
+        return not processes.spooled() and processes.redis("XLEN", "clicks") == "0"
+
+    async def dry() -> bool:
+        return await asyncio.to_thread(is_dry)
+
+    await until(dry, DRY_SECONDS)
+
+
+def cost_of(row: str, crowd: Crowd, counts: Counter[str], *, reported: int = 0) -> Cost:
+    """What a row cost: a link of which less is counted than was answered has lost clicks, one of which more is, has
+    counted some twice, unless nobody received the answer to them."""
+    received = crowd.received
+    return Cost(
+        row=row,
+        answered=crowd.answered,
+        rate=crowd.answered / crowd.seconds,
+        p99=received.p99,
+        slowest=received.slowest,
+        refused=received.refused,
+        repeated=received.repeated,
+        lost=(received.answered - counts).total(),
+        twice=(counts - received.answered - received.unanswered).total(),
+        reported=reported,
+    )
