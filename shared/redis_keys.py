@@ -19,3 +19,9 @@ BROKEN_LIMIT: Final = 100_000
 def route(domain: str, code: str) -> str:
     """String; where a code leads, as `shared/route_records.py` writes it. Lives `LINK_LIFETIME`, or `MISS_LIFETIME`."""
     return f"route:{domain}:{code}"
+
+
+def domain_and_code(route_key: bytes) -> tuple[str, str]:
+    """What `route` made a key of."""
+    _, domain, code = route_key.decode().split(":", 2)
+    return domain, code

@@ -13,7 +13,7 @@ import pytest
 from local.settings import CHECKOUT, LocalSettings
 from tests.support.client import Client, connected, new_code
 from tests.support.crowd import Crowd, visiting
-from tests.support.promises import Cost, cost_of, counted, table
+from tests.support.promises import Cost, cost_of, counted, differences, table
 from tests.support.stack import running_stack
 
 LONG: Final = os.environ.get("LONG") == "1"
@@ -66,6 +66,7 @@ def under_load(client: Client, stack: LocalSettings, costs: list[Cost]) -> Under
         costs.append(cost)
         assert not cost.refused, cost
         assert (cost.lost, cost.twice) == (0, 0), cost
+        assert await differences(stack) == 0, "Redis and Postgres have to say the same after every fault"
 
     return row
 

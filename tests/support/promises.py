@@ -9,6 +9,11 @@ from typing import Final
 from local.packages import find_servers
 from local.processes import Processes
 from local.settings import LocalSettings
+from services.writer.settings import RelaySettings
+from services.writer.verifying import verify
+from shared.database import connect
+from shared.resources import redis_client
+from shared.route_records import RouteRecords
 from tests.support.client import Client
 from tests.support.crowd import Crowd
 from tests.support.waiting import until
@@ -75,6 +80,17 @@ async def run_dry(stack: LocalSettings) -> None:
         return await asyncio.to_thread(is_dry)
 
     await until(dry, DRY_SECONDS)
+
+
+async def differences(stack: LocalSettings) -> int:
+    """How many records in Redis lead elsewhere than their links say."""
+    environ = {
+        "DATABASE_URL_FILE": str(stack.secrets / "writer_database_url"),
+        "REDIS_URL_FILE": str(stack.secrets / "redis_url"),
+    }
+    settings = RelaySettings.from_env(environ)
+    async with connect(settings.database) as database, redis_client(settings.redis) as redis:
+        return (await verify(database, RouteRecords(redis))).different
 
 
 def cost_of(row: str, crowd: Crowd, counts: Counter[str], *, reported: int = 0) -> Cost:
