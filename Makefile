@@ -10,7 +10,7 @@ VENV := .venv/bin
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-.PHONY: up up-local up-compose down restart ps logs clean key demo psql redis-cli backup restore verify
+.PHONY: up up-local up-compose down restart ps logs clean key demo psql redis-cli backup restore verify broken
 up: ## set up what is missing and start everything, in containers where Docker answers, else without
 	$(RUN) $(RUNTIME) up
 up-local: ## the same, without Docker
@@ -41,6 +41,8 @@ restore: ## replace all data by a backup's: make restore FILE=backups/….dump
 	$(RUN) $(RUNTIME) restore "$(FILE)"
 verify: ## compare every record in Redis with PostgreSQL; REPAIR=yes puts right what differs
 	$(RUN) $(RUNTIME) verify $(if $(filter yes,$(REPAIR)),--repair)
+broken: ## look at the clicks that could not be counted; REPLAY=yes has them counted again
+	$(RUN) $(RUNTIME) broken $(if $(filter yes,$(REPLAY)),--replay)
 
 .PHONY: monitoring-up monitoring-down
 monitoring-up: ## without Docker: start Prometheus, Alertmanager and the exporters too

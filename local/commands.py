@@ -93,6 +93,10 @@ def verify(runtime: Runtime, options: argparse.Namespace) -> None:
     runtime.command("writer", "services.writer.verify", *(["--repair"] if options.repair else []))
 
 
+def broken(runtime: Runtime, options: argparse.Namespace) -> None:
+    runtime.command("consumer", "services.stats.broken", *(["--replay"] if options.replay else []))
+
+
 def demo(runtime: Runtime, _options: argparse.Namespace) -> None:
     made = runtime.keys("make", "--name", "demo", "--hours", "1", "--scope", "links:write", "--scope", "stats:read")
     python = str(ensure_venv("dev"))  # more packages, so more real URLs
@@ -137,6 +141,9 @@ def create_parser(module: str, about: str | None) -> tuple[argparse.ArgumentPars
     verifying = commands.add_parser("verify", help="compare Redis with PostgreSQL")
     verifying.add_argument("--repair", action="store_true", help="put right what differs")
     verifying.set_defaults(act=verify)
+    looking = commands.add_parser("broken", help="look at the clicks that could not be counted")
+    looking.add_argument("--replay", action="store_true", help="have them counted again")
+    looking.set_defaults(act=broken)
     for name, become in (("psql", "psql"), ("redis-cli", "redis_cli")):
         client = commands.add_parser(name, help=f"open {name} on our server")
         client.add_argument("words", nargs="*", help=f"words for {name}; put -- before them")

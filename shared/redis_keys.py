@@ -11,7 +11,11 @@ CLICK_GROUP: Final = "stats"
 """The consumer group that counts. An entry leaves the stream once its clicks are committed."""
 
 BROKEN_CLICKS: Final = "clicks:broken"
-"""Stream of events that could not be read: `event`, `reason`. The newest `BROKEN_LIMIT` or so are kept."""
+"""Stream of events that could not be counted, each with the reason. The newest `BROKEN_LIMIT` or so are kept."""
+
+BROKEN_EVENT: Final = b"event"
+
+BROKEN_REASON: Final = b"reason"
 
 BROKEN_LIMIT: Final = 100_000
 
