@@ -19,6 +19,17 @@ class Crowd:
     def __init__(self) -> None:
         self.received = Received()
         self.seconds = 0.0
+        self.ending = 0.0
+        """Until when faults go on, on the monotonic clock."""
+        self.destroyed = 0
+        """Clicks that were in Redis when the test itself destroyed what it held."""
+
+        self.told_losses = False
+        """Whether clicks may be lost as long as the system itself tells of each."""
+
+    @property
+    def goes_on(self) -> bool:
+        return time.monotonic() < self.ending
 
     @property
     def answered(self) -> int:

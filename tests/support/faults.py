@@ -44,6 +44,20 @@ async def is_back(settings: LocalSettings, name: str, old: int) -> None:
     await until(back, _BACK_SECONDS)
 
 
+async def answers_again(settings: LocalSettings, name: str) -> None:
+    """Wait until a service answers HTTP."""
+
+    async def answers() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", settings.http_ports[name])
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    await until(answers, _BACK_SECONDS)
+
+
 @asynccontextmanager
 async def away(settings: LocalSettings, name: str) -> AsyncIterator[None]:
     """A program killed with SIGKILL, and kept away while the block runs."""

@@ -1,6 +1,8 @@
 """The table of issue and README: what each fault cost, by what a crowd received and what was counted."""
 
 import asyncio
+import re
+import urllib.request
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +22,17 @@ from tests.support.waiting import until
 
 DRY_SECONDS: Final = 90.0
 
-_HEAD: Final = ("while under load", "answered", "a second", "p99 ms", "slowest ms", "refused", "lost", "counted twice")
+_HEAD: Final = (
+    "while under load",
+    "answered",
+    "a second",
+    "p99 ms",
+    "slowest ms",
+    "asked again",
+    "refused",
+    "lost",
+    "counted twice",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +48,11 @@ class Cost:
     repeated: int
     lost: int
     twice: int
-    reported: int = 0
+    reported: float = 0
 
     def __str__(self) -> str:
-        return (
-            f"{self.row}: refused {dict(self.refused)}, lost {self.lost} (reported {self.reported}), twice {self.twice}"
-        )
+        told = f"lost {self.lost} (reported {self.reported:g}), counted twice {self.twice}"
+        return f"{self.row}: refused {dict(self.refused)}, {told}"
 
 
 def table(costs: list[Cost]) -> str:
@@ -53,8 +64,9 @@ def table(costs: list[Cost]) -> str:
             f"{cost.rate:,.0f}",
             f"{cost.p99 * 1000:.0f}",
             f"{cost.slowest * 1000:.0f}",
+            str(cost.repeated),
             str(sum(cost.refused.values())) + (f" {dict(cost.refused)}" if cost.refused else ""),
-            str(cost.lost) + (f" ({cost.reported} reported)" if cost.lost or cost.reported else ""),
+            str(cost.lost) + (f" ({cost.reported:g} reported)" if cost.lost or cost.reported else ""),
             str(cost.twice),
         )
         for cost in costs
@@ -93,7 +105,20 @@ async def differences(stack: LocalSettings) -> int:
         return (await verify(database, RouteRecords(redis))).different
 
 
-def cost_of(row: str, crowd: Crowd, counts: Counter[str], *, reported: int = 0) -> Cost:
+def reported_losses(stack: LocalSettings) -> float:
+    """How many clicks all processes together say are lost."""
+    return sum(metric(stack, name, "boltlink_clicks_lost_total") for name in stack.http_ports if "writer" not in name)
+
+
+def metric(stack: LocalSettings, instance: str, name: str) -> float:
+    """A metric of an instance, summed over its labels; 0 where it has none."""
+    url = f"http://127.0.0.1:{stack.http_ports[instance]}/metrics"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        text = answer.read().decode()
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}(\{{| )", line))
+
+
+def cost_of(row: str, crowd: Crowd, counts: Counter[str], *, reported: float = 0) -> Cost:
     """What a row cost: a link of which less is counted than was answered has lost clicks, one of which more is, has
     counted some twice, unless nobody received the answer to them."""
     received = crowd.received
