@@ -4,6 +4,7 @@ A row takes 20 seconds, or ten minutes with LONG=1.
 """
 
 import os
+import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Final
 import pytest
 
 from local.settings import CHECKOUT, LocalSettings
+from tests.support.authors import authors
 from tests.support.client import Client, connected, new_code
 from tests.support.crowd import Crowd, visiting
 from tests.support.promises import Cost, cost_of, counted, differences, reported_losses, table
@@ -27,6 +29,12 @@ LINKS: Final = 5
 COSTS: Final = pytest.StashKey[list[Cost]]()
 
 UnderLoad = Callable[[str], AbstractAsyncContextManager[Crowd]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ended_gently() -> None:
+    """Let SIGTERM end the tests as Ctrl-C does, so that no process is left behind and no rule of a firewall."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -51,12 +59,15 @@ def costs(pytestconfig: pytest.Config) -> list[Cost]:
 
 @pytest.fixture
 def under_load(client: Client, stack: LocalSettings, costs: list[Cost]) -> UnderLoad:
-    """A row: a crowd follows some links while the block runs; then all is counted, and nothing may be missing."""
+    """A row: a crowd follows some links, and somebody changes others, while the block runs.
+
+    Then all is counted, and nothing may be missing; and Redis says of every link what Postgres says.
+    """
 
     @asynccontextmanager
     async def row(name: str) -> AsyncIterator[Crowd]:
         targets = await links_to_follow(client)
-        async with visiting(stack.door_url, targets, rate=RATE) as crowd:
+        async with authors(client, count=1), visiting(stack.door_url, targets, rate=RATE) as crowd:
             await crowd.more(LINKS * 100)
             before = reported_losses(stack)
             crowd.ending = time.monotonic() + SECONDS

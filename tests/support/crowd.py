@@ -24,6 +24,8 @@ class Crowd:
         self.destroyed = 0
         """Clicks that were in Redis when the test itself destroyed what it held."""
 
+        self.note = ""
+        """What else the table shall say of the row."""
         self.told_losses = False
         """Whether clicks may be lost as long as the system itself tells of each."""
 

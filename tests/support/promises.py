@@ -123,7 +123,7 @@ def cost_of(row: str, crowd: Crowd, counts: Counter[str], *, reported: float = 0
     counted some twice, unless nobody received the answer to them."""
     received = crowd.received
     return Cost(
-        row=row,
+        row=f"{row}; {crowd.note}" if crowd.note else row,
         answered=crowd.answered,
         rate=crowd.answered / crowd.seconds,
         p99=received.p99,
