@@ -62,7 +62,7 @@ integration: venv servers
 e2e: venv servers
 	$(VENV)/pytest -q tests/e2e
 test-chaos: venv servers ## what each fault costs, under load: 20 seconds a row; ten minutes with LONG=1
-	LONG="$(LONG)" $(VENV)/pytest -q tests/chaos
+	LONG="$(LONG)" $(VENV)/pytest -v tests/chaos
 test-compose: venv ## the tests of the containers; needs a Docker engine, and builds and starts everything
 	$(VENV)/pytest -q tests/compose
 bench: venv servers ## measure beside yardsticks, into docs/performance.md (QUICK=1: in three minutes, no file)

@@ -73,7 +73,7 @@ def under_load(client: Client, stack: LocalSettings, costs: list[Cost]) -> Under
             crowd.ending = time.monotonic() + SECONDS
             yield crowd
         counts = await counted(client, stack, list(targets))
-        cost = cost_of(name, crowd, counts, reported=reported_losses(stack) - before)
+        cost = cost_of(name, crowd, counts, reported=max(0.0, reported_losses(stack) - before))
         costs.append(cost)
         assert not cost.refused, cost
         assert cost.twice == 0, cost

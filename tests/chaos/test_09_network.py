@@ -1,8 +1,6 @@
 """Promise: a network between the services and a store that is cut, loses packets or is slow costs nothing."""
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,13 +9,11 @@ import pytest
 from local.runtime import restart
 from local.settings import LocalSettings
 from tests.chaos.conftest import AWAY_SECONDS, UnderLoad
-from tests.support.network import lossy, passage
+from tests.support.network import lossy, may_lose_packets, passage
 
 DELAY = 0.2
 
-needs_iptables = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("iptables") is None, reason="needs root and iptables"
-)
+needs_iptables = pytest.mark.skipif(not may_lose_packets(), reason="needs root and iptables")
 
 
 def port_of(stack: LocalSettings, store: str) -> int:

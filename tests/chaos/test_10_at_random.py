@@ -12,7 +12,9 @@ from local.supervision import Supervisor
 from tests.chaos.conftest import UnderLoad
 from tests.support.crowd import Crowd
 from tests.support.faults import answers_again, away, hanging, is_back, kill
+from tests.support.network import lossy, may_lose_packets
 
+FAULTS = ["killed", "hanging", *(["cut off", "losing packets"] if may_lose_packets() else [])]
 RESOLVERS = ("resolver-1", "resolver-2", "resolver-3")
 
 
@@ -27,14 +29,24 @@ async def test_faults_at_random_cost_nothing(stack: LocalSettings, under_load: U
 
 async def store_fault(stack: LocalSettings, crowd: Crowd, chance: random.Random) -> None:
     """Something happens to one of the stores, or to none, and meanwhile to some of the processes."""
-    store = chance.choice(["redis", "postgres", ""])
     async with AsyncExitStack() as faults:
-        if store:
-            fault = chance.choice([away, hanging])
-            await faults.enter_async_context(fault(stack, store))
+        await hurt_a_store(faults, stack, chance)
         for _ in range(chance.randrange(4)):
             await process_fault(stack, chance)
             await crowd.pause(chance.uniform(0.1, 1.5))
+
+
+async def hurt_a_store(faults: AsyncExitStack, stack: LocalSettings, chance: random.Random) -> None:
+    store, fault = chance.choice(["redis", "postgres", ""]), chance.choice(FAULTS)
+    port = stack.redis_port if store == "redis" else stack.postgres_port
+    if not store:
+        return
+    if fault == "killed":
+        await faults.enter_async_context(away(stack, store))
+    elif fault == "hanging":
+        await faults.enter_async_context(hanging(stack, store))
+    else:
+        faults.enter_context(lossy(port, 1.0 if fault == "cut off" else 0.1))
 
 
 async def process_fault(stack: LocalSettings, chance: random.Random) -> None:
