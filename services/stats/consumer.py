@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 MOST: Final = 5_000
 """Clicks in a transaction; an entry alone may hold hundreds, and a batch of entries a hundred thousand."""
 
+LEAST: Final = 50
+
 Arrived = tuple[bytes, Click]
 """An event, and the click that was read from it."""
 
@@ -36,15 +38,16 @@ class Portion:
     """How many clicks go into one transaction at most.
 
     Halved after each failure, so that what Postgres cannot do within its time limit is tried in smaller pieces; doubled
-    again after each success.
+    again after each success. Not below `least`: what is too much even then is not a matter of size, and after an outage
+    the backlog should not be counted click by click.
     """
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST, least: int = LEAST) -> None:
+        self._most, self._least = most, min(least, most)
         self.size = most
 
     def failed(self) -> None:
-        self.size = max(1, self.size // 2)
+        self.size = max(self._least, self.size // 2)
 
     def worked(self) -> None:
         self.size = min(self._most, self.size * 2)

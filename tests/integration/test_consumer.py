@@ -588,7 +588,7 @@ async def test_a_batch_that_postgres_cannot_take_in_time_is_tried_in_halves(
         """
     )
     await add(redis, *[click_event(link.id, number) for number in range(1, 11)])
-    portion = Portion(most=10)
+    portion = Portion(most=10, least=1)
     failures = 0
     async with connect(replace(stats_database._settings, statement_timeout=0.3)) as database_in_a_hurry:
         for _ in range(10):

@@ -96,7 +96,7 @@ class Counting(RuleBasedStateMachine):
         self.state.add(click_events.join(events))
 
     def _consumer(self, name: str) -> tuple[SimulatedStream, Portion]:
-        return SimulatedStream(self.state, name, self.fuse, batch_size=2), Portion(most=3)
+        return SimulatedStream(self.state, name, self.fuse, batch_size=2), Portion(most=3, least=1)
 
     def _count(self, stream: Any, portion: Portion) -> None:
         database: Any = self.database
