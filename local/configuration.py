@@ -100,11 +100,11 @@ def _nginx(settings: LocalSettings) -> str:
     ports = settings.http_ports
 
     def servers(kind: str) -> str:
-        return "\n".join(
-            f"        server 127.0.0.1:{port} max_fails=2 fail_timeout=1s;"
-            for name, port in ports.items()
-            if name.startswith(f"{kind}-")
-        )
+        places = [port for name, port in ports.items() if name.startswith(f"{kind}-")]
+        lines = [f"server 127.0.0.1:{port} max_fails=2 fail_timeout=1s;" for port in places]
+        if len(places) > 1:  # when each has just failed, nginx would ask nobody for a second: some may be back
+            lines += [f"server 127.0.0.1:{port} max_fails=0 backup;" for port in places]
+        return "\n".join(f"        {line}" for line in lines)
 
     user = server_user("www-data")
     real_ip = "".join(f"    set_real_ip_from {proxy};\n" for proxy in settings.trusted_proxies)

@@ -72,6 +72,8 @@ class Visitor:
         self._streams = None
 
     async def _ask(self, code: str) -> tuple[str, str]:
+        if self._streams and self._streams[0].at_eof():  # closed while it lay idle, and that was told
+            self.close()
         used_before = self._streams is not None
         try:
             return await self._ask_once(code)
