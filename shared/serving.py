@@ -4,6 +4,7 @@ Both need more of aiohttp's `RequestHandler` than it shows in public. What is us
 the version of aiohttp is pinned, and tests/unit/shared/test_serving.py asks a real socket for what has to hold.
 """
 
+import asyncio
 import json
 import logging
 import uuid
@@ -23,13 +24,16 @@ _BACKLOG: Final = 4_096
 """Connections that may wait to be taken. A burst through nginx opens hundreds at once; TCP tries those that do not fit
 again after a second, which is too late."""
 
+_LEAVING_SECONDS: Final = 1.0
+"""For which a service that ends still answers on the connections it has."""
+
 _LINE_LIMIT: Final = 32_768
 """Longest request line and header that a service reads; nginx lets no longer one through."""
 
 
 def serve(app: web.Application) -> web.AppRunner:
     """A runner for an application. The access log is nginx's."""
-    return _Runner(
+    runner = _Runner(
         app,
         access_log=None,
         keepalive_timeout=75,  # longer than nginx keeps a connection, so that it is nginx who closes
@@ -37,6 +41,8 @@ def serve(app: web.Application) -> web.AppRunner:
         max_line_size=_LINE_LIMIT,
         max_field_size=_LINE_LIMIT,
     )
+    app.on_response_prepare.append(runner.say_goodbye)
+    return runner
 
 
 class ShortWay(Protocol):
@@ -156,6 +162,28 @@ class _Server(web.Server):
 
 
 class _Runner(web.AppRunner):
+    """Ends without cutting off a request that is on its way.
+
+    aiohttp closes idle connections at once, and nginx may just be sending a `POST` on one, which it may not send again.
+    So first no connection is taken any more, and each that still brings a request is closed by its answer.
+    """
+
+    _is_leaving = False
+
+    async def cleanup(self) -> None:
+        for site in list(self._sites):
+            await site.stop()
+        if self.server is not None and self.server.connections:
+            self._is_leaving = True
+            await asyncio.sleep(_LEAVING_SECONDS)
+        await super().cleanup()
+
+    async def say_goodbye(self, _request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Tell nginx with an answer that no other request may come on its connection."""
+        if self._is_leaving:
+            response.force_close()
+            response.headers["Connection"] = "close"
+
     def _reg_site(self, site: web.BaseSite) -> None:
         super()._reg_site(site)
         site._backlog = _BACKLOG  # noqa: SLF001  # gunicorn's worker makes the site, and leaves aiohttp's 128

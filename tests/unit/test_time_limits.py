@@ -11,6 +11,7 @@ from services.resolver.breaker import PAUSE
 from services.resolver.settings import ResolverSettings
 from services.stats.settings import ConsumerSettings
 from services.writer.settings import RelaySettings, WriterSettings
+from shared import serving
 from shared.background import JITTER, jittered
 from shared.database import CLIENT_GRACE
 
@@ -40,6 +41,11 @@ def test_the_limits_of_redis_are_those_of_the_settings() -> None:
     consumer = ConsumerSettings.from_env(ENOUGH).redis.timeout
     assert LIMITS["consumer", "Redis"][0] == f"`REDIS_TIMEOUT` {consumer:g} s"
     assert f"left alone for {PAUSE:g} s" in LIMITS["resolver", "Redis"][2]
+
+
+def test_the_time_that_a_service_takes_to_leave_is_told() -> None:
+    told = LIMITS["every service, at its end", "requests on the connections that it has"][0]
+    assert told == f"{serving._LEAVING_SECONDS:g} s"
 
 
 def test_the_limits_of_postgres_are_those_of_the_settings() -> None:
