@@ -77,6 +77,20 @@ async def test_verify_finds_a_record_that_differs_and_puts_it_right(client: Clie
     assert "Every record in Redis says what PostgreSQL says" in _local(stack, "verify").stdout
 
 
+async def test_broken_clicks_are_shown_and_counted_again(stack: LocalSettings) -> None:
+    processes = Processes(stack, find_servers())
+    processes.redis("XADD", "clicks", "*", "e", "no click at all")
+
+    async def set_aside() -> bool:
+        shown = _local(stack, "broken").stdout
+        return "1 events are set aside" in shown and "no click at all" in shown
+
+    await until(set_aside)
+    assert "1 events are in the stream again" in _local(stack, "broken", "--replay").stdout
+    await until(set_aside)
+    processes.redis("DEL", "clicks:broken")
+
+
 def test_clean_deletes_nothing_without_a_yes(stack: LocalSettings) -> None:
     done = _local(stack, "clean", text="no\n")
     assert done.returncode == 1
