@@ -10,7 +10,7 @@ VENV := .venv/bin
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-.PHONY: up up-local up-compose down restart ps logs clean key demo psql redis-cli backup restore
+.PHONY: up up-local up-compose down restart ps logs clean key demo psql redis-cli backup restore verify broken
 up: ## set up what is missing and start everything, in containers where Docker answers, else without
 	$(RUN) $(RUNTIME) up
 up-local: ## the same, without Docker
@@ -39,6 +39,10 @@ backup: ## write a backup into backups/
 	$(RUN) $(RUNTIME) backup
 restore: ## replace all data by a backup's: make restore FILE=backups/….dump
 	$(RUN) $(RUNTIME) restore "$(FILE)"
+verify: ## compare every record in Redis with PostgreSQL; REPAIR=yes puts right what differs
+	$(RUN) $(RUNTIME) verify $(if $(filter yes,$(REPAIR)),--repair)
+broken: ## look at the clicks that could not be counted; REPLAY=yes has them counted again
+	$(RUN) $(RUNTIME) broken $(if $(filter yes,$(REPLAY)),--replay)
 
 .PHONY: monitoring-up monitoring-down
 monitoring-up: ## without Docker: start Prometheus, Alertmanager and the exporters too
@@ -46,7 +50,7 @@ monitoring-up: ## without Docker: start Prometheus, Alertmanager and the exporte
 monitoring-down: ## stop them
 	$(RUN) local monitoring-down
 
-.PHONY: test check format integration e2e test-compose bench
+.PHONY: test check format integration e2e test-chaos test-compose bench
 test: check integration e2e ## everything: check, integration and end-to-end tests
 check: venv ## the quick part: format, lint, types, unit tests
 	$(VENV)/ruff format --check .
@@ -57,6 +61,8 @@ integration: venv servers
 	$(VENV)/pytest -q -n 4 tests/integration
 e2e: venv servers
 	$(VENV)/pytest -q tests/e2e
+test-chaos: venv servers ## what each fault costs, under load: 20 seconds a row; ten minutes with LONG=1
+	LONG="$(LONG)" $(VENV)/pytest -v tests/chaos
 test-compose: venv ## the tests of the containers; needs a Docker engine, and builds and starts everything
 	$(VENV)/pytest -q tests/compose
 bench: venv servers ## measure beside yardsticks, into docs/performance.md (QUICK=1: in three minutes, no file)

@@ -70,6 +70,10 @@ class ComposeRuntime:
         self.stores()
         return self._engine.run_once("python", "-m", "services.writer.keys", *words)
 
+    def command(self, instance: str, module: str, *words: str) -> None:
+        self.stores()
+        self._engine.become("run", "--rm", "--no-deps", *_terminal(), instance, "python", "-m", module, *words)
+
     def psql(self, *words: str) -> None:
         self._engine.become("exec", *_terminal(), "postgres", "psql", "-U", "boltlink", *words)
 

@@ -8,10 +8,10 @@ if sys.version_info < (3, 11):  # noqa: UP036  # for whoever calls it with anoth
         f"BoltLink needs Python 3.11; this is {sys.version.split()[0]}. Name another one: make up PYTHON=python3.11"
     )
 
-from local import choice, commands, monitoring, postgres, runtime
+from local import choice, commands, configuration, monitoring, postgres, runtime
 from local.packages import ensure_venv, find_servers
 from local.processes import Processes
-from local.settings import LocalSettings, RuntimeFault, read_settings
+from local.settings import CHECKOUT, LocalSettings, RuntimeFault, read_settings
 from local.state import secret
 from local.supervision import Supervisor
 
@@ -65,6 +65,14 @@ class LocalRuntime:
     def keys(self, *words: str) -> str:
         self._running()
         return runtime.run_python(self._settings, "services.writer.keys", *words, what="The keys command failed")
+
+    def command(self, instance: str, module: str, *words: str) -> None:
+        self._running()
+        name = f"{instance}-1"
+        _, env = configuration.service(self._settings, name, self._settings.http_ports[name])
+        python = str(ensure_venv("runtime"))
+        os.chdir(CHECKOUT)
+        os.execve(python, [python, "-m", module, *words], {**os.environ, **env})
 
     def psql(self, *words: str) -> None:
         self._running()

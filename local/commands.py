@@ -37,6 +37,9 @@ class Runtime(Protocol):
     def keys(self, *words: str) -> str:
         """Run `services.writer.keys`; what it printed."""
 
+    def command(self, instance: str, module: str, *words: str) -> None:
+        """Become a command of ours, with the environment of one of the services (`writer`, `consumer`)."""
+
     def psql(self, *words: str) -> None:
         """Become psql."""
 
@@ -86,6 +89,14 @@ def key(runtime: Runtime, options: argparse.Namespace) -> None:
     print(runtime.keys("make", *words))
 
 
+def verify(runtime: Runtime, options: argparse.Namespace) -> None:
+    runtime.command("writer", "services.writer.verify", *(["--repair"] if options.repair else []))
+
+
+def broken(runtime: Runtime, options: argparse.Namespace) -> None:
+    runtime.command("consumer", "services.stats.broken", *(["--replay"] if options.replay else []))
+
+
 def demo(runtime: Runtime, _options: argparse.Namespace) -> None:
     made = runtime.keys("make", "--name", "demo", "--hours", "1", "--scope", "links:write", "--scope", "stats:read")
     python = str(ensure_venv("dev"))  # more packages, so more real URLs
@@ -127,6 +138,12 @@ def create_parser(module: str, about: str | None) -> tuple[argparse.ArgumentPars
     making.add_argument("--name", default="", help="what it is for")
     making.add_argument("--scopes", default="", help="such as links:read,stats:read; default: admin")
     making.set_defaults(act=key)
+    verifying = commands.add_parser("verify", help="compare Redis with PostgreSQL")
+    verifying.add_argument("--repair", action="store_true", help="put right what differs")
+    verifying.set_defaults(act=verify)
+    looking = commands.add_parser("broken", help="look at the clicks that could not be counted")
+    looking.add_argument("--replay", action="store_true", help="have them counted again")
+    looking.set_defaults(act=broken)
     for name, become in (("psql", "psql"), ("redis-cli", "redis_cli")):
         client = commands.add_parser(name, help=f"open {name} on our server")
         client.add_argument("words", nargs="*", help=f"words for {name}; put -- before them")

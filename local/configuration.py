@@ -100,11 +100,11 @@ def _nginx(settings: LocalSettings) -> str:
     ports = settings.http_ports
 
     def servers(kind: str) -> str:
-        return "\n".join(
-            f"        server 127.0.0.1:{port} max_fails=2 fail_timeout=1s;"
-            for name, port in ports.items()
-            if name.startswith(f"{kind}-")
-        )
+        places = [port for name, port in ports.items() if name.startswith(f"{kind}-")]
+        lines = [f"server 127.0.0.1:{port} max_fails=2 fail_timeout=1s;" for port in places]
+        if len(places) > 1:  # when each has just failed, nginx would ask nobody for a second: some may be back
+            lines += [f"server 127.0.0.1:{port} max_fails=0 backup;" for port in places]
+        return "\n".join(f"        {line}" for line in lines)
 
     user = server_user("www-data")
     real_ip = "".join(f"    set_real_ip_from {proxy};\n" for proxy in settings.trusted_proxies)
@@ -183,7 +183,8 @@ def _supervisor(settings: LocalSettings, servers: Servers, factories: Mapping[st
         ),
     ]
     for name, port in settings.http_ports.items():
-        sections += _service(settings, name, port, factories)
+        command, env = service(settings, name, port, factories)
+        sections += _program(name, settings, command, env=env)
     if monitoring.is_on(settings):
         sections += _monitoring(settings)
     return "\n".join(sections)
@@ -208,7 +209,10 @@ def _postgres_command(settings: LocalSettings, servers: Servers) -> list[str | P
     return words
 
 
-def _service(settings: LocalSettings, name: str, port: int, factories: Mapping[str, str] = FACTORIES) -> list[str]:
+def service(
+    settings: LocalSettings, name: str, port: int, factories: Mapping[str, str] = FACTORIES
+) -> tuple[list[str | Path], dict[str, str]]:
+    """The command of an instance, and its environment."""
     kind = name.rpartition("-")[0]
     env = {
         **settings.passed_on,
@@ -229,7 +233,7 @@ def _service(settings: LocalSettings, name: str, port: int, factories: Mapping[s
         CHECKOUT / "shared" / "gunicorn_conf.py",
         factories[kind],
     ]
-    return _program(name, settings, command, env=env)
+    return command, env
 
 
 def _monitoring(settings: LocalSettings) -> list[str]:

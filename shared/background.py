@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 
 from shared.errors import StoreUnavailable
 from shared.resources import CleanupContext
+
+JITTER: Final = 0.25
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +22,9 @@ def keep_doing(
 ) -> CleanupContext:
     """A cleanup context that calls `work` again and again until the application stops.
 
-    `work` says whether there is more to do at once; otherwise the next call comes after `pause` seconds, and after a
-    failure, which is logged, too. At the end a call that is under way gets `patience` seconds to finish.
+    `work` says whether there is more to do at once; otherwise the next call comes after about `pause` seconds, and
+    after a failure, which is logged, too: a quarter more or less by chance, so that instances which failed together do
+    not come back together. At the end a call that is under way gets `patience` seconds to finish.
     """
 
     async def context(app: web.Application) -> AsyncIterator[None]:
@@ -35,6 +40,11 @@ def keep_doing(
             await task
 
     return context
+
+
+def jittered(pause: float) -> float:
+    """A pause that is a quarter longer or shorter, by chance."""
+    return pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # no secret
 
 
 async def _repeat(
@@ -54,4 +64,4 @@ async def _repeat(
             log.exception("%s failed; it goes on after a pause", name)
         if not more:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), pause)
+                await asyncio.wait_for(stopping.wait(), jittered(pause))

@@ -50,6 +50,11 @@ def split(text: bytes) -> list[bytes]:
     return text.split(_RECORD)
 
 
+def count(text: bytes) -> int:
+    """How many events a text holds."""
+    return text.count(_RECORD) + 1 if text else 0
+
+
 def decode(event: bytes) -> ClickEvent:
     """Read one event. Raises ValueError for anything that `encode` did not write."""
     version, link_id, event_id, at_ms, address, user_agent, referrer = (

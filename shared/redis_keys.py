@@ -11,7 +11,11 @@ CLICK_GROUP: Final = "stats"
 """The consumer group that counts. An entry leaves the stream once its clicks are committed."""
 
 BROKEN_CLICKS: Final = "clicks:broken"
-"""Stream of events that could not be read: `event`, `reason`. The newest `BROKEN_LIMIT` or so are kept."""
+"""Stream of events that could not be counted, each with the reason. The newest `BROKEN_LIMIT` or so are kept."""
+
+BROKEN_EVENT: Final = b"event"
+
+BROKEN_REASON: Final = b"reason"
 
 BROKEN_LIMIT: Final = 100_000
 
@@ -19,3 +23,9 @@ BROKEN_LIMIT: Final = 100_000
 def route(domain: str, code: str) -> str:
     """String; where a code leads, as `shared/route_records.py` writes it. Lives `LINK_LIFETIME`, or `MISS_LIFETIME`."""
     return f"route:{domain}:{code}"
+
+
+def domain_and_code(route_key: bytes) -> tuple[str, str]:
+    """What `route` made a key of."""
+    _, domain, code = route_key.decode().split(":", 2)
+    return domain, code

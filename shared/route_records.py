@@ -1,4 +1,4 @@
-"""Where a code leads, as Redis keeps it: the record's form, and the only two ways to write one.
+"""Where a code leads, as Redis keeps it: the record's form, and the only ways to write one.
 
 A record is text: `VERSION LINK_ID STATUS URI` for a link without conditions, which is what nearly all are;
 `VERSION LINK_ID {json}` for one with conditions; `VERSION LINK_ID -` where nothing is to be found (deleted, disabled,
@@ -6,7 +6,7 @@ or, as version 0, never made). A record is replaced only by one of the same or a
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from shared import redis_keys
@@ -23,6 +23,13 @@ for i, key in ipairs(KEYS) do
     redis.call('SET', key, record, 'EX', ARGV[2 * i + 1])
   end
 end
+"""
+
+_REPLACE: Final = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
 """
 
 _CONDITIONS: Final = ("valid_since", "valid_until", "limited", "expired_url", "forward_query")
@@ -95,6 +102,7 @@ class RouteRecords:
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
         self._put = redis.register_script(_PUT_IF_NEWER)
+        self._replace = redis.register_script(_REPLACE)
 
     async def get(self, domain: str, codes: Sequence[str]) -> list[bytes | None]:
         """The raw records of some codes, in their order, in one round trip; None where there is none."""
@@ -113,3 +121,23 @@ class RouteRecords:
         values = [value for _, _, route, lifetime in routes for value in (encode(route), lifetime)]
         with redis_errors():
             await self._put(keys=keys, args=["again" if again else "once", *values])
+
+    async def replace(self, domain: str, code: str, seen: bytes, route: Route | None, lifetime: int) -> bool:
+        """Write a route, or remove it, over a record whatever its version, if it is still the one that was seen.
+
+        Only for repairs: it can undo what is newer. Raises StoreUnavailable.
+        """
+        record = "" if route is None else encode(route)
+        with redis_errors():
+            return bool(await self._replace(keys=[redis_keys.route(domain, code)], args=[seen, record, lifetime]))
+
+    async def scan(self, count: int) -> AsyncIterator[list[tuple[str, str]]]:
+        """The (domain, code) of every record, some at a time; one may come twice. Raises StoreUnavailable."""
+        cursor = 0
+        while True:
+            with redis_errors():
+                found: Any = await self._redis.scan(cursor, match=redis_keys.route("*", "*"), count=count)
+            cursor, keys = found
+            yield [redis_keys.domain_and_code(key) for key in keys]
+            if cursor == 0:
+                return

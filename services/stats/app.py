@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from services.stats import handlers
-from services.stats.consumer import count_batch
+from services.stats.consumer import Portion, count_batch
 from services.stats.metrics import STREAM, ConsumerMetrics
 from services.stats.partitions import make_partitions
 from services.stats.routes import ROUTES
@@ -41,9 +41,10 @@ def create_consumer(settings: ConsumerSettings) -> web.Application:
     app, registry = create_application("consumer", settings.instance)
     metrics = ConsumerMetrics(registry)
     secret = settings.visitor_secret.encode()
+    portion = Portion()
 
     async def consume(app: web.Application) -> bool:
-        metrics.counted(await count_batch(app[DATABASE], app[STREAM], secret))
+        metrics.counted(await count_batch(app[DATABASE], app[STREAM], secret, portion))
         return True  # the read itself waits when there is nothing
 
     app[READINGS].append(metrics.read)

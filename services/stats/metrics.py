@@ -25,6 +25,13 @@ class ConsumerMetrics:
         )
         self._pending = Gauge("boltlink_stream_pending", "Those of them that a consumer has taken.", registry=registry)
         self._age = Gauge("boltlink_stream_age_seconds", "How long the oldest of them has waited.", registry=registry)
+        self._broken = Gauge("boltlink_broken_clicks", "Events that are set aside (make broken).", registry=registry)
+        self._streams_lost = Counter(
+            "boltlink_streams_lost_total", "Times that Redis came back without the stream.", registry=registry
+        )
+        self._lost = Counter(
+            "boltlink_clicks_lost_total", "Clicks that the stream then held, about.", registry=registry
+        )
 
     def counted(self, counted: Counted) -> None:
         self._clicks.add({"result": "fresh"}, counted.fresh)
@@ -32,7 +39,11 @@ class ConsumerMetrics:
         self._clicks.add({"result": "broken"}, counted.broken)
 
     async def read(self, app: web.Application) -> None:
+        losses = app[STREAM].losses
+        self._streams_lost.set({}, losses.streams)
+        self._lost.set({}, losses.clicks)
         backlog = await app[STREAM].backlog()
         self._entries.set({}, backlog.entries)
         self._pending.set({}, backlog.pending)
         self._age.set({}, backlog.oldest_seconds)
+        self._broken.set({}, backlog.broken)

@@ -1,13 +1,19 @@
 """The stream of clicks as a consumer of its group sees it."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from shared import redis_keys
+from shared import click_events, redis_keys
 from shared.resources import RedisClient, redis_errors
+
+log = logging.getLogger(__name__)
+
+_READ_BYTES: Final = 8 * 2**20
+"""What a read should bring at most."""
 
 _WAIT_MOST: Final = 1.0
 """Seconds that a read waits for new entries at most; always less than the client's own limit."""
@@ -22,12 +28,32 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Broken:
+    """An event that cannot be counted, and why."""
+
+    event: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
-    """Entries that are not counted yet: `pending` are being counted, or were when their consumer died."""
+    """Entries that are not counted yet: `pending` are being counted, or were when their consumer died.
+
+    `broken`: events that were set aside and wait for somebody to look at them.
+    """
 
     entries: int
     pending: int
     oldest_seconds: float
+    broken: int
+
+
+@dataclass
+class Losses:
+    """How often Redis came back without the stream, and about how many clicks it then held, as last seen."""
+
+    streams: int = 0
+    clicks: int = 0
 
 
 class ClickStream:
@@ -41,7 +67,11 @@ class ClickStream:
         self._batch_size = batch_size
         self._claim_after_ms = round(claim_after * 1000)
         self._wait_ms = max(1, round(min(_WAIT_MOST, timeout / 2) * 1000))
+        self._count = batch_size
         self._own_first = True
+        self._seen_entries: int | None = None
+        self._clicks_an_entry = 1.0
+        self.losses = Losses()
 
     async def read(self) -> list[Entry]:
         """Entries to count: first what this consumer left when it last ended, then what a dead one left, then new ones.
@@ -55,35 +85,37 @@ class ClickStream:
                 if "NOGROUP" not in str(fault):
                     raise
                 await self._make_group()
+                self._note_loss()
                 return []
 
     def start_over(self) -> None:
         """Read again, first, what this consumer took and did not acknowledge."""
         self._own_first = True
 
-    async def acknowledge(self, entries: Sequence[Entry]) -> None:
-        """Remove entries for good; call it after their clicks are committed. Raises StoreUnavailable."""
+    async def acknowledge(self, entries: Sequence[Entry], broken: Sequence[Broken] = ()) -> None:
+        """Remove entries for good; call it after their clicks are committed. Raises StoreUnavailable.
+
+        Events of theirs that are `broken` are set aside in the same step, where people can look at them.
+        """
         ids = [entry.id for entry in entries]
         with redis_errors():
             async with self._redis.pipeline(transaction=True) as pipe:
+                for event, reason in ((one.event, one.reason) for one in broken):
+                    pipe.xadd(
+                        redis_keys.BROKEN_CLICKS,
+                        {redis_keys.BROKEN_EVENT: event, redis_keys.BROKEN_REASON: reason},
+                        maxlen=redis_keys.BROKEN_LIMIT,
+                        approximate=True,
+                    )
                 pipe.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
                 pipe.xdel(redis_keys.CLICK_STREAM, *ids)
                 await pipe.execute()
-
-    async def set_aside(self, event: bytes, reason: str) -> None:
-        """Keep an event that cannot be counted where people can look at it. Raises StoreUnavailable."""
-        with redis_errors():
-            await self._redis.xadd(
-                redis_keys.BROKEN_CLICKS,
-                {"event": event, "reason": reason},
-                maxlen=redis_keys.BROKEN_LIMIT,
-                approximate=True,
-            )
 
     async def backlog(self) -> Backlog:
         """What waits. Raises StoreUnavailable."""
         with redis_errors():
             entries = await self._redis.xlen(redis_keys.CLICK_STREAM)
+            broken = await self._redis.xlen(redis_keys.BROKEN_CLICKS)
             first: Any = await self._redis.xrange(redis_keys.CLICK_STREAM, count=1)
             seconds, microseconds = await self._redis.time()
             try:
@@ -92,9 +124,34 @@ class ClickStream:
                 pending = 0
         made_ms = int(first[0][0].split(b"-")[0]) if first else None
         now_ms = seconds * 1000 + microseconds // 1000
-        return Backlog(entries, pending, 0.0 if made_ms is None else max(0.0, (now_ms - made_ms) / 1000))
+        age = 0.0 if made_ms is None else max(0.0, (now_ms - made_ms) / 1000)
+        return Backlog(entries, pending, age, broken)
 
     async def _read(self) -> list[Entry]:
+        entries = await self._next_entries()
+        # What this consumer holds by now, it will count also if Redis forgets it.
+        self._seen_entries = await self._redis.xlen(redis_keys.CLICK_STREAM) - len(entries)
+        self._adapt(entries)
+        return entries
+
+    def _adapt(self, entries: Sequence[Entry]) -> None:
+        """Read fewer entries the next time when these were large, so that memory stays bounded whatever waits."""
+        size = sum(len(entry.events) for entry in entries)
+        self._count = max(1, self._count // 2) if size > _READ_BYTES else min(self._batch_size, self._count * 2)
+        if entries:
+            self._clicks_an_entry = sum(click_events.count(entry.events) for entry in entries) / len(entries)
+
+    def _note_loss(self) -> None:
+        """The group is gone. Where it was there before, Redis has lost the stream with what it held."""
+        if self._seen_entries is None:
+            return
+        clicks = round(self._seen_entries * self._clicks_an_entry)
+        log.error("Redis has lost the stream of clicks; about %d clicks that waited in it are lost", clicks)
+        self.losses.streams += 1
+        self.losses.clicks += clicks
+        self._seen_entries = None
+
+    async def _next_entries(self) -> list[Entry]:
         if self._own_first:
             entries = await self._read_group("0")
             if entries:
@@ -109,7 +166,7 @@ class ClickStream:
             redis_keys.CLICK_GROUP,
             self._consumer,
             {redis_keys.CLICK_STREAM: position},
-            count=self._batch_size,
+            count=self._count,
             block=block,
         )
         return [entry for _, rows in _streams(answer) for entry in _entries(rows)]
@@ -120,7 +177,7 @@ class ClickStream:
             redis_keys.CLICK_GROUP,
             self._consumer,
             min_idle_time=self._claim_after_ms,
-            count=self._batch_size,
+            count=self._count,
         )
         return _entries(answer[1])
 

@@ -110,6 +110,20 @@ async def get_many(database: Database | Connection, wanted: Sequence[tuple[str, 
     return [_link(row) for row in rows]
 
 
+async def next_ones(database: Database, after_id: int, limit: int) -> list[Link]:
+    """The links above an id, deleted ones included, by id."""
+    rows = await database.fetch_all(
+        f"SELECT {_COLUMNS} FROM links l {_JOINS} WHERE l.id > %s ORDER BY l.id LIMIT %s", [after_id, limit]
+    )
+    return [_link(row) for row in rows]
+
+
+async def about_how_many(database: Database) -> int:
+    """How many links there are, as Postgres last estimated it: at once, also for millions."""
+    row = await database.fetch_one("SELECT reltuples::bigint AS links FROM pg_class WHERE oid = 'links'::regclass")
+    return max(0, row["links"]) if row else 0
+
+
 async def update(conn: Connection, link_id: int, options: LinkOptions) -> Link:
     """Write all options of a link, as a new version."""
     row = await conn.fetch_one(

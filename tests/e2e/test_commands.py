@@ -10,6 +10,7 @@ from local.processes import Processes
 from local.settings import CHECKOUT, LocalSettings
 from local.supervision import Supervisor
 from tests.support.client import Client
+from tests.support.waiting import until
 
 
 def _local(stack: LocalSettings, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
@@ -56,6 +57,38 @@ async def test_a_key_made_by_hand_works_within_its_scopes(client: Client, stack:
 def test_psql_and_redis_cli_reach_our_own_servers(stack: LocalSettings) -> None:
     assert _local(stack, "psql", "--", "-Atc", "SELECT current_database()").stdout.strip() == stack.database
     assert _local(stack, "redis-cli", "--", "PING").stdout.strip() == "PONG"
+
+
+async def test_verify_finds_a_record_that_differs_and_puts_it_right(client: Client, stack: LocalSettings) -> None:
+    link = await client.make_link(url="https://example.com/right")
+
+    async def relayed() -> bool:
+        return _local(stack, "psql", "--", "-Atc", "SELECT count(*) FROM outbox").stdout.strip() == "0"
+
+    await until(relayed)
+    processes = Processes(stack, find_servers())
+    processes.redis("SET", f"route:default:{link['code']}", "1 1 302 https://example.com/wrong")
+    assert (await client.follow(link["code"])).headers["Location"] == "https://example.com/wrong"
+    found = _local(stack, "verify")
+    assert found.returncode == 1
+    assert f"{link['code']}: wrong" in found.stdout
+    assert _local(stack, "verify", "--repair").returncode == 0
+    assert (await client.follow(link["code"])).headers["Location"] == "https://example.com/right"
+    assert "Every record in Redis says what PostgreSQL says" in _local(stack, "verify").stdout
+
+
+async def test_broken_clicks_are_shown_and_counted_again(stack: LocalSettings) -> None:
+    processes = Processes(stack, find_servers())
+    processes.redis("XADD", "clicks", "*", "e", "no click at all")
+
+    async def set_aside() -> bool:
+        shown = _local(stack, "broken").stdout
+        return "1 events are set aside" in shown and "no click at all" in shown
+
+    await until(set_aside)
+    assert "1 events are in the stream again" in _local(stack, "broken", "--replay").stdout
+    await until(set_aside)
+    processes.redis("DEL", "clicks:broken")
 
 
 def test_clean_deletes_nothing_without_a_yes(stack: LocalSettings) -> None:

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from services.resolver.breaker import Breaker
 from services.resolver.clicks import Clicks
 from services.resolver.spool import Spool
 from services.stats import consumer
-from services.stats.consumer import Counted
+from services.stats.broken import _batches, newest, replay, waiting
+from services.stats.consumer import Counted, Portion
 from services.stats.partitions import make_partitions
 from services.stats.rollups import click_of, per_bucket
 from services.stats.stream import ClickStream
@@ -69,8 +71,8 @@ async def add(redis: RedisClient, *events: ClickEvent | bytes) -> None:
     await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(written)})
 
 
-async def count_batch(database: Database, stream: ClickStream) -> Counted:
-    return await consumer.count_batch(database, stream, VISITOR_SECRET)
+async def count_batch(database: Database, stream: ClickStream, portion: Portion | None = None) -> Counted:
+    return await consumer.count_batch(database, stream, VISITOR_SECRET, portion)
 
 
 async def count_all(database: Database, stream: ClickStream) -> None:
@@ -346,7 +348,7 @@ async def test_while_postgres_is_away_nothing_is_lost(
 async def test_a_batch_that_cannot_be_acknowledged_comes_again_and_counts_once(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(_entries: object) -> None:
+    async def fail(*_: object) -> None:
         raise StoreUnavailable
 
     await add(redis, click_event(link.id))
@@ -568,3 +570,78 @@ async def test_a_click_that_the_database_refuses_is_set_aside_and_holds_up_no_ot
     assert (counted.fresh, counted.known, counted.broken) == (2, 0, 1)
     assert await redis.xlen(redis_keys.BROKEN_CLICKS) == 1
     assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
+
+
+async def test_a_batch_that_postgres_cannot_take_in_time_is_tried_in_halves(
+    stats_database: Database, database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await database.execute(
+        """
+        CREATE FUNCTION too_many() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF (SELECT count(*) FROM new_clicks) > 3 THEN PERFORM pg_sleep(60); END IF;
+            RETURN NULL;
+        END $$;
+        CREATE TRIGGER slow AFTER INSERT ON clicks REFERENCING NEW TABLE AS new_clicks
+        FOR EACH STATEMENT EXECUTE FUNCTION too_many();
+        GRANT EXECUTE ON FUNCTION too_many() TO boltlink_stats
+        """
+    )
+    await add(redis, *[click_event(link.id, number) for number in range(1, 11)])
+    portion = Portion(most=10, least=1)
+    failures = 0
+    async with connect(replace(stats_database._settings, statement_timeout=0.3)) as database_in_a_hurry:
+        for _ in range(10):
+            try:
+                await count_batch(database_in_a_hurry, stream, portion)
+            except StoreUnavailable:
+                failures += 1
+            else:
+                break
+    assert failures == 2, "10 are too many, and so are 5; 2 are not"
+    assert await total(stats_database) == 10
+    assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
+    assert portion.size == 4, "after a success more is tried again"
+
+
+async def test_a_broken_event_whose_batch_comes_again_is_set_aside_once(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, b"junk", click_event(link.id))
+    with refusing_port() as port:
+        async with connect(at_port(stats_database._settings, port)) as away:
+            with pytest.raises(StoreUnavailable):
+                await count_batch(away, stream)
+    await count_batch(stats_database, stream)
+    assert [event for event, _ in await set_aside(redis)] == [b"junk"]
+    await counted_once(stats_database)
+
+
+async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
+    stats_database: Database, database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await database.execute("ALTER TABLE clicks ADD CONSTRAINT no_firefox CHECK (browser <> 'Firefox')")
+    events = [click_event(link.id, number) for number in range(1, 4)]
+    await add(redis, b"junk", *events)
+    assert (await count_batch(stats_database, stream)).broken == 4
+    assert await waiting(redis) == 4
+    shown = await newest(redis, 10)
+    assert {one.event for _, one in shown} == {b"junk", *(encoded(event) for event in events)}
+    assert any("no_firefox" in one.reason for _, one in shown)
+    await database.execute("ALTER TABLE clicks DROP CONSTRAINT no_firefox")
+    assert await replay(redis) == 4
+    assert (await count_batch(stats_database, stream)).fresh == 3
+    assert [event for event, _ in await set_aside(redis)] == [b"junk"]
+    assert await replay(redis) == 1
+
+
+async def test_a_replay_ends_although_all_of_it_is_set_aside_again(redis: RedisClient) -> None:
+    await redis.xadd(
+        redis_keys.BROKEN_CLICKS, {redis_keys.BROKEN_EVENT: b"junk", redis_keys.BROKEN_REASON: b"no event"}
+    )
+    moved = []
+    async for batch in _batches(redis):
+        moved += [entry_id for entry_id, _ in batch]
+        await redis.xdel(redis_keys.BROKEN_CLICKS, *moved)
+        await redis.xadd(redis_keys.BROKEN_CLICKS, {redis_keys.BROKEN_EVENT: b"junk"})
+    assert len(moved) == 1

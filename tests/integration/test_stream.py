@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from services.stats.stream import Backlog, ClickStream, Entry
+from services.stats.stream import Backlog, Broken, ClickStream, Entry, Losses
 from shared import redis_keys
 from shared.errors import StoreUnavailable
 from shared.resources import RedisClient, redis_client
@@ -64,7 +64,7 @@ async def test_a_read_waits_for_an_entry(stream: ClickStream, redis: RedisClient
 async def test_what_is_acknowledged_leaves_the_stream(stream: ClickStream, redis: RedisClient) -> None:
     await add(redis, b"a", b"b")
     await stream.acknowledge(await stream.read())
-    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0)
+    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
 
 
 async def test_what_is_not_acknowledged_is_read_first_after_a_restart(stream: ClickStream, redis: RedisClient) -> None:
@@ -156,9 +156,42 @@ async def test_an_entry_without_our_field_is_read_as_an_empty_one(stream: ClickS
 
 
 async def test_what_is_set_aside_is_kept_with_its_reason(stream: ClickStream, redis: RedisClient) -> None:
-    await stream.set_aside(b"\xffbroken", "no event")
+    await add(redis, b"\xffbroken")
+    await stream.acknowledge(await stream.read(), [Broken(b"\xffbroken", "no event")])
     entries: Any = await redis.xrange(redis_keys.BROKEN_CLICKS)
     assert [fields for _, fields in entries] == [{b"event": b"\xffbroken", b"reason": b"no event"}]
+    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=1)
+
+
+async def test_after_large_entries_fewer_are_read(redis: RedisClient) -> None:
+    stream = stream_of(redis, batch_size=4)
+    await stream.read()
+    await add(redis, *[b"x" * 3 * 2**20] * 9)
+    sizes = []
+    while entries := await stream.read():
+        sizes.append(len(entries))
+        await stream.acknowledge(entries)
+    assert sizes == [4, 2, 3]
+
+
+async def test_a_stream_that_redis_has_lost_is_told_with_what_waited_in_it(redis: RedisClient) -> None:
+    stream = stream_of(redis, batch_size=2)
+    await stream.read()
+    await add(redis, *[b"a\x1eb"] * 5)
+    await stream.acknowledge(await stream.read())
+    await redis.flushall()
+    assert await stream.read() == []
+    assert stream.losses == Losses(streams=1, clicks=6)
+    await add(redis, b"c")
+    assert texts_of(await stream.read()) == [b"c"]
+    assert stream.losses == Losses(streams=1, clicks=6)
+
+
+async def test_a_stream_that_was_never_there_is_no_loss(redis: RedisClient) -> None:
+    stream = stream_of(redis)
+    await stream.read()
+    await stream.read()
+    assert stream.losses == Losses()
 
 
 async def test_the_backlog_counts_entries_and_those_of_them_that_are_taken(
@@ -179,13 +212,17 @@ async def test_the_backlog_is_as_old_as_its_oldest_entry(stream: ClickStream, re
 
 
 async def test_the_backlog_of_a_stream_without_a_group_is_told(redis: RedisClient) -> None:
-    assert await stream_of(redis).backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0)
+    assert await stream_of(redis).backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
 
 
 async def test_a_redis_that_is_away_raises_store_unavailable(stores: Stores) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            for call in (stream_of(away).read(), stream_of(away).backlog(), stream_of(away).set_aside(b"", "")):
+            for call in (
+                stream_of(away).read(),
+                stream_of(away).backlog(),
+                stream_of(away).acknowledge([Entry(b"1-1", b"")]),
+            ):
                 with pytest.raises(StoreUnavailable):
                     await call
 

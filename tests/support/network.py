@@ -1,9 +1,12 @@
-"""Stores that are away, that hang, or whose door a test opens and shuts."""
+"""Stores that are away, that hang, or whose door a test opens and shuts; networks that cut, lose and delay."""
 
 import asyncio
 import contextlib
+import os
 import re
+import shutil
 import socket
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import TypeVar
@@ -35,11 +38,38 @@ def silent_port() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-class Passage:
-    """A way to a store that can be shut (connections break), opened again, and frozen (nothing comes through)."""
+def may_lose_packets() -> bool:
+    """Whether we may tell the firewall to lose some."""
+    return os.geteuid() == 0 and shutil.which("iptables") is not None
 
-    def __init__(self, to_port: int) -> None:
+
+@contextlib.contextmanager
+def lossy(port: int, share: float) -> Iterator[None]:
+    """A loopback on which a share of the packets to and from a port is lost; 1: all of them. Needs root."""
+    chance = ["-m", "statistic", "--mode", "random", "--probability", str(share)] if share < 1 else []
+    rules = [
+        ["INPUT", "-i", "lo", "-p", "tcp", end, str(port), *chance, "-j", "DROP"] for end in ("--dport", "--sport")
+    ]
+    added = []
+    try:
+        for rule in rules:
+            subprocess.run(["iptables", "-w", "-I", *rule], check=True)  # noqa: S607
+            added.append(rule)
+        yield
+    finally:
+        for rule in added:
+            subprocess.run(["iptables", "-w", "-D", *rule], check=True)  # noqa: S607
+
+
+class Passage:
+    """A way to a store that can be shut (connections break), opened again, and frozen (nothing comes through).
+
+    What the store says arrives `delay` seconds late.
+    """
+
+    def __init__(self, to_port: int, delay: float = 0.0) -> None:
         self._to_port = to_port
+        self._delay = delay
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._flows = asyncio.Event()
@@ -68,16 +98,21 @@ class Passage:
     async def _let_through(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             store_reader, store_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
-            await asyncio.gather(self._pump(reader, store_writer), self._pump(store_reader, writer))
+            await asyncio.gather(self._pump(reader, store_writer, 0.0), self._pump(store_reader, writer, self._delay))
         writer.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
         self._writers.add(writer)
+        loop = asyncio.get_running_loop()
         try:
             while data := await reader.read(65_536):
                 await self._flows.wait()
+                if delay:
+                    loop.call_later(delay, writer.write, data)
+                    continue
                 writer.write(data)
                 await writer.drain()
+            await asyncio.sleep(delay)  # for what is still on its way
         except OSError:
             pass  # a broken connection is what this is for
         finally:
@@ -86,9 +121,9 @@ class Passage:
 
 
 @contextlib.asynccontextmanager
-async def passage(to_port: int) -> AsyncIterator[Passage]:
+async def passage(to_port: int, delay: float = 0.0) -> AsyncIterator[Passage]:
     """An open way to a store, shut at the end."""
-    found = Passage(to_port)
+    found = Passage(to_port, delay)
     await found.open()
     try:
         yield found

@@ -1,16 +1,19 @@
 """A BoltLink of the tests' own: its state in a new folder, its ports free ones, its database named …_test."""
 
 import contextlib
+import os
 import random
 import shutil
+import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from local import runtime
+from local import configuration, runtime
 from local.packages import Servers, find_servers
-from local.settings import LocalSettings, read_settings
+from local.settings import CHECKOUT, LocalSettings, read_settings
 from local.state import prepare
 from local.supervision import Supervisor
 
@@ -88,6 +91,42 @@ def running_stack() -> Iterator[LocalSettings]:
             yield settings
         finally:
             _stop(Supervisor(settings))
+
+
+class Service:
+    """A service beside those of the installation, that comes back when it is killed."""
+
+    def __init__(self, settings: LocalSettings, name: str, like: str) -> None:
+        port = free_ports(1)
+        self._command, env = configuration.service(settings, like, port)
+        self._env = {**os.environ, **env, "INSTANCE_ID": name}
+        self._log = settings.logs / f"{name}.log"
+        self.start()
+
+    def start(self) -> None:
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                self._command, cwd=CHECKOUT, env=self._env, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def kill(self) -> None:
+        """Kill it with its worker, and start it anew."""
+        self.end(signal.SIGKILL)
+        self.start()
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        os.killpg(self._process.pid, how)
+        self._process.wait(30)
+
+
+@contextlib.contextmanager
+def second_consumer(settings: LocalSettings) -> Iterator[Service]:
+    """Another consumer, beside the one that runs."""
+    service = Service(settings, "consumer-2", like="consumer-1")
+    try:
+        yield service
+    finally:
+        service.end()
 
 
 def _stop(supervisor: Supervisor) -> None:

@@ -194,8 +194,8 @@ def test_the_local_runtime_hands_on_exactly_the_settings_that_it_does_not_set_it
     settings = read_settings({}, checkout=tmp_path)
     set_by_it: set[str] = set()
     for name, port in settings.http_ports.items():
-        lines = "\n".join(configuration._service(settings, name, port))
-        set_by_it |= set(re.findall(r"\b(\w+)=\"", lines))
+        _, env = configuration.service(settings, name, port)
+        set_by_it |= set(env)
     read = read_by(*SERVICES)
     assert set_by_it & read >= {"INSTANCE_ID", "DATABASE_URL_FILE"}
     left = {name for name in without_twins(read) if not {name, f"{name}_FILE"} & set_by_it}

@@ -59,9 +59,15 @@ def test_a_pool_has_all_its_instances(tmp_path: Path, pool: str, count: int) -> 
     settings = rendered(tmp_path / "state")
     block = re.search(rf"upstream {pool} \{{(.*?)\}}", nginx_conf(settings), re.DOTALL)
     assert block is not None
-    ports = {int(port) for port in re.findall(r"server 127\.0\.0\.1:(\d+) ", block[1])}
+    ports = {int(port) for port in re.findall(r"server 127\.0\.0\.1:(\d+) max_fails=2", block[1])}
     expected = {port for name, port in settings.http_ports.items() if name.startswith(f"{pool}-")}
     assert (ports, len(ports)) == (expected, count)
+
+
+def test_resolvers_that_have_all_just_failed_are_asked_all_the_same(tmp_path: Path) -> None:
+    settings = rendered(tmp_path / "state")
+    lines = re.findall(r"server 127\.0\.0\.1:(\d+) max_fails=0 backup;", nginx_conf(settings))
+    assert [f"{port}" for name, port in settings.http_ports.items() if name.startswith("resolver-")] == lines
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 from shared.application import create_application
 from shared.serving import serve
 from tests.unit.conftest import INSTANCE
+from tests.unit.polling import until
 
 
 @dataclass(frozen=True)
@@ -99,3 +100,26 @@ async def test_the_next_client_is_answered(port: int) -> None:
 async def test_a_line_of_the_length_that_nginx_lets_through_is_read(port: int) -> None:
     request = b"GET /health?" + b"x" * 16_000 + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     assert (await say(port, request)).status == 200
+
+
+async def test_a_service_that_ends_still_answers_on_a_kept_connection_and_closes_it_then() -> None:
+    app, _ = create_application("writer", INSTANCE)
+    runner = serve(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    request = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+    async with asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection(*runner.addresses[0][:2])
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"Connection: close" not in head
+        await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
+        ending = asyncio.create_task(runner.cleanup())
+        await until(lambda: not runner.sites)
+        writer.write(request)
+        answer = await reader.read()
+        await ending
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"Connection: close" in answer

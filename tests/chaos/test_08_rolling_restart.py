@@ -1,0 +1,18 @@
+"""Promise: a rolling restart of every service, and a reload of nginx, fail no request and lose no click."""
+
+import asyncio
+
+from local.runtime import restart
+from local.settings import LocalSettings
+from tests.chaos.conftest import UnderLoad
+from tests.support.authors import authors
+from tests.support.client import Client
+
+
+async def test_restarting_everything_again_and_again_costs_nothing(
+    client: Client, stack: LocalSettings, under_load: UnderLoad
+) -> None:
+    async with under_load("nginx reloads, rolling restart of every service") as crowd, authors(client) as statuses:
+        while crowd.goes_on:
+            await asyncio.to_thread(restart, stack)
+    assert set(statuses) == {200, 201}, statuses

@@ -1,0 +1,46 @@
+"""Promise: clients that misbehave cost the others nothing: none is refused, and the table shows what they wait.
+
+Time is shown and not asserted: on a busy machine it says more about the neighbours than about us.
+"""
+
+import pytest
+
+from local.packages import find_servers
+from local.postgres import psql
+from local.settings import LocalSettings
+from tests.chaos.conftest import LONG, UnderLoad
+from tests.support import nuisances
+from tests.support.nuisances import Nuisance, disturbed_by
+
+SECONDS = 60.0 if LONG else 8.0
+
+NUISANCES = {
+    "300 slow headers": nuisances.slow_headers,
+    "300 slow bodies": nuisances.slow_bodies,
+    "10,000 idle connections": nuisances.idle_connections,
+    "pipelined requests": nuisances.pipelining,
+    "huge URLs": nuisances.huge_urls,
+    "500 unknown codes a second": nuisances.unknown_codes,
+    "300 wrong keys a second": nuisances.wrong_keys,
+}
+
+
+async def test_without_bad_clients_this_is_normal(under_load: UnderLoad) -> None:
+    async with under_load("nothing: for comparison") as crowd:
+        await crowd.pause(SECONDS)
+
+
+@pytest.mark.parametrize(("what", "nuisance"), NUISANCES.items(), ids=NUISANCES)
+async def test_bad_clients_cost_the_others_nothing(
+    stack: LocalSettings, under_load: UnderLoad, what: str, nuisance: Nuisance
+) -> None:
+    async with under_load(what) as crowd, disturbed_by(nuisance, stack.door_url):
+        before = lookups(stack)
+        await crowd.pause(SECONDS)
+        crowd.note = f"{(lookups(stack) - before) / SECONDS:,.0f} look-ups a second in Postgres"
+
+
+def lookups(stack: LocalSettings) -> int:
+    """How often Postgres has looked into the table of links so far, by its own statistics."""
+    statement = "SELECT idx_scan + seq_scan FROM pg_stat_user_tables WHERE relname = 'links'"
+    return int(psql(stack, find_servers(), statement))

@@ -1,0 +1,103 @@
+"""The simulated stores do what the real ones do: the same steps on both, and the same answers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.stats.stream import ClickStream
+from shared import redis_keys
+from shared.models import DEFAULT_DOMAIN, Route
+from shared.resources import RedisClient
+from shared.route_records import RouteRecords
+from tests.support.simulated import Fuse, SimulatedRecords, SimulatedStream, StreamState
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "read", "read", "acknowledge", "start over", "claim", "delete"]),
+        st.sampled_from(["consumer-1", "consumer-2"]),
+    ),
+    max_size=25,
+)
+PUTS = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["https://a.test/", "https://b.test/"]), st.booleans()))
+
+once_a_store = settings(
+    max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(autouse=True)
+def redis_is_shared(redis: RedisClient) -> Iterator[None]:
+    """All examples of a test use one Redis, and begin by emptying it."""
+    assert redis
+    return iter([None])
+
+
+@given(puts=PUTS)
+@once_a_store
+async def test_records_are_replaced_alike(redis: RedisClient, puts: list[tuple[int, str, bool]]) -> None:
+    await redis.flushall()
+    real, simulated = RouteRecords(redis), SimulatedRecords()
+    for version, url, again in puts:
+        route = Route(version=version, link_id=7, live=True, url=url)
+        for records in (real, simulated):
+            await records.put([(DEFAULT_DOMAIN, "abc", route, 600)], again=again)
+        assert await real.get(DEFAULT_DOMAIN, ["abc"]) == [simulated.held[DEFAULT_DOMAIN, "abc"]]
+
+
+@given(steps=STEPS)
+@once_a_store
+async def test_a_stream_is_read_alike(redis: RedisClient, steps: list[tuple[str, str]]) -> None:
+    await redis.flushall()
+    pair = Pair(redis)
+    await pair.begin()
+    for number, (step, consumer) in enumerate(steps):
+        await pair.take(step, consumer, number)
+
+
+class Pair:
+    """The same stream twice, with the same two consumers."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+        self._state = StreamState()
+        self._real = {name: self._stream(name) for name in ("consumer-1", "consumer-2")}
+        self._simulated = {name: SimulatedStream(self._state, name, Fuse(), batch_size=2) for name in self._real}
+        self._ids: list[bytes] = []
+        self._held: dict[str, list[tuple[Any, Any]]] = {name: [] for name in self._real}
+
+    async def begin(self) -> None:
+        await self._real["consumer-1"].read()  # makes the group
+
+    async def take(self, step: str, consumer: str, number: int) -> None:
+        real, simulated = self._real[consumer], self._simulated[consumer]
+        if step == "add":
+            made: Any = await self._redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: b"%d" % number})
+            self._ids.append(made)
+            self._state.add(b"%d" % number)
+        elif step == "start over":
+            real.start_over()
+            simulated.start_over()
+        elif step == "acknowledge":
+            for one, other in self._held[consumer]:
+                await real.acknowledge(one)
+                await simulated.acknowledge(other)
+            self._held[consumer].clear()
+        elif step == "delete" and self._state.entries:
+            first = min(self._state.entries)
+            del self._state.entries[first]
+            await self._redis.xdel(redis_keys.CLICK_STREAM, self._ids[first - 1])
+        elif step in ("read", "claim"):
+            real._claim_after_ms = 0 if step == "claim" else 3_600_000
+            simulated.claims = step == "claim"
+            found, expected = await real.read(), await simulated.read()
+            assert [entry.events for entry in found] == [entry.events for entry in expected]
+            if found:
+                self._held[consumer].append((found, expected))
+
+    def _stream(self, name: str) -> ClickStream:
+        stream = ClickStream(self._redis, name, batch_size=2, claim_after=60, timeout=2)
+        stream._wait_ms = 1
+        return stream

@@ -1,0 +1,111 @@
+"""What goes wrong with the processes of a system of the tests' own, which are found by their ids."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from local.settings import LocalSettings, RuntimeFault
+from local.supervision import Process, Supervisor
+from tests.support.waiting import until
+
+_BACK_SECONDS = 30.0
+
+
+def process_of(settings: LocalSettings, name: str) -> Process:
+    """A supervised program as it is now."""
+    return next(process for process in Supervisor(settings).processes() if process.name == name)
+
+
+def pid_of(settings: LocalSettings, name: str) -> int:
+    """The id of a supervised program; 0 while it does not run."""
+    found = process_of(settings, name)
+    return int(found.description.split()[1].rstrip(",")) if found.state == "RUNNING" else 0
+
+
+def kill(settings: LocalSettings, name: str, how: signal.Signals = signal.SIGKILL) -> int:
+    """Signal a program with all its workers, as the end of a machine would; the id it had, 0 where it did not run."""
+    pid = pid_of(settings, name)
+    if pid:
+        for member in family_of(pid):
+            _signal(member, how)
+    return pid
+
+
+async def is_back(settings: LocalSettings, name: str, old: int) -> None:
+    """Wait until supervisord has started a program anew."""
+
+    async def back() -> bool:
+        return await asyncio.to_thread(pid_of, settings, name) not in (0, old)
+
+    await until(back, _BACK_SECONDS)
+
+
+async def answers_again(settings: LocalSettings, name: str) -> None:
+    """Wait until a service answers HTTP."""
+
+    async def answers() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", settings.http_ports[name])
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    await until(answers, _BACK_SECONDS)
+
+
+@asynccontextmanager
+async def away(settings: LocalSettings, name: str) -> AsyncIterator[None]:
+    """A program killed with SIGKILL, and kept away while the block runs."""
+    supervisor = Supervisor(settings)
+
+    def kill_for_good() -> bool:
+        kill(settings, name)
+        with contextlib.suppress(RuntimeFault):  # it is about to be started again: the next try ends that one
+            supervisor._call("stopProcess", name, False)
+        return process_of(settings, name).state == "STOPPED"
+
+    async def stopped() -> bool:
+        return await asyncio.to_thread(kill_for_good)
+
+    await until(stopped, _BACK_SECONDS)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(supervisor.ensure_started, name)
+
+
+@asynccontextmanager
+async def hanging(settings: LocalSettings, name: str) -> AsyncIterator[None]:
+    """A program that is there, and does nothing, while the block runs."""
+    members = family_of(pid_of(settings, name))
+    for member in members:
+        _signal(member, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for member in members:
+            _signal(member, signal.SIGCONT)
+
+
+def family_of(pid: int) -> list[int]:
+    """A process and all that descend from it. Postgres gives each of its processes a group of its own."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+    family = [pid]
+    for member in family:
+        family += [child for child, parent in parents.items() if parent == member]
+    return family
+
+
+def _signal(pid: int, how: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it has just ended
+        os.kill(pid, how)

@@ -1,0 +1,136 @@
+"""The table of issue and README: what each fault cost, by what a crowd received and what was counted."""
+
+import asyncio
+import re
+import urllib.request
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from local.packages import find_servers
+from local.processes import Processes
+from local.settings import LocalSettings
+from services.writer.settings import RelaySettings
+from services.writer.verifying import verify
+from shared.database import connect
+from shared.resources import redis_client
+from shared.route_records import RouteRecords
+from tests.support.client import Client
+from tests.support.crowd import Crowd
+from tests.support.waiting import until
+
+DRY_SECONDS: Final = 90.0
+
+_HEAD: Final = (
+    "while under load",
+    "answered",
+    "a second",
+    "p99 ms",
+    "slowest ms",
+    "asked again",
+    "refused",
+    "lost",
+    "counted twice",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one row cost. `reported`: clicks that the system itself says it has lost."""
+
+    row: str
+    answered: int
+    rate: float
+    p99: float
+    slowest: float
+    refused: Mapping[str, int]
+    repeated: int
+    lost: int
+    twice: int
+    reported: float = 0
+
+    def __str__(self) -> str:
+        told = f"lost {self.lost} (reported {self.reported:g}), counted twice {self.twice}"
+        return f"{self.row}: refused {dict(self.refused)}, {told}"
+
+
+def table(costs: list[Cost]) -> str:
+    """The table, in Markdown."""
+    rows = [
+        (
+            cost.row,
+            f"{cost.answered:,}",
+            f"{cost.rate:,.0f}",
+            f"{cost.p99 * 1000:.0f}",
+            f"{cost.slowest * 1000:.0f}",
+            str(cost.repeated),
+            str(sum(cost.refused.values())) + (f" {dict(cost.refused)}" if cost.refused else ""),
+            str(cost.lost) + (f" ({cost.reported:g} reported)" if cost.lost or cost.reported else ""),
+            str(cost.twice),
+        )
+        for cost in costs
+    ]
+    lines = [_HEAD, ("---",) * len(_HEAD), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+async def counted(client: Client, stack: LocalSettings, codes: list[str]) -> Counter[str]:
+    """What /stats says of some links once no spool and no stream holds a click any more."""
+    await run_dry(stack)
+    return Counter({code: await client.clicks_of(code) for code in codes})
+
+
+async def run_dry(stack: LocalSettings) -> None:
+    """Wait until every click that was answered is counted."""
+    processes = Processes(stack, find_servers())
+
+    def is_dry() -> bool:
+        return not processes.spooled() and processes.redis("XLEN", "clicks") == "0"
+
+    async def dry() -> bool:
+        return await asyncio.to_thread(is_dry)
+
+    await until(dry, DRY_SECONDS)
+
+
+async def differences(stack: LocalSettings) -> int:
+    """How many records in Redis lead elsewhere than their links say."""
+    environ = {
+        "DATABASE_URL_FILE": str(stack.secrets / "writer_database_url"),
+        "REDIS_URL_FILE": str(stack.secrets / "redis_url"),
+    }
+    settings = RelaySettings.from_env(environ)
+    async with connect(settings.database) as database, redis_client(settings.redis) as redis:
+        return (await verify(database, RouteRecords(redis))).different
+
+
+def reported_losses(stack: LocalSettings) -> float:
+    """How many clicks all processes together say are lost."""
+    return sum(metric(stack, name, "boltlink_clicks_lost_total") for name in stack.http_ports if "writer" not in name)
+
+
+def metric(stack: LocalSettings, instance: str, name: str) -> float:
+    """A metric of an instance, summed over its labels; 0 where it has none."""
+    url = f"http://127.0.0.1:{stack.http_ports[instance]}/metrics"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        text = answer.read().decode()
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}(\{{| )", line))
+
+
+def cost_of(row: str, crowd: Crowd, counts: Counter[str], *, reported: float = 0) -> Cost:
+    """What a row cost: a link of which less is counted than was answered has lost clicks, one of which more is, has
+    counted some twice, unless nobody received the answer to them."""
+    received = crowd.received
+    return Cost(
+        row=f"{row}; {crowd.note}" if crowd.note else row,
+        answered=crowd.answered,
+        rate=crowd.answered / crowd.seconds,
+        p99=received.p99,
+        slowest=received.slowest,
+        refused=received.refused,
+        repeated=received.repeated,
+        lost=(received.answered - counts).total(),
+        twice=(counts - received.answered - received.unanswered).total(),
+        reported=reported,
+    )

@@ -1,0 +1,180 @@
+"""Stores that exist only to be interrupted: so small that every order of every step can be tried, and a crash in each.
+
+They promise what Redis and Postgres promise where our protocols rest on it, and nothing more; the integration tests
+(`tests/integration/test_simulations.py`) do the same to both and compare. Nothing else is tested with them.
+"""
+
+import copy
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from services.stats.stream import Broken, Entry
+from shared.models import Click, Route
+from shared.repositories.clicks import BucketCount
+from shared.route_records import encode
+
+Result = TypeVar("Result")
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+def finished(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """What a coroutine returns that never has to wait, as none does on these stores: a loop would only cost time."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+    raise AssertionError("it waits")
+
+
+class Fuse:
+    """Interrupts one of the next steps: before it has had its effect, or after, when only the answer is lost."""
+
+    def __init__(self) -> None:
+        self._steps: int | None = None
+        self._fault: BaseException = Crash()
+
+    def set(self, steps: int, fault: BaseException) -> None:
+        """Let `steps` more half-steps pass, then raise."""
+        self._steps, self._fault = steps, fault
+
+    def clear(self) -> None:
+        self._steps = None
+
+    def burn(self) -> None:
+        """Half a step: each operation of a store does this before and after its effect."""
+        if self._steps is None:
+            return
+        if self._steps == 0:
+            self.clear()
+            raise self._fault
+        self._steps -= 1
+
+
+class SimulatedRecords:
+    """The records of Redis: one is replaced only by one of the same or a newer version."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[str, str], bytes] = {}
+
+    async def put(self, routes: Sequence[tuple[str, str, Route, int]], *, again: bool = True) -> None:
+        for domain, code, route, _ in routes:
+            old = self.held.get((domain, code))
+            version = int(old.split(b" ")[0]) if old else None
+            if version is None or version < route.version or (version == route.version and again):
+                self.held[domain, code] = encode(route).encode()
+
+
+@dataclass
+class StreamState:
+    """What Redis holds of the stream and of its group."""
+
+    entries: dict[int, bytes] = field(default_factory=dict)
+    last_made: int = 0
+    last_delivered: int = 0
+    pending: dict[int, str] = field(default_factory=dict)
+    broken: list[bytes] = field(default_factory=list)
+
+    def add(self, events: bytes) -> None:
+        self.last_made += 1
+        self.entries[self.last_made] = events
+
+
+class SimulatedStream:
+    """The stream as one consumer of its group sees it (services.stats.stream.ClickStream)."""
+
+    def __init__(self, state: StreamState, consumer: str, fuse: Fuse, *, batch_size: int) -> None:
+        self.state = state
+        self._consumer = consumer
+        self._fuse = fuse
+        self._batch_size = batch_size
+        self._own_first = True
+        self.claims = False
+        """Whether all that is pending counts as left by somebody dead."""
+
+    async def read(self) -> list[Entry]:
+        self._fuse.burn()
+        found = self._read()
+        self._fuse.burn()
+        return [Entry(b"%d" % number, self.state.entries.get(number, b"")) for number in found]
+
+    def start_over(self) -> None:
+        self._own_first = True
+
+    async def acknowledge(self, entries: Sequence[Entry], broken: Sequence[Broken] = ()) -> None:
+        self._fuse.burn()
+        self.state.broken += [one.event for one in broken]
+        for entry in entries:
+            self.state.pending.pop(int(entry.id), None)
+            self.state.entries.pop(int(entry.id), None)
+        self._fuse.burn()
+
+    def _read(self) -> list[int]:
+        state = self.state
+        if self._own_first:
+            own = [number for number, who in sorted(state.pending.items()) if who == self._consumer]
+            if own:
+                return own[: self._batch_size]
+            self._own_first = False
+        if self.claims and (claimed := self._claim()):
+            return claimed
+        fresh = [number for number in sorted(state.entries) if number > state.last_delivered][: self._batch_size]
+        for number in fresh:
+            state.last_delivered = number
+            state.pending[number] = self._consumer
+        return fresh
+
+    def _claim(self) -> list[int]:
+        for number in set(self.state.pending) - set(self.state.entries):
+            del self.state.pending[number]
+        claimed = sorted(self.state.pending)[: self._batch_size]
+        self.state.pending |= dict.fromkeys(claimed, self._consumer)
+        return claimed
+
+
+@dataclass
+class Tables:
+    """What Postgres holds: clicks by their primary key, and the counts of links."""
+
+    clicks: dict[tuple[str, datetime], int] = field(default_factory=dict)
+    totals: Counter[int] = field(default_factory=Counter)
+
+
+class SimulatedDatabase:
+    """Postgres: what a transaction did is there all at once when it commits, or not at all."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        self.tables = Tables()
+        self._fuse = fuse
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tables]:
+        self._fuse.burn()
+        tables = copy.deepcopy(self.tables)
+        yield tables
+        self._fuse.burn()
+        self.tables = tables
+        self._fuse.burn()
+
+
+async def insert_new(tables: Tables, clicks: Sequence[Click]) -> list[Click]:
+    """What shared.repositories.clicks.insert_new does, where every link lives."""
+    fresh = []
+    for click in clicks:
+        if (click.id, click.at) not in tables.clicks:
+            tables.clicks[click.id, click.at] = click.link_id
+            fresh.append(click)
+    return fresh
+
+
+async def add_counts(tables: Tables, counts: Iterable[BucketCount]) -> None:
+    """What shared.repositories.clicks.add_counts does to the totals."""
+    for count in counts:
+        tables.totals[count.link_id] += count.clicks

@@ -1,0 +1,107 @@
+"""Exactly once, whatever dies where: the consumer's own code on a stream and a database that crash at every step."""
+
+from collections import Counter
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from services.stats.consumer import Portion, count_batch
+from shared import click_events
+from shared.errors import StoreUnavailable
+from shared.repositories import clicks
+from tests.support import simulated
+from tests.support.builders import VISITOR_SECRET, click_event, encoded
+from tests.support.simulated import Crash, Fuse, SimulatedDatabase, SimulatedStream, StreamState, finished
+
+NAMES = ("consumer-1", "consumer-2")
+FAULTS = st.sampled_from([Crash(), StoreUnavailable("away")])
+
+
+class Counting(RuleBasedStateMachine):
+    """Resolvers that add events, some of them twice; two consumers that die and come back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fuse = Fuse()
+        self.state = StreamState()
+        self.database = SimulatedDatabase(self.fuse)
+        self.answered: dict[int, int] = {}
+        """The link of each click whose redirect was answered."""
+        self.junk = 0
+        self._patches: list[Any] = [
+            patch.object(clicks, "insert_new", simulated.insert_new),
+            patch.object(clicks, "add_counts", simulated.add_counts),
+        ]
+        for one in self._patches:
+            one.start()
+
+    @initialize()
+    def start(self) -> None:
+        self.consumers = {name: self._consumer(name) for name in NAMES}
+
+    @rule(links=st.lists(st.integers(1, 3), min_size=1, max_size=4))
+    def resolver_adds(self, links: list[int]) -> None:
+        numbers = range(len(self.answered) + 1, len(self.answered) + 1 + len(links))
+        self.answered |= dict(zip(numbers, links, strict=True))
+        self._add(list(numbers))
+
+    @rule(data=st.data())
+    def an_event_comes_again(self, data: st.DataObject) -> None:
+        if self.answered:
+            self._add([data.draw(st.sampled_from(sorted(self.answered)))])
+
+    @rule()
+    def junk_arrives(self) -> None:
+        self.junk += 1
+        self.state.add(b"junk")
+
+    @rule(name=st.sampled_from(NAMES), claims=st.booleans(), fault=FAULTS, steps=st.none() | st.integers(0, 12))
+    def consumer_counts(self, name: str, claims: Any, fault: BaseException, steps: int | None) -> None:
+        stream, portion = self.consumers[name]
+        stream.claims = claims
+        if steps is not None:
+            self.fuse.set(steps, fault)
+        try:
+            self._count(stream, portion)
+        except StoreUnavailable:
+            pass
+        except Crash:
+            self.consumers[name] = self._consumer(name)
+        finally:
+            self.fuse.clear()
+
+    @invariant()
+    def nothing_is_counted_that_was_not_answered(self) -> None:
+        tables = self.database.tables
+        assert tables.totals == Counter(tables.clicks.values())
+        assert tables.totals <= Counter(self.answered.values())
+
+    def teardown(self) -> None:
+        try:
+            stream, portion = self._consumer("consumer-3")
+            stream.claims = True
+            while self.state.entries:
+                self._count(stream, portion)
+            assert self.database.tables.totals == Counter(self.answered.values())
+            assert self.state.broken == [b"junk"] * self.junk
+        finally:
+            for one in self._patches:
+                one.stop()
+
+    def _add(self, numbers: list[int]) -> None:
+        events = [encoded(click_event(self.answered[number], number)) for number in numbers]
+        self.state.add(click_events.join(events))
+
+    def _consumer(self, name: str) -> tuple[SimulatedStream, Portion]:
+        return SimulatedStream(self.state, name, self.fuse, batch_size=2), Portion(most=3, least=1)
+
+    def _count(self, stream: Any, portion: Portion) -> None:
+        database: Any = self.database
+        finished(count_batch(database, stream, VISITOR_SECRET, portion))
+
+
+Counting.TestCase.settings = settings(max_examples=150, stateful_step_count=30)
+TestCounting = Counting.TestCase
