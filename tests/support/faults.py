@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from local.settings import LocalSettings, RuntimeFault
+from local.settings import LocalSettings
 from local.supervision import Process, Supervisor
 from tests.support.waiting import until
 
@@ -61,22 +61,26 @@ async def answers_again(settings: LocalSettings, name: str) -> None:
 @asynccontextmanager
 async def away(settings: LocalSettings, name: str) -> AsyncIterator[None]:
     """A program killed with SIGKILL, and kept away while the block runs."""
-    supervisor = Supervisor(settings)
-
-    def kill_for_good() -> bool:
-        kill(settings, name)
-        with contextlib.suppress(RuntimeFault):  # it is about to be started again: the next try ends that one
-            supervisor._call("stopProcess", name, False)
-        return process_of(settings, name).state == "STOPPED"
+    await asyncio.to_thread(_kill_for_good, settings, name)
 
     async def stopped() -> bool:
-        return await asyncio.to_thread(kill_for_good)
+        return (await asyncio.to_thread(process_of, settings, name)).state == "STOPPED"
 
     await until(stopped, _BACK_SECONDS)
     try:
         yield
     finally:
-        await asyncio.to_thread(supervisor.ensure_started, name)
+        await asyncio.to_thread(Supervisor(settings).ensure_started, name)
+
+
+def _kill_for_good(settings: LocalSettings, name: str) -> None:
+    """Kill a program without supervisord starting it anew: frozen, it cannot heed the signal to stop before it dies."""
+    members = family_of(pid_of(settings, name))
+    for member in members:
+        _signal(member, signal.SIGSTOP)
+    Supervisor(settings)._call("stopProcess", name, False)
+    for member in members:
+        _signal(member, signal.SIGKILL)
 
 
 @asynccontextmanager
