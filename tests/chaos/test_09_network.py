@@ -35,7 +35,7 @@ async def test_a_network_that_loses_packets_costs_nothing(
 
 @pytest.mark.parametrize("store", ["redis", "postgres"])
 async def test_a_network_that_is_slow_costs_nothing(stack: LocalSettings, under_load: UnderLoad, store: str) -> None:
-    async with slow_way(stack, store), under_load(f"the network to {store.capitalize()} slow by 200 ms") as crowd:
+    async with under_load(f"the network to {store.capitalize()} slow by 200 ms") as crowd, slow_way(stack, store):
         while crowd.goes_on:
             await crowd.pause(AWAY_SECONDS)
 

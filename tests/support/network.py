@@ -99,7 +99,7 @@ class Passage:
         with contextlib.suppress(OSError):
             store_reader, store_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
             await asyncio.gather(self._pump(reader, store_writer, 0.0), self._pump(store_reader, writer, self._delay))
-        writer.transport.abort()
+        asyncio.get_running_loop().call_later(self._delay, writer.transport.abort)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
         self._writers.add(writer)
@@ -112,12 +112,11 @@ class Passage:
                     continue
                 writer.write(data)
                 await writer.drain()
-            await asyncio.sleep(delay)  # for what is still on its way
         except OSError:
             pass  # a broken connection is what this is for
         finally:
             self._writers.discard(writer)
-            writer.transport.abort()
+            loop.call_later(delay, writer.transport.abort)  # after what is still on its way
 
 
 @contextlib.asynccontextmanager

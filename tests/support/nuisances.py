@@ -18,16 +18,25 @@ async def _connect(door: str) -> Streams:
     return await asyncio.open_connection(address.hostname, address.port)
 
 
+@asynccontextmanager
+async def _connected(door: str) -> AsyncIterator[Streams]:
+    """A connection that is dropped at the end, whoever ends it; a broken one is no fault of a client that is none."""
+    streams = await _connect(door)
+    try:
+        with contextlib.suppress(OSError):
+            yield streams
+    finally:
+        streams[1].transport.abort()
+
+
 async def _one_byte_a_second(door: str, text: bytes) -> None:
     """Say something as slowly as it goes, again and again."""
     while True:
-        _, writer = await _connect(door)
-        with contextlib.suppress(OSError):
+        async with _connected(door) as (_, writer):
             for byte in itertools.chain(text, itertools.repeat(ord("x"))):
                 writer.write(bytes([byte]))
                 await writer.drain()
                 await asyncio.sleep(1)
-        writer.transport.abort()
 
 
 async def slow_headers(door: str) -> None:
@@ -41,14 +50,12 @@ async def slow_bodies(door: str) -> None:
 
     async def trickle() -> None:
         while True:
-            _, writer = await _connect(door)
-            with contextlib.suppress(OSError):
+            async with _connected(door) as (_, writer):
                 writer.write(head)
                 while True:
                     writer.write(b" ")
                     await writer.drain()
                     await asyncio.sleep(1)
-            writer.transport.abort()
 
     await asyncio.gather(*(trickle() for _ in range(300)))
 
@@ -72,15 +79,12 @@ async def _flood(door: str, request: Callable[[], bytes], *, connections: int, a
 
     async def client() -> None:
         while True:
-            reader, writer = await _connect(door)
-            reading = asyncio.create_task(_swallow(reader))
-            with contextlib.suppress(OSError):
+            async with _connected(door) as (reader, writer):
+                reading = asyncio.create_task(_swallow(reader))
                 while not reading.done():
                     writer.write(b"".join(request() for _ in range(at_once)))
                     await writer.drain()
                     await asyncio.sleep(pause)
-            reading.cancel()
-            writer.transport.abort()
 
     await asyncio.gather(*(client() for _ in range(connections)))
 
