@@ -115,7 +115,7 @@ def restart(settings: LocalSettings) -> None:
             before = _started_at(port)
             supervisor.signal(name, "HUP")
             wait_until(partial(_is_back, port, before), f"{name} does not come back")
-    supervisor.signal(DOOR, "HUP")
+    # Not the door: a reload closes idle connections, and a client may just be sending its next request.
 
 
 def wait_ready(settings: LocalSettings) -> None:

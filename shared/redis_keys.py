@@ -10,6 +10,9 @@ CLICK_FIELD: Final = b"e"
 CLICK_GROUP: Final = "stats"
 """The consumer group that counts. An entry leaves the stream once its clicks are committed."""
 
+STREAM_MARK: Final = "clicks:mark"
+"""String; any text that stays as long as the stream does: another one, or none, tells that Redis has lost both."""
+
 BROKEN_CLICKS: Final = "clicks:broken"
 """Stream of events that could not be counted, each with the reason. The newest `BROKEN_LIMIT` or so are kept."""
 

@@ -10,6 +10,7 @@ from services.resolver.breaker import Breaker
 from services.resolver.look_and_count import Records, hold_clicks
 from services.resolver.metrics import ResolverMetrics
 from services.resolver.plain_answers import PlainAnswers
+from services.resolver.receipts import Receipts
 from services.resolver.redirecting import Target, target_of
 from services.resolver.redis_pipe import RedisPipe
 from shared import click_events
@@ -48,6 +49,7 @@ class Answering:
     def __init__(
         self,
         pipe: RedisPipe,
+        receipts: Receipts,
         breaker: Breaker,
         answers: PlainAnswers,
         *,
@@ -57,6 +59,7 @@ class Answering:
     ) -> None:
         """`now`: the clock that gave each visit its `since`."""
         self._pipe = pipe
+        self._receipts = receipts
         self._breaker = breaker
         self._answers = answers
         self._requests = requests
@@ -80,7 +83,8 @@ class Answering:
             else:
                 self._answer_plain(visit, record)
         if leading:
-            hold_clicks(self._pipe, [click for _, _, click in leading], partial(self._end_leading, leading))
+            clicks = [click for _, _, click in leading]
+            hold_clicks(self._pipe, self._receipts, clicks, partial(self._end_leading, leading))
 
     def _answer_plain(self, visit: Visit, record: bytes) -> None:
         """Answer where the record itself says all. Its click is held: by the same rule, the script has added it."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -14,6 +15,7 @@ from services.resolver.clicks import Clicks
 from services.resolver.lookup import Lookup
 from services.resolver.metrics import RESOLVER_METRICS, ResolverMetrics
 from services.resolver.plain_answers import PlainAnswers
+from services.resolver.receipts import Receipts
 from services.resolver.redis_pipe import RedisPipe
 from services.resolver.routes import ROUTES
 from services.resolver.settings import ResolverSettings
@@ -26,12 +28,18 @@ from shared.errors import StoreUnavailable
 from shared.metrics import READINGS, REQUEST_METRICS
 from shared.models import is_code
 from shared.ops import ENOUGH_STORES
-from shared.resources import DATABASE, REDIS, CleanupContext, open_database, open_redis
+from shared.resources import DATABASE, REDIS, CleanupContext, RedisClient, open_database, open_redis, redis_client
 from shared.route_records import RouteRecords
 from shared.serving import SHORT_WAY, serve
 from shared.web import INSTANCE_ID
 
 _FEED_INTERVAL = 0.5
+_RECEIPTS_INTERVAL = 0.5
+_PATIENCE = 3.0
+"""Seconds that Redis has where no visitor waits."""
+
+PATIENT_REDIS = web.AppKey("PATIENT_REDIS", RedisClient)
+RECEIPTS = web.AppKey("RECEIPTS", Receipts)
 _PIPE_INTERVAL = 0.25
 
 PIPE = web.AppKey("PIPE", RedisPipe)
@@ -46,9 +54,11 @@ def create_api(settings: ResolverSettings) -> web.Application:
         [
             open_database(settings.database),
             open_redis(settings.redis),
+            _open_patient_redis(settings),
             _open_lookup_and_clicks(settings),
             keep_doing(_keep_pipe_open, pause=_PIPE_INTERVAL, name="pipe"),
             keep_doing(_feed_spool, pause=_FEED_INTERVAL, name="spool"),
+            keep_doing(_settle_receipts, pause=_RECEIPTS_INTERVAL, name="receipts"),
         ]
     )
     app.add_routes(ROUTES)
@@ -62,10 +72,19 @@ async def serve_api() -> web.AppRunner:
     return serve(create_api(settings))
 
 
+def _open_patient_redis(settings: ResolverSettings) -> CleanupContext:
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        async with redis_client(replace(settings.redis, timeout=_PATIENCE)) as app[PATIENT_REDIS]:
+            yield
+
+    return context
+
+
 def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
     async def context(app: web.Application) -> AsyncIterator[None]:
         breaker = Breaker()
         spool = Spool(settings.spool_folder, settings.spool_limit)
+        receipts = app[RECEIPTS] = Receipts(app[PATIENT_REDIS])
         app[handlers.LOOKUP] = Lookup(
             RouteRecords(app[REDIS]),
             app[DATABASE],
@@ -73,16 +92,17 @@ def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
             link_lifetime=settings.link_lifetime,
             miss_lifetime=settings.miss_lifetime,
         )
-        clicks = app[handlers.CLICKS] = Clicks(app[REDIS], spool, breaker)
+        clicks = app[handlers.CLICKS] = Clicks(app[REDIS], spool, receipts, breaker)
 
         async def read(app: web.Application) -> None:
-            app[RESOLVER_METRICS].hand_over(clicks, spool)
+            app[RESOLVER_METRICS].hand_over(clicks, receipts, spool)
 
         app[READINGS].append(read)
         pipe = app[PIPE] = RedisPipe(app[REDIS], settings.redis.timeout)
-        app[SHORT_WAY] = _short_way(app, pipe, breaker)
-        with contextlib.suppress(StoreUnavailable):  # it is tried again, see _keep_pipe_open
+        app[SHORT_WAY] = _short_way(app, pipe, receipts, breaker)
+        with contextlib.suppress(StoreUnavailable):  # both are tried again, see the loops
             await pipe.open()
+            await receipts.settle()
         yield
         pipe.close()
         spool.close()
@@ -90,11 +110,13 @@ def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
     return context
 
 
-def _short_way(app: web.Application, pipe: RedisPipe, breaker: Breaker) -> ShortWay:
+def _short_way(app: web.Application, pipe: RedisPipe, receipts: Receipts, breaker: Breaker) -> ShortWay:
     answers = PlainAnswers(app[INSTANCE_ID])
     now = asyncio.get_running_loop().time
-    answering = Answering(pipe, breaker, answers, requests=app[REQUEST_METRICS], metrics=app[RESOLVER_METRICS], now=now)
-    return ShortWay(pipe, breaker, answering, literals=_literals(app), now=now)
+    answering = Answering(
+        pipe, receipts, breaker, answers, requests=app[REQUEST_METRICS], metrics=app[RESOLVER_METRICS], now=now
+    )
+    return ShortWay(pipe, receipts, breaker, answering, literals=_literals(app), now=now)
 
 
 def _literals(app: web.Application) -> frozenset[str]:
@@ -110,4 +132,9 @@ async def _keep_pipe_open(app: web.Application) -> bool:
 
 async def _feed_spool(app: web.Application) -> bool:
     await app[handlers.CLICKS].feed_spool()
+    return False
+
+
+async def _settle_receipts(app: web.Application) -> bool:
+    await app[RECEIPTS].settle()
     return False

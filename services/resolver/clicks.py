@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from services.resolver.breaker import Breaker
+from services.resolver.receipts import Receipts
 from services.resolver.spool import Spool, SpoolFull
 from shared import click_events, redis_keys
 from shared.batching import Batcher
@@ -19,8 +20,9 @@ _HELD: Final = (True,)
 class Clicks:
     """Takes click events; those that wait together are one entry of the stream."""
 
-    def __init__(self, redis: RedisClient, spool: Spool, breaker: Breaker) -> None:
+    def __init__(self, redis: RedisClient, spool: Spool, receipts: Receipts, breaker: Breaker) -> None:
         self._redis = redis
+        self._receipts = receipts
         self._spool = spool
         self._breaker = breaker
         self._batcher: Batcher[bytes, bool] = Batcher(self._hold)
@@ -35,13 +37,13 @@ class Clicks:
 
     async def feed_spool(self) -> int:
         """Move what the spool holds into the stream; how many batches. Raises StoreUnavailable when Redis is away."""
-        return await self._spool.feed(self._add) if self._spool.size else 0
+        return await self._spool.feed(self._receipts.add) if self._spool.size else 0
 
     async def _hold(self, events: list[bytes]) -> Sequence[bool]:
         batch = click_events.join(events)
         if not self._breaker.is_open:
             try:
-                await self._add(batch)
+                await self._add(batch, len(events))
             except StoreUnavailable:
                 self._breaker.failed()
             else:
@@ -55,6 +57,7 @@ class Clicks:
             log.error("%d clicks are lost: Redis is away, and %s", len(events), fault)
         return _HELD * len(events)
 
-    async def _add(self, batch: bytes) -> None:
+    async def _add(self, batch: bytes, clicks: int) -> None:
         with redis_errors():
-            await self._redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: batch})
+            entry: Any = await self._redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: batch})
+        self._receipts.note(entry, clicks, lambda: [batch])

@@ -1,17 +1,21 @@
 """The one call to Redis that a batch of redirects costs: read the records, and add the clicks of those that lead on."""
 
 import hashlib
+import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import hiredis
 
+from services.resolver.receipts import Receipts
 from services.resolver.redis_pipe import Answer, RedisPipe, Take, Words
 from shared import click_events, redis_keys
 from shared.errors import StoreUnavailable
 
 # KEYS: the stream, then the records' keys. ARGV: for each record its click, but for the link's id, which only the
-# record tells. Answers whether the clicks are in the stream, and the records: a full Redis refuses clicks alone.
+# record tells. Answers the entry that holds the clicks (empty: there are none; 0: refused, as by a full Redis), their
+# number, and the records.
 _SCRIPT: Final = f"""
 local records = redis.call('MGET', unpack(KEYS, 2))
 local clicks = {{}}
@@ -21,16 +25,22 @@ for i, record in ipairs(records) do
 end
 if #clicks > 0 then
   local added = redis.pcall('XADD', KEYS[1], '*', '{redis_keys.CLICK_FIELD.decode()}', table.concat(clicks, '\\30'))
-  if type(added) == 'table' and added.err then return {{0, records}} end
+  if type(added) == 'table' and added.err then added = 0 end
+  return {{added, #clicks, records}}
 end
-return {{1, records}}
+return {{'', 0, records}}
 """
+_PLAIN: Final = re.compile(rb"\d+ (\d+) 3\d\d ")
+"""The script's rule for a plain link."""
+
 _SHA: Final = hashlib.sha1(_SCRIPT.encode()).hexdigest()  # noqa: S324  # it is how Redis names a script
 
 Records = Sequence[bytes | None]
 
 
-def look_and_count(pipe: RedisPipe, keys: Sequence[str], clicks: Sequence[bytes], take: Take) -> None:
+def look_and_count(
+    pipe: RedisPipe, receipts: Receipts, keys: Sequence[str], clicks: Sequence[bytes], take: Take
+) -> None:
     """Read the records of some keys and hold the click of each that is a plain link, `click_events.tail` of it.
 
     `take` gets the records in their order, or StoreUnavailable when Redis was away or refused the clicks: then some of
@@ -44,17 +54,29 @@ def look_and_count(pipe: RedisPipe, keys: Sequence[str], clicks: Sequence[bytes]
         elif isinstance(answer, Exception):
             take(_refused(answer))
         else:
-            held, records = answer
-            take(records if held else StoreUnavailable("Redis refused the clicks."))
+            entry, number, records = answer
+            if number and entry:
+                receipts.note(entry, number, partial(_events, clicks, records))
+            take(StoreUnavailable("Redis refused the clicks.") if entry == 0 else records)
 
     pipe.send(("EVALSHA", _SHA, *words), read)
 
 
-def hold_clicks(pipe: RedisPipe, clicks: Sequence[bytes], take: Take) -> None:
+def _events(clicks: Sequence[bytes], records: Records) -> list[bytes]:
+    """The events as the script has written them."""
+    found = ((click, record and _PLAIN.match(record)) for click, record in zip(clicks, records, strict=True))
+    return [click_events.head(int(plain[1])) + click for click, plain in found if plain]
+
+
+def hold_clicks(pipe: RedisPipe, receipts: Receipts, clicks: Sequence[bytes], take: Take) -> None:
     """Hold whole clicks; `take` gets None, or StoreUnavailable."""
 
     def read(answer: Answer) -> None:
-        take(_refused(answer) if isinstance(answer, Exception) else None)
+        if isinstance(answer, Exception):
+            take(_refused(answer))
+        else:
+            receipts.note(answer, len(clicks), lambda: clicks)
+            take(None)
 
     pipe.send(("XADD", redis_keys.CLICK_STREAM, "*", redis_keys.CLICK_FIELD, click_events.join(clicks)), read)
 

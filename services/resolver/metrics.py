@@ -5,6 +5,7 @@ from aioprometheus.collectors import Counter, Gauge, Registry
 
 from services.resolver.clicks import Clicks
 from services.resolver.lookup import Source
+from services.resolver.receipts import Receipts
 from services.resolver.spool import Spool
 
 
@@ -17,12 +18,18 @@ class ResolverMetrics:
             "boltlink_lookups_total", "Lookups of a code, by who knew: Redis (hit), or Postgres.", registry=registry
         )
         self._lost = Counter("boltlink_clicks_lost_total", "Clicks that nothing could hold.", registry=registry)
+        self._restored = Counter(
+            "boltlink_clicks_restored_total",
+            "Clicks that were put into the stream again, since Redis had lost them or may have.",
+            registry=registry,
+        )
         self._spool = Gauge("boltlink_spool_bytes", "Clicks that wait for Redis, in bytes.", registry=registry)
 
-    def hand_over(self, clicks: Clicks, spool: Spool) -> None:
+    def hand_over(self, clicks: Clicks, receipts: Receipts, spool: Spool) -> None:
         for source, count in self.lookups.items():
             self._lookups.set({"source": source}, count)
-        self._lost.set({}, clicks.lost)
+        self._lost.set({}, clicks.lost + receipts.lost)
+        self._restored.set({}, receipts.restored)
         self._spool.set({}, spool.size)
 
 

@@ -17,6 +17,7 @@ from multidict import istr
 from services.resolver.answering import Answering, Visit
 from services.resolver.breaker import Breaker
 from services.resolver.look_and_count import Records, look_and_count
+from services.resolver.receipts import Receipts
 from services.resolver.redis_pipe import RedisPipe
 from shared import click_events, redis_keys
 from shared.errors import StoreUnavailable
@@ -45,6 +46,7 @@ class ShortWay:
     def __init__(
         self,
         pipe: RedisPipe,
+        receipts: Receipts,
         breaker: Breaker,
         answering: Answering,
         *,
@@ -53,6 +55,7 @@ class ShortWay:
     ) -> None:
         """`literals`: paths of the service that look like codes; `now`: a clock for `Visit.since`."""
         self._pipe = pipe
+        self._receipts = receipts
         self._breaker = breaker
         self._answering = answering
         self._literals = literals
@@ -98,4 +101,4 @@ class ShortWay:
                 self._busy = False
             self._answering.end(visits, found)
 
-        look_and_count(self._pipe, keys, [visit.click for visit in visits], take)
+        look_and_count(self._pipe, self._receipts, keys, [visit.click for visit in visits], take)

@@ -29,9 +29,6 @@ class ConsumerMetrics:
         self._streams_lost = Counter(
             "boltlink_streams_lost_total", "Times that Redis came back without the stream.", registry=registry
         )
-        self._lost = Counter(
-            "boltlink_clicks_lost_total", "Clicks that the stream then held, about.", registry=registry
-        )
 
     def counted(self, counted: Counted) -> None:
         self._clicks.add({"result": "fresh"}, counted.fresh)
@@ -39,9 +36,7 @@ class ConsumerMetrics:
         self._clicks.add({"result": "broken"}, counted.broken)
 
     async def read(self, app: web.Application) -> None:
-        losses = app[STREAM].losses
-        self._streams_lost.set({}, losses.streams)
-        self._lost.set({}, losses.clicks)
+        self._streams_lost.set({}, app[STREAM].lost)
         backlog = await app[STREAM].backlog()
         self._entries.set({}, backlog.entries)
         self._pending.set({}, backlog.pending)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from shared import click_events, redis_keys
+from shared import redis_keys
 from shared.resources import RedisClient, redis_errors
 
 log = logging.getLogger(__name__)
@@ -48,14 +48,6 @@ class Backlog:
     broken: int
 
 
-@dataclass
-class Losses:
-    """How often Redis came back without the stream, and about how many clicks it then held, as last seen."""
-
-    streams: int = 0
-    clicks: int = 0
-
-
 class ClickStream:
     """Reads entries for one consumer, and removes those that are counted."""
 
@@ -69,9 +61,9 @@ class ClickStream:
         self._wait_ms = max(1, round(min(_WAIT_MOST, timeout / 2) * 1000))
         self._count = batch_size
         self._own_first = True
-        self._seen_entries: int | None = None
-        self._clicks_an_entry = 1.0
-        self.losses = Losses()
+        self._had_group = False
+        self.lost = 0
+        """How often Redis came back without the stream."""
 
     async def read(self) -> list[Entry]:
         """Entries to count: first what this consumer left when it last ended, then what a dead one left, then new ones.
@@ -129,8 +121,7 @@ class ClickStream:
 
     async def _read(self) -> list[Entry]:
         entries = await self._next_entries()
-        # What this consumer holds by now, it will count also if Redis forgets it.
-        self._seen_entries = await self._redis.xlen(redis_keys.CLICK_STREAM) - len(entries)
+        self._had_group = True
         self._adapt(entries)
         return entries
 
@@ -138,18 +129,13 @@ class ClickStream:
         """Read fewer entries the next time when these were large, so that memory stays bounded whatever waits."""
         size = sum(len(entry.events) for entry in entries)
         self._count = max(1, self._count // 2) if size > _READ_BYTES else min(self._batch_size, self._count * 2)
-        if entries:
-            self._clicks_an_entry = sum(click_events.count(entry.events) for entry in entries) / len(entries)
 
     def _note_loss(self) -> None:
-        """The group is gone. Where it was there before, Redis has lost the stream with what it held."""
-        if self._seen_entries is None:
-            return
-        clicks = round(self._seen_entries * self._clicks_an_entry)
-        log.error("Redis has lost the stream of clicks; about %d clicks that waited in it are lost", clicks)
-        self.losses.streams += 1
-        self.losses.clicks += clicks
-        self._seen_entries = None
+        """The group is gone. Where it was there before, Redis has lost the stream; the resolvers put it there again."""
+        if self._had_group:
+            log.error("Redis has lost the stream of clicks")
+            self.lost += 1
+        self._had_group = False
 
     async def _next_entries(self) -> list[Entry]:
         if self._own_first:

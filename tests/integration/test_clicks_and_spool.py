@@ -8,6 +8,7 @@ import pytest
 
 from services.resolver.breaker import Breaker
 from services.resolver.clicks import Clicks
+from services.resolver.receipts import Receipts
 from services.resolver.spool import Spool
 from shared import click_events, redis_keys
 from shared.errors import StoreUnavailable
@@ -28,7 +29,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 @pytest.fixture
 def clicks(redis: RedisClient, spool: Spool) -> Clicks:
-    return Clicks(redis, spool, Breaker())
+    return Clicks(redis, spool, Receipts(redis), Breaker())
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ async def way(stores: Stores) -> AsyncIterator[Passage]:
 async def shaky_clicks(stores: Stores, redis: RedisClient, spool: Spool, way: Passage) -> AsyncIterator[Clicks]:  # noqa: ARG001  # it is emptied
     """Clicks that reach Redis only while the way is open."""
     async with redis_client(at_port(stores.redis_settings(timeout=0.2), way.port)) as shaky:
-        yield Clicks(shaky, spool, Breaker())
+        yield Clicks(shaky, spool, Receipts(shaky), Breaker())
 
 
 def event(number: int = 1) -> bytes:
@@ -87,7 +88,7 @@ async def test_a_recorded_click_is_in_the_stream_already(clicks: Clicks, redis: 
 async def test_while_redis_is_away_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            clicks = Clicks(away, spool, Breaker())
+            clicks = Clicks(away, spool, Receipts(away), Breaker())
             await asyncio.gather(*(clicks.record(event(number)) for number in range(20)))
     assert await fed(spool) == sorted(event(number) for number in range(20))
     assert clicks.lost == 0
@@ -96,7 +97,7 @@ async def test_while_redis_is_away_clicks_go_into_the_spool(stores: Stores, spoo
 async def test_while_redis_says_nothing_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
     with silent_port() as port:
         async with redis_client(at_port(stores.redis_settings(timeout=0.1), port)) as silent, asyncio.timeout(10):
-            await Clicks(silent, spool, Breaker()).record(event())
+            await Clicks(silent, spool, Receipts(silent), Breaker()).record(event())
     assert await fed(spool) == [event()]
 
 
@@ -174,7 +175,7 @@ async def test_a_new_resolver_feeds_what_the_old_one_left(
     spool.close()
     left = Spool(tmp_path / "spool", LIMIT)
     assert left.size == spool.size > 0
-    await Clicks(redis, left, Breaker()).feed_spool()
+    await Clicks(redis, left, Receipts(redis), Breaker()).feed_spool()
     assert await stream_of(redis) == [[event()]]
 
 
@@ -195,7 +196,7 @@ async def test_clicks_recorded_while_the_spool_is_fed_are_kept(
 async def test_a_full_spool_loses_a_click_and_says_so(stores: Stores, tmp_path: Path) -> None:
     with refusing_port() as port, closing(Spool(tmp_path, limit=len(event()) + 8)) as small:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            clicks = Clicks(away, small, Breaker())
+            clicks = Clicks(away, small, Receipts(away), Breaker())
             await clicks.record(event(1))
             assert clicks.lost == 0
             await clicks.record(event(2))

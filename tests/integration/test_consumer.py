@@ -10,6 +10,7 @@ import pytest
 
 from services.resolver.breaker import Breaker
 from services.resolver.clicks import Clicks
+from services.resolver.receipts import Receipts
 from services.resolver.spool import Spool
 from services.stats import consumer
 from services.stats.broken import _batches, newest, replay, waiting
@@ -111,7 +112,7 @@ async def counted_once(database: Database) -> None:
 async def test_a_recorded_click_is_counted(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool
 ) -> None:
-    await Clicks(redis, spool, Breaker()).record(encoded(click_event(link.id)))
+    await Clicks(redis, spool, Receipts(redis), Breaker()).record(encoded(click_event(link.id)))
     assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, broken=0)
     await counted_once(stats_database)
 
@@ -288,7 +289,7 @@ async def test_an_event_in_the_stream_and_in_the_spool_counts_once(
 ) -> None:
     await add(redis, click_event(link.id))
     await spool.append(encoded(click_event(link.id)))
-    await Clicks(redis, spool, Breaker()).feed_spool()
+    await Clicks(redis, spool, Receipts(redis), Breaker()).feed_spool()
     await count_all(stats_database, stream)
     await counted_once(stats_database)
 
@@ -298,8 +299,8 @@ async def test_a_click_counts_once_that_waited_in_the_spool_while_redis_was_away
 ) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            await Clicks(away, spool, Breaker()).record(encoded(click_event(link.id)))
-    await Clicks(redis, spool, Breaker()).feed_spool()
+            await Clicks(away, spool, Receipts(away), Breaker()).record(encoded(click_event(link.id)))
+    await Clicks(redis, spool, Receipts(redis), Breaker()).feed_spool()
     await count_all(stats_database, stream)
     await counted_once(stats_database)
 
@@ -310,9 +311,9 @@ async def test_a_spool_that_is_fed_twice_counts_once(
     await spool.append(encoded(click_event(link.id)))
     (path,) = await asyncio.to_thread(lambda: [*tmp_path.iterdir()])
     content = path.read_bytes()
-    await Clicks(redis, spool, Breaker()).feed_spool()
+    await Clicks(redis, spool, Receipts(redis), Breaker()).feed_spool()
     path.write_bytes(content)  # as if the resolver had died before it removed the file
-    await Clicks(redis, Spool(tmp_path, 2**20), Breaker()).feed_spool()
+    await Clicks(redis, Spool(tmp_path, 2**20), Receipts(redis), Breaker()).feed_spool()
     await count_all(stats_database, stream)
     await counted_once(stats_database)
 

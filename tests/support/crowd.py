@@ -21,9 +21,6 @@ class Crowd:
         self.seconds = 0.0
         self.ending = 0.0
         """Until when faults go on, on the monotonic clock."""
-        self.destroyed = 0
-        """Clicks that were in Redis when the test itself destroyed what it held."""
-
         self.note = ""
         """What else the table shall say of the row."""
         self.told_losses = False
