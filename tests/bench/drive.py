@@ -9,7 +9,7 @@ from typing import Final
 from local.configuration import DOOR
 from tests.bench import wrk
 from tests.bench.installations import RESOLVER_NAMES, Installation
-from tests.bench.processes import cpu_seconds
+from tests.bench.processes import cpu_seconds, spent
 from tests.bench.wrk import Answers
 
 CONNECTIONS: Final = 64
@@ -38,7 +38,7 @@ def drive(
         "nginx": installation.pids(DOOR),
         "redis": stores.pids("redis"),
     }
-    before = {part: cpu_seconds(pids) for part, pids in parts.items()} | {"wrk": _own_children()}
+    before, own_before = {part: cpu_seconds(pids) for part, pids in parts.items()}, _own_children()
     answers = wrk.load(
         installation.resolver if direct else installation.door,
         requests,
@@ -46,8 +46,9 @@ def drive(
         connections=connections,
         direct=direct,
     )
-    after = {part: cpu_seconds(pids) for part, pids in parts.items()} | {"wrk": _own_children()}
-    return Driven(answers, {part: (after[part] - before[part]) / answers.requests * 1e6 for part in after})
+    used = {part: spent(before[part], cpu_seconds(pids)) for part, pids in parts.items()}
+    used["wrk"] = _own_children() - own_before
+    return Driven(answers, {part: seconds / answers.requests * 1e6 for part, seconds in used.items()})
 
 
 def _own_children() -> float:

@@ -6,11 +6,15 @@ from typing import Final
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Sizes of a run; `seconds` is how long each load lasts, `warm_up` how long it lasts before, unmeasured."""
+    """Sizes of a run; `seconds` is how long each load lasts, `short` where that will do.
+
+    `warm_up` is how long each load lasts before the first round, unmeasured.
+    """
 
     name: str
     rounds: int
     seconds: int
+    short: int
     warm_up: int
     links: int
     few_links: int
@@ -28,6 +32,7 @@ FULL: Final = Plan(
     name="full",
     rounds=3,
     seconds=10,
+    short=5,
     warm_up=2,
     links=100_000,
     few_links=1_000,
@@ -40,11 +45,12 @@ QUICK: Final = Plan(
     name="quick",
     rounds=3,
     seconds=2,
+    short=1,
     warm_up=1,
     links=100_000,
     few_links=1_000,
     many_links=100_000,
     redirects=(30_000, 90_000),
     batches=10,
-    pages=50,
+    pages=30,
 )

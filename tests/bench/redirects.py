@@ -93,7 +93,8 @@ def redirects(
     requests: Path | None = None,
 ) -> Driven:
     """One load of redirects; the clicks of all of it are then counted in Redis, and taken away."""
-    seconds = [*([stage.plan.warm_up] if warm_up else []), stage.plan.seconds]
+    seconds = [stage.plan.warm_up] if warm_up else []
+    seconds.append(stage.plan.short if direct else stage.plan.seconds)
     runs = [
         drive(installation, stage.product, requests or stage.hot, length, connections=connections, direct=direct)
         for length in seconds
