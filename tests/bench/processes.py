@@ -20,7 +20,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Sequence[int]) -> dict[int, float]:
-    """CPU time of each process so far, user and system. One that has ended is left out, such as Redis's for a rewrite."""
+    """CPU time of each process so far, user and system; without those that have ended, as those of a rewrite of Redis do."""
     found = {}
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
