@@ -20,7 +20,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Sequence[int]) -> dict[int, float]:
-    """CPU time of each process so far, user and system; without those that have ended, as those of a rewrite of Redis do."""
+    """CPU time so far, user and system, of each process that still runs; a rewrite of Redis has one for a moment."""
     found = {}
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
