@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from pathlib import Path
 
 from tests.bench import links, workload
 from tests.bench.figures import Bound, Figure, Results, ratios
@@ -14,37 +13,44 @@ _MANY_DATABASE = 3
 
 
 def measure(stage: Stage) -> Results:
-    """Redirects a second with few links and with many, each Zipf-shaped over all of them.
+    """Redirects a second with few links and with many, of which the same ones are hot; and where all are asked for.
 
     Both are in databases of the same Redis, and take the place of the product's own one in turn (SWAPDB): so they are
     measured in the same minutes, and not one before and the other long after.
     """
-    sizes = {stage.plan.few_links: _FEW_DATABASE, stage.plan.many_links: _MANY_DATABASE}
-    paths = {count: _fill(stage, count, database) for count, database in sizes.items()}
-    rates: dict[int, list[float]] = {count: [] for count in sizes}
-    for number in range(stage.plan.rounds):
-        for count, database in sizes.items():
-            with _in_place(stage, database):
-                run = redirects(stage, stage.product, warm_up=number == 0, requests=paths[count])
-            rates[count].append(run.answers.rate)
-        say_round(number, stage, {f"{count:,} links": f"{found[-1]:,.0f}/s" for count, found in rates.items()})
     few, many = stage.plan.few_links, stage.plan.many_links
+    few_codes, many_codes = workload.codes(few), workload.codes(many)
+    links.put_records(stage.product.settings, few_codes, range(1, few + 1), _FEW_DATABASE)
+    links.put_records(stage.product.settings, many_codes, range(1, many + 1), _MANY_DATABASE)
+    kinds = {
+        f"{few:,} links": (_FEW_DATABASE, stage.hot),
+        f"{many:,} links": (_MANY_DATABASE, stage.hot),
+        f"{many:,} links, all asked for": (
+            _MANY_DATABASE,
+            workload.write_paths(stage.folder / "all", many_codes),
+        ),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in kinds}
+    for number in range(stage.plan.rounds):
+        for name, (database, requests) in kinds.items():
+            with _in_place(stage, database):
+                run = redirects(stage, stage.product, warm_up=number == 0, requests=requests)
+            rates[name].append(run.answers.rate)
+        say_round(number, stage, {name: f"{found[-1]:,.0f}/s" for name, found in rates.items()})
+    of_few, of_many, _ = rates.values()
     return Results(
         figures=[
             Figure(
                 name="redirects a second with 1,000,000 links ÷ with 1,000",
                 bound=Bound(direction="at least", must=0.95),
-                rounds=ratios(rates[many], rates[few]),
+                rounds=ratios(of_many, of_few),
                 note=f"here {many:,} and {few:,}" if stage.plan.is_quick else "",
             )
-        ]
+        ],
+        numbers=[
+            (f"through nginx, {name}", ", ".join(f"{rate:,.0f}/s" for rate in found)) for name, found in rates.items()
+        ],
     )
-
-
-def _fill(stage: Stage, count: int, database: int) -> Path:
-    codes = workload.codes(count)
-    links.put_records(stage.product.settings, codes, range(1, count + 1), database)
-    return workload.write_paths(stage.folder / f"requests-{count}", codes)
 
 
 @contextlib.contextmanager
