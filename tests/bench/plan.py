@@ -8,7 +8,7 @@ from typing import Final
 class Plan:
     """Sizes of a run; `seconds` is how long each load lasts, `short` where that will do.
 
-    `warm_up` is how long each load lasts before the first round, unmeasured.
+    `warm_up` is how long the first loads through the door last before their first round, unmeasured.
     """
 
     name: str

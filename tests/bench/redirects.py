@@ -62,7 +62,7 @@ def measure_cpu(stage: Stage) -> Results:
     runs: dict[str, list[Driven]] = {name: [] for name in kinds}
     for number in range(stage.plan.rounds):
         for name, (installation, connections) in kinds.items():
-            run = redirects(stage, installation, warm_up=number == 0, connections=connections, direct=True)
+            run = redirects(stage, installation, connections=connections, direct=True)
             runs[name].append(run)
         say_round(number, stage, {name: f"{found[-1].cpu['resolvers']:.0f} µs" for name, found in runs.items()})
     spent = {name: [run.cpu["resolvers"] for run in found] for name, found in runs.items()}
@@ -87,7 +87,7 @@ def redirects(
     stage: Stage,
     installation: Installation,
     *,
-    warm_up: bool,
+    warm_up: bool = False,
     connections: int = CONNECTIONS,
     direct: bool = False,
     requests: Path | None = None,
