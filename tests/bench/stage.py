@@ -44,6 +44,7 @@ def standing(plan: Plan) -> Iterator[Stage]:
                 installations.resolvers_replaced(product, "plain", "tests.bench.yardsticks.plain:serve")
             )
             door = stack.enter_context(installations.door_alone(product, "lua", lua.configuration))
+        stack.callback(print, "  Stopping everything …", flush=True)
         codes = workload.codes(plan.links)
         with step(f"Making {plan.links:,} links"):
             redis_bytes = _make_links(product, codes)
