@@ -47,7 +47,7 @@ def _seconds(stage: Stage, installation: Installation, rate: float) -> list[floa
         "headers": BROWSER,
         "rate": rate,
         "ignored": 0.5,
-        "seconds": stage.plan.short + 0.5,
+        "seconds": stage.plan.seconds + 0.5,
     }
     command = ["taskset", "-c", str(max(os.sched_getaffinity(0))), sys.executable, "-m", "tests.bench.open_loop"]
     printed = run(command, what=f"The load on {installation.name} failed", cwd=CHECKOUT, text=json.dumps(order))

@@ -6,15 +6,11 @@ from typing import Final
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Sizes of a run; `seconds` is how long each load lasts, `short` where that will do.
-
-    `warm_up` is how long the first loads through the door last before their first round, unmeasured.
-    """
+    """Sizes of a run; `seconds` is how long each load lasts, `warm_up` how long one that is not measured."""
 
     name: str
     rounds: int
     seconds: int
-    short: int
     warm_up: int
     links: int
     few_links: int
@@ -31,8 +27,7 @@ class Plan:
 FULL: Final = Plan(
     name="full",
     rounds=3,
-    seconds=10,
-    short=5,
+    seconds=5,
     warm_up=2,
     links=100_000,
     few_links=1_000,
@@ -44,8 +39,7 @@ FULL: Final = Plan(
 QUICK: Final = Plan(
     name="quick",
     rounds=3,
-    seconds=2,
-    short=1,
+    seconds=1,
     warm_up=1,
     links=100_000,
     few_links=1_000,

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from tests.bench import links, workload
+from tests.bench.drive import Driven, there_and_back
 from tests.bench.figures import Bound, Figure, Results, ratios
 from tests.bench.redirects import redirects, say_round
 from tests.bench.stage import Stage
@@ -27,10 +28,15 @@ def measure(stage: Stage) -> Results:
         every = workload.write_paths(stage.folder / "every", many_codes)
         kinds[f"{many:,} links, all asked for"] = (_MANY_DATABASE, every)
     rates: dict[str, list[float]] = {name: [] for name in kinds}
+    stage.rest()
+
+    def drive_one(name: str) -> Driven:
+        database, requests = kinds[name]
+        with _in_place(stage, database):
+            return redirects(stage, stage.product, requests=requests)
+
     for number in range(stage.plan.rounds):
-        for name, (database, requests) in kinds.items():
-            with _in_place(stage, database):
-                run = redirects(stage, stage.product, requests=requests)
+        for name, run in there_and_back(drive_one, list(kinds)).items():
             rates[name].append(run.answers.rate)
         say_round(number, stage, {name: f"{found[-1]:,.0f}/s" for name, found in rates.items()})
     of_few, of_many = list(rates.values())[:2]

@@ -30,6 +30,10 @@ class Stage:
     def folder(self) -> Path:
         return self.product.settings.state
 
+    def rest(self) -> None:
+        """Let Redis rewrite its file now: it would do so by itself some time, in the middle of a load."""
+        links.rewrite_file(self.product.settings)
+
 
 @contextlib.contextmanager
 def standing(plan: Plan) -> Iterator[Stage]:
