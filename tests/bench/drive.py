@@ -52,7 +52,7 @@ def drive(
 
 
 def there_and_back(drive_one: Callable[[str], Driven], names: Sequence[str]) -> dict[str, Driven]:
-    """Each load once in turn and once backwards, so that a machine that gets slower or quicker meanwhile is fair to all."""
+    """Each load once in turn and once backwards: a machine that gets slower or quicker meanwhile is fair to all."""
     first = {name: drive_one(name) for name in names}
     second = {name: drive_one(name) for name in reversed(names)}
     return {name: _together(first[name], second[name]) for name in names}
