@@ -51,7 +51,7 @@ def measure_door(stage: Stage) -> Results:
                 rounds=ratios(rates["missing"], rates["product"]),
             ),
         ],
-        numbers=[(f"through nginx, {name}", _described(found)) for name, found in runs.items()],
+        numbers=[(f"through nginx, {name}", described(found)) for name, found in runs.items()],
     )
 
 
@@ -84,7 +84,7 @@ def measure_cpu(stage: Stage) -> Results:
                 rounds=ratios(spent["product, one connection"], spent["plain, one connection"]),
             ),
         ],
-        numbers=[(f"one resolver, no nginx, {name}", _described(found)) for name, found in runs.items()],
+        numbers=[(f"one resolver, no nginx, {name}", described(found)) for name, found in runs.items()],
     )
 
 
@@ -139,7 +139,8 @@ def say_round(number: int, stage: Stage, found: dict[str, str]) -> None:
     print(f"    round {number + 1} of {stage.plan.rounds}: {said}", flush=True)
 
 
-def _described(runs: Sequence[Driven]) -> str:
+def described(runs: Sequence[Driven]) -> str:
+    """What the middle one of some rounds was like."""
     middle = sorted(runs, key=lambda run: run.answers.rate)[len(runs) // 2]
     cpu = ", ".join(f"{part} {microseconds:.0f}" for part, microseconds in middle.cpu.items() if microseconds >= 0.5)
     answers = middle.answers

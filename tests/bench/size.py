@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.bench import links, workload
 from tests.bench.drive import Driven, there_and_back
 from tests.bench.figures import Bound, Figure, Results, ratios
-from tests.bench.redirects import redirects, say_round
+from tests.bench.redirects import described, redirects, say_round
 from tests.bench.stage import Stage
 
 _FEW_DATABASE = 2
@@ -27,7 +27,7 @@ def measure(stage: Stage) -> Results:
     if not stage.plan.is_quick:
         every = workload.write_paths(stage.folder / "every", many_codes)
         kinds[f"{many:,} links, all asked for"] = (_MANY_DATABASE, every)
-    rates: dict[str, list[float]] = {name: [] for name in kinds}
+    runs: dict[str, list[Driven]] = {name: [] for name in kinds}
     stage.rest()
 
     def drive_one(name: str) -> Driven:
@@ -37,9 +37,9 @@ def measure(stage: Stage) -> Results:
 
     for number in range(stage.plan.rounds):
         for name, run in there_and_back(drive_one, list(kinds)).items():
-            rates[name].append(run.answers.rate)
-        say_round(number, stage, {name: f"{found[-1]:,.0f}/s" for name, found in rates.items()})
-    of_few, of_many = list(rates.values())[:2]
+            runs[name].append(run)
+        say_round(number, stage, {name: f"{found[-1].answers.rate:,.0f}/s" for name, found in runs.items()})
+    of_few, of_many, *_ = ([run.answers.rate for run in found] for found in runs.values())
     return Results(
         figures=[
             Figure(
@@ -49,9 +49,7 @@ def measure(stage: Stage) -> Results:
                 note=f"here {many:,} and {few:,}" if stage.plan.is_quick else "",
             )
         ],
-        numbers=[
-            (f"through nginx, {name}", ", ".join(f"{rate:,.0f}/s" for rate in found)) for name, found in rates.items()
-        ],
+        numbers=[(f"through nginx, {name}", described(found)) for name, found in runs.items()],
     )
 
 
