@@ -25,6 +25,9 @@ Item = TypeVar("Item")
 TARGET: Final = "https://www.example.com/".ljust(100, "x")
 """Where every link leads: 100 bytes."""
 
+LATER: Final = 100_000_000
+"""Seconds after FIRST_MADE, when all that the listing knows of is made."""
+
 FIRST_MADE: Final = datetime(2020, 1, 1, tzinfo=UTC)
 """When the first link was made."""
 

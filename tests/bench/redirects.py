@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.settings import RuntimeFault
-from tests.bench import clicks
+from tests.bench import clicks, misses, workload
 from tests.bench.drive import CONNECTIONS, Driven, drive, there_and_back
 from tests.bench.figures import Bound, Figure, Results, ratios
 from tests.bench.installations import Installation
@@ -98,6 +98,7 @@ def redirects(
     requests: Path | None = None,
 ) -> Driven:
     """One load of redirects; its clicks are then counted in Redis, and taken away."""
+    clicks.trim(stage.product.settings)  # those that were under way when the load before ended
     run = drive(
         installation,
         stage.product,
@@ -126,8 +127,7 @@ def check_clicks(stage: Stage, installation: Installation, answers: int, *, cut_
 
 
 def _misses(stage: Stage) -> Driven:
-    # Each code is asked for once before, for what Redis remembers of a miss it forgets after a while.
-    drive(stage.product, stage.product, stage.missing, stage.plan.warm_up)
+    misses.remember(stage.product, workload.codes(workload.HOT, kind="missing"))
     run = drive(stage.product, stage.product, stage.missing, stage.plan.seconds)
     if run.answers.refused != run.answers.requests:
         raise RuntimeFault("Some codes that do not exist were not answered with an error.")
