@@ -68,6 +68,7 @@ def _measured(name: str, stage: Stage) -> Results:
     """A part's results. One that cannot be measured says so in the table, and stops no other."""
     try:
         with step(f"Measuring: {name}"):
+            stage.rest()
             return PARTS[name](stage)
     except RuntimeFault as fault:
         print(f"    {fault}", flush=True)

@@ -1,7 +1,7 @@
 """One load on one installation, and the CPU time that its parts spent on it."""
 
 import resource
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from local.configuration import DOOR
 from tests.bench import wrk
 from tests.bench.installations import RESOLVER_NAMES, Installation
-from tests.bench.processes import cpu_seconds
+from tests.bench.processes import cpu_seconds, spent
 from tests.bench.wrk import Answers
 
 CONNECTIONS: Final = 64
@@ -38,7 +38,7 @@ def drive(
         "nginx": installation.pids(DOOR),
         "redis": stores.pids("redis"),
     }
-    before = {part: cpu_seconds(pids) for part, pids in parts.items()} | {"wrk": _own_children()}
+    before, own_before = {part: cpu_seconds(pids) for part, pids in parts.items()}, _own_children()
     answers = wrk.load(
         installation.resolver if direct else installation.door,
         requests,
@@ -46,8 +46,33 @@ def drive(
         connections=connections,
         direct=direct,
     )
-    after = {part: cpu_seconds(pids) for part, pids in parts.items()} | {"wrk": _own_children()}
-    return Driven(answers, {part: (after[part] - before[part]) / answers.requests * 1e6 for part in after})
+    used = {part: spent(before[part], cpu_seconds(pids)) for part, pids in parts.items()}
+    used["wrk"] = _own_children() - own_before
+    return Driven(answers, {part: seconds / answers.requests * 1e6 for part, seconds in used.items()})
+
+
+def there_and_back(drive_one: Callable[[str], Driven], names: Sequence[str]) -> dict[str, Driven]:
+    """Each load once in turn and once backwards: a machine that gets slower or quicker meanwhile is fair to all."""
+    first = {name: drive_one(name) for name in names}
+    second = {name: drive_one(name) for name in reversed(names)}
+    return {name: _together(first[name], second[name]) for name in names}
+
+
+def _together(one: Driven, other: Driven) -> Driven:
+    """Two loads as if they had been one; of the times, those of the slower one."""
+    requests = one.answers.requests + other.answers.requests
+    share = one.answers.requests / requests
+    return Driven(
+        Answers(
+            requests=requests,
+            seconds=one.answers.seconds + other.answers.seconds,
+            refused=one.answers.refused + other.answers.refused,
+            broken=one.answers.broken + other.answers.broken,
+            p50_ms=max(one.answers.p50_ms, other.answers.p50_ms),
+            p99_ms=max(one.answers.p99_ms, other.answers.p99_ms),
+        ),
+        {part: share * used + (1 - share) * other.cpu[part] for part, used in one.cpu.items()},
+    )
 
 
 def _own_children() -> float:

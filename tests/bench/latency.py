@@ -17,7 +17,7 @@ from tests.bench.workload import BROWSER
 
 def measure(stage: Stage) -> Results:
     """p99 of the product and of nginx with Lua, at the same rate."""
-    rate = redirects(stage, stage.product, warm_up=True).answers.rate / 2
+    rate = redirects(stage, stage.product).answers.rate / 2
     kinds = {"product": stage.product, "lua": stage.lua}
     found: dict[str, list[list[float]]] = {name: [] for name in kinds}
     for number in range(stage.plan.rounds):

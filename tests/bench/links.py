@@ -14,6 +14,7 @@ import redis
 from local.configuration import database_url
 from local.settings import LocalSettings
 from local.state import secret
+from local.supervision import wait_until
 from shared.models import DEFAULT_DOMAIN, Route
 from shared.resources import redis_client
 from shared.route_records import RouteRecords
@@ -23,6 +24,9 @@ Item = TypeVar("Item")
 
 TARGET: Final = "https://www.example.com/".ljust(100, "x")
 """Where every link leads: 100 bytes."""
+
+LATER: Final = 100_000_000
+"""Seconds after FIRST_MADE, when all that the listing knows of is made."""
 
 FIRST_MADE: Final = datetime(2020, 1, 1, tzinfo=UTC)
 """When the first link was made."""
@@ -127,3 +131,17 @@ def redis_memory(settings: LocalSettings) -> int:
     """Bytes that Redis has taken for its data."""
     with connect_redis(settings) as client:
         return int(client.info("memory")["used_memory"])
+
+
+def rewrite_file(settings: LocalSettings) -> None:
+    """Have Redis rewrite its append-only file, and from now on only when asked; returns when it has."""
+
+    def is_done() -> bool:
+        state = client.info("persistence")
+        return not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]
+
+    with connect_redis(settings) as client:
+        client.config_set("auto-aof-rewrite-percentage", 0)
+        wait_until(is_done, "Redis does not end rewriting its file", seconds=120)
+        client.bgrewriteaof()
+        wait_until(is_done, "Redis does not end rewriting its file", seconds=120)

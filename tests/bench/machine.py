@@ -17,7 +17,7 @@ def described(stage: Stage) -> list[tuple[str, str]]:
     servers = find_servers()
     return [
         ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-        ("run", f"{stage.plan.name}, {stage.plan.rounds} rounds of {stage.plan.seconds:g} s in turn, the median"),
+        ("run", f"{stage.plan.name}, {stage.plan.rounds} rounds, each load twice {stage.plan.seconds} s; the median"),
         ("machine", f"{_cpu()}, {os.cpu_count()} cores, {_memory()} GB of memory, load generator included"),
         ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
         ("Python packages", ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "uvloop", "redis", "hiredis"))),

@@ -81,7 +81,7 @@ def _post(stage: Stage, path: Path) -> float:
     """Links a second; every one that was answered must be in the database."""
     with _outbox_emptied(stage) as postgres:
         before = _count(postgres)
-        done = wrk.load(stage.product.door, path, stage.plan.seconds, headers=key_headers(stage))
+        done = wrk.load(stage.product.door, path, 2 * stage.plan.seconds, headers=key_headers(stage))
         made = _count(postgres) - before
     if done.refused or not done.requests <= made <= done.requests + CONNECTIONS:
         raise RuntimeFault(f"{done.requests} links were answered, {done.refused} with an error; {made} are there.")
@@ -94,7 +94,7 @@ def _insert(stage: Stage) -> float:
     program = find_servers().postgres_bin / "pgbench"
     last_core = str(max(os.sched_getaffinity(0)))
     command: list[str | Path] = ["taskset", "-c", last_core, program, "-n", "-c", str(CONNECTIONS), "-j", "1"]
-    command += ["-T", str(stage.plan.seconds), "-f", _INSERTS]
+    command += ["-T", str(2 * stage.plan.seconds), "-f", _INSERTS]
     with _outbox_emptied(stage):
         return read_tps(run(command, what="pgbench failed", env=client_env(settings)))
 
@@ -145,7 +145,7 @@ def _copy(stage: Stage, codes: Sequence[str]) -> float:
     """Seconds that COPY needs for the same rows in the same tables, in one transaction."""
     with _outbox_emptied(stage) as postgres:
         started = time.perf_counter()
-        links.copy_links(postgres, codes, with_outbox=True)
+        links.copy_links(postgres, codes, before=links.LATER, with_outbox=True)
         return time.perf_counter() - started
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Sizes of a run; `seconds` is how long each load lasts, `warm_up` how long it lasts before, unmeasured."""
+    """Sizes of a run; `seconds` is how long each load lasts, `warm_up` how long one that is not measured."""
 
     name: str
     rounds: int
@@ -27,7 +27,7 @@ class Plan:
 FULL: Final = Plan(
     name="full",
     rounds=3,
-    seconds=10,
+    seconds=5,
     warm_up=2,
     links=100_000,
     few_links=1_000,
@@ -39,12 +39,12 @@ FULL: Final = Plan(
 QUICK: Final = Plan(
     name="quick",
     rounds=3,
-    seconds=2,
+    seconds=1,
     warm_up=1,
     links=100_000,
     few_links=1_000,
     many_links=100_000,
     redirects=(30_000, 90_000),
     batches=10,
-    pages=50,
+    pages=30,
 )

@@ -1,8 +1,9 @@
 """What processes have used, read from /proc."""
 
+import contextlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,14 +11,26 @@ _TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all that it has started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    """A process and all that it has started; one that ends meanwhile has started nothing."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except (FileNotFoundError, ProcessLookupError):
+        return [pid]
     return [pid, *(below for child in children for below in tree(int(child)))]
 
 
-def cpu_seconds(pids: Sequence[int]) -> float:
-    """CPU time of some processes so far, user and system."""
-    return sum(_ticks(pid) for pid in pids) * _TICK_SECONDS
+def cpu_seconds(pids: Sequence[int]) -> dict[int, float]:
+    """CPU time so far, user and system, of each process that still runs; a rewrite of Redis has one for a moment."""
+    found = {}
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found[pid] = _ticks(pid) * _TICK_SECONDS
+    return found
+
+
+def spent(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    """CPU time between two readings, of the processes that are in both."""
+    return sum(after[pid] - before[pid] for pid in before.keys() & after.keys())
 
 
 def _ticks(pid: int) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from local.settings import RuntimeFault
-from tests.bench import clicks
-from tests.bench.drive import CONNECTIONS, Driven, drive
+from tests.bench import clicks, misses, workload
+from tests.bench.drive import CONNECTIONS, Driven, drive, there_and_back
 from tests.bench.figures import Bound, Figure, Results, ratios
 from tests.bench.installations import Installation
 from tests.bench.links import YARDSTICK_DATABASE
@@ -14,13 +14,18 @@ from tests.bench.yardsticks import lua, plain
 
 
 def measure_door(stage: Stage) -> Results:
-    """Redirects a second through nginx: in each round the product, then each yardstick, one after the other."""
+    """Redirects a second through nginx: in each round the product and each yardstick, one after the other, and back."""
     kinds = {"product": stage.product, "empty": stage.empty, "lua": stage.lua, "plain": stage.plain}
     runs: dict[str, list[Driven]] = {name: [] for name in (*kinds, "missing")}
+    for installation in kinds.values():
+        redirects(stage, installation, stage.plan.warm_up)
+
+    def drive_one(name: str) -> Driven:
+        return _misses(stage) if name == "missing" else redirects(stage, kinds[name])
+
     for number in range(stage.plan.rounds):
-        for name, installation in kinds.items():
-            runs[name].append(redirects(stage, installation, warm_up=number == 0))
-        runs["missing"].append(_misses(stage))
+        for name, run in there_and_back(drive_one, list(runs)).items():
+            runs[name].append(run)
         say_round(number, stage, {name: f"{found[-1].answers.rate:,.0f}/s" for name, found in runs.items()})
     rates = {name: [run.answers.rate for run in found] for name, found in runs.items()}
     return Results(
@@ -46,7 +51,7 @@ def measure_door(stage: Stage) -> Results:
                 rounds=ratios(rates["missing"], rates["product"]),
             ),
         ],
-        numbers=[(f"through nginx, {name}", _described(found)) for name, found in runs.items()],
+        numbers=[(f"through nginx, {name}", described(found)) for name, found in runs.items()],
     )
 
 
@@ -62,7 +67,7 @@ def measure_cpu(stage: Stage) -> Results:
     runs: dict[str, list[Driven]] = {name: [] for name in kinds}
     for number in range(stage.plan.rounds):
         for name, (installation, connections) in kinds.items():
-            run = redirects(stage, installation, warm_up=number == 0, connections=connections, direct=True)
+            run = redirects(stage, installation, connections=connections, direct=True)
             runs[name].append(run)
         say_round(number, stage, {name: f"{found[-1].cpu['resolvers']:.0f} µs" for name, found in runs.items()})
     spent = {name: [run.cpu["resolvers"] for run in found] for name, found in runs.items()}
@@ -79,30 +84,34 @@ def measure_cpu(stage: Stage) -> Results:
                 rounds=ratios(spent["product, one connection"], spent["plain, one connection"]),
             ),
         ],
-        numbers=[(f"one resolver, no nginx, {name}", _described(found)) for name, found in runs.items()],
+        numbers=[(f"one resolver, no nginx, {name}", described(found)) for name, found in runs.items()],
     )
 
 
 def redirects(
     stage: Stage,
     installation: Installation,
+    seconds: int | None = None,
     *,
-    warm_up: bool,
     connections: int = CONNECTIONS,
     direct: bool = False,
     requests: Path | None = None,
 ) -> Driven:
-    """One load of redirects; the clicks of all of it are then counted in Redis, and taken away."""
-    seconds = [*([stage.plan.warm_up] if warm_up else []), stage.plan.seconds]
-    runs = [
-        drive(installation, stage.product, requests or stage.hot, length, connections=connections, direct=direct)
-        for length in seconds
-    ]
-    if refused := sum(run.answers.refused for run in runs):
-        raise RuntimeFault(f"{installation.name}: {refused} requests were answered with an error.")
-    answers = sum(run.answers.requests for run in runs)
-    check_clicks(stage, installation, answers, cut_off=len(runs) * connections, direct=direct)
-    return runs[-1]
+    """One load of redirects; its clicks are then counted in Redis, and taken away."""
+    clicks.trim(stage.product.settings)  # those that were under way when the load before ended
+    run = drive(
+        installation,
+        stage.product,
+        requests or stage.hot,
+        seconds or stage.plan.seconds,
+        connections=connections,
+        direct=direct,
+    )
+    answers = run.answers
+    if answers.refused:
+        raise RuntimeFault(f"{installation.name}: {answers.refused} requests were answered with an error.")
+    check_clicks(stage, installation, answers.requests, cut_off=connections, direct=direct)
+    return run
 
 
 def check_clicks(stage: Stage, installation: Installation, answers: int, *, cut_off: int, direct: bool = False) -> None:
@@ -118,7 +127,7 @@ def check_clicks(stage: Stage, installation: Installation, answers: int, *, cut_
 
 
 def _misses(stage: Stage) -> Driven:
-    drive(stage.product, stage.product, stage.missing, stage.plan.warm_up)  # Redis forgets a miss after a while
+    misses.remember(stage.product, workload.codes(workload.HOT, kind="missing"))
     run = drive(stage.product, stage.product, stage.missing, stage.plan.seconds)
     if run.answers.refused != run.answers.requests:
         raise RuntimeFault("Some codes that do not exist were not answered with an error.")
@@ -130,7 +139,8 @@ def say_round(number: int, stage: Stage, found: dict[str, str]) -> None:
     print(f"    round {number + 1} of {stage.plan.rounds}: {said}", flush=True)
 
 
-def _described(runs: Sequence[Driven]) -> str:
+def described(runs: Sequence[Driven]) -> str:
+    """What the middle one of some rounds was like."""
     middle = sorted(runs, key=lambda run: run.answers.rate)[len(runs) // 2]
     cpu = ", ".join(f"{part} {microseconds:.0f}" for part, microseconds in middle.cpu.items() if microseconds >= 0.5)
     answers = middle.answers

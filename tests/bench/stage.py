@@ -30,6 +30,10 @@ class Stage:
     def folder(self) -> Path:
         return self.product.settings.state
 
+    def rest(self) -> None:
+        """Let Redis rewrite its file now: it would do so by itself some time, in the middle of a load."""
+        links.rewrite_file(self.product.settings)
+
 
 @contextlib.contextmanager
 def standing(plan: Plan) -> Iterator[Stage]:
@@ -44,6 +48,7 @@ def standing(plan: Plan) -> Iterator[Stage]:
                 installations.resolvers_replaced(product, "plain", "tests.bench.yardsticks.plain:serve")
             )
             door = stack.enter_context(installations.door_alone(product, "lua", lua.configuration))
+        stack.callback(print, "  Stopping everything …", flush=True)
         codes = workload.codes(plan.links)
         with step(f"Making {plan.links:,} links"):
             redis_bytes = _make_links(product, codes)

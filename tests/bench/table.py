@@ -18,7 +18,10 @@ def rendered(results: Results, about: list[tuple[str, str]]) -> str:
         [
             "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {text} |" for name, text in about)]),
             "\n".join(
-                ["| figure | must | try for | measured | holds |", "| --- | --- | --- | --- | --- |"]
+                [
+                    "| figure | must | try for | measured | in each round | holds |",
+                    "| --- | --- | --- | --- | --- | --- |",
+                ]
                 + [_line(figure) for figure in results.figures]
             ),
             "\n".join(
@@ -42,12 +45,13 @@ def write(text: str, page: Path = PAGE) -> None:
 def _line(figure: Figure | Failed) -> str:
     if isinstance(figure, Failed):
         reason = figure.reason.replace("|", "\\|")
-        return f"| {figure.part} | | | not measured: {reason} | **no** |"
+        return f"| {figure.part} | | | not measured: {reason} | | **no** |"
     bound = figure.bound
     measured = _number(figure.value, bound) + (f" ({figure.note})" if figure.note else "")
+    rounds = " " + ", ".join(f"{value:,.3g}" for value in figure.rounds) if len(figure.rounds) > 1 else ""
     holds = _verdict(bound, figure.value)
     must = "report" if bound.must is None else _limit(bound, bound.must)
-    return f"| {figure.name} | {must} | {_limit(bound, bound.wanted)} | {measured} | {holds} |"
+    return f"| {figure.name} | {must} | {_limit(bound, bound.wanted)} | {measured} |{rounds} | {holds} |"
 
 
 def _limit(bound: Bound, value: float | None) -> str:

@@ -28,19 +28,25 @@ def line_of(figure: Figure | Failed) -> str:
 def test_a_line_says_what_must_be_what_was_tried_for_and_what_is(value: float, measured: str, verdict: str) -> None:
     line = line_of(Figure(name="the figure", bound=AT_LEAST, rounds=[value]))
 
-    assert line == f"| the figure | ≥ 0.75 | ≥ 0.9 | {measured} | {verdict} |"
+    assert line == f"| the figure | ≥ 0.75 | ≥ 0.9 | {measured} | | {verdict} |"
 
 
 def test_a_value_that_rounds_to_its_limit_shows_on_which_side_it_is() -> None:
     line = line_of(Figure(name="the figure", bound=AT_LEAST, rounds=[0.7499]))
 
-    assert line == "| the figure | ≥ 0.75 | ≥ 0.9 | 0.7499 | **no** |"
+    assert line == "| the figure | ≥ 0.75 | ≥ 0.9 | 0.7499 | | **no** |"
 
 
 def test_a_figure_that_is_only_reported_has_no_must() -> None:
     line = line_of(Figure(name="the figure", bound=AT_MOST, rounds=[262.4]))
 
-    assert line == "| the figure | report | ≤ 250 | 262 | less than tried for |"
+    assert line == "| the figure | report | ≤ 250 | 262 | | less than tried for |"
+
+
+def test_the_rounds_stand_beside_their_median() -> None:
+    line = line_of(Figure(name="the figure", bound=AT_LEAST, rounds=[0.9, 1.25, 0.8]))
+
+    assert "| 0.90 | 0.9, 1.25, 0.8 | yes, as tried for |" in line
 
 
 def test_a_note_stands_beside_what_was_measured() -> None:
@@ -52,7 +58,7 @@ def test_a_note_stands_beside_what_was_measured() -> None:
 def test_a_part_that_failed_says_why_without_breaking_the_table() -> None:
     line = line_of(Failed("the figure", "405: a | b"))
 
-    assert line == "| the figure | | | not measured: 405: a \\| b | **no** |"
+    assert line == "| the figure | | | not measured: 405: a \\| b | | **no** |"
 
 
 def test_the_page_keeps_what_people_wrote_around_the_table(tmp_path: Path) -> None:

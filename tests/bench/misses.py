@@ -1,0 +1,37 @@
+"""Codes that were never made, and that Redis has just been told of."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import aiohttp
+
+from local.settings import RuntimeFault
+from shared import redis_keys
+from shared.models import DEFAULT_DOMAIN
+from tests.bench import links
+from tests.bench.installations import Installation
+
+_SECONDS: Final = 30.0
+
+
+def remember(product: Installation, codes: Sequence[str]) -> None:
+    """Have every code looked up anew, so that none is forgotten during the next load. Raises RuntimeFault.
+
+    All are asked for at once: a resolver asks PostgreSQL for unknown codes sparingly, for all who wait together.
+    """
+    with links.connect_redis(product.settings) as redis:
+        redis.delete(*(redis_keys.route(DEFAULT_DOMAIN, code) for code in codes))
+    statuses = asyncio.run(_follow_all(product.door, codes))
+    if statuses != {404}:
+        raise RuntimeFault(f"Codes that were never made are answered {sorted(statuses)}.")
+
+
+async def _follow_all(door: str, codes: Sequence[str]) -> set[int]:
+    async def follow(code: str) -> int:
+        async with session.get(f"{door}/{code}", allow_redirects=False) as answer:
+            return answer.status
+
+    connector, timeout = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=_SECONDS)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        return set(await asyncio.gather(*(follow(code) for code in codes)))
