@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from shared.models import DEFAULT_DOMAIN
+
 CLICK_STREAM: Final = "clicks"
 """Stream; an entry carries `CLICK_FIELD`, some click events (`shared/click_events.py`). No lifetime: never evicted."""
 
@@ -9,6 +11,9 @@ CLICK_FIELD: Final = b"e"
 
 CLICK_GROUP: Final = "stats"
 """The consumer group that counts. An entry leaves the stream once its clicks are committed."""
+
+ROUTE_HEAD: Final = "r:"
+"""What the key of every record begins with."""
 
 STREAM_MARK: Final = "clicks:mark"
 """String; any text that stays as long as the stream does: another one, or none, tells that Redis has lost both."""
@@ -24,11 +29,14 @@ BROKEN_LIMIT: Final = 100_000
 
 
 def route(domain: str, code: str) -> str:
-    """String; where a code leads, as `shared/route_records.py` writes it. Lives `LINK_LIFETIME`, or `MISS_LIFETIME`."""
-    return f"route:{domain}:{code}"
+    """String; where a code leads, as `shared/route_records.py` writes it. Lives `LINK_LIFETIME`, or `MISS_LIFETIME`.
+
+    Short, and without the default domain's name: with up to 13 bytes a key takes 16 bytes less of Redis's memory.
+    """
+    return f"{ROUTE_HEAD}{'' if domain == DEFAULT_DOMAIN else domain}:{code}"
 
 
 def domain_and_code(route_key: bytes) -> tuple[str, str]:
     """What `route` made a key of."""
-    _, domain, code = route_key.decode().split(":", 2)
-    return domain, code
+    domain, code = route_key.decode().removeprefix(ROUTE_HEAD).split(":", 1)
+    return domain or DEFAULT_DOMAIN, code

@@ -9,6 +9,8 @@ from local.packages import find_servers
 from local.processes import Processes
 from local.settings import CHECKOUT, LocalSettings
 from local.supervision import Supervisor
+from shared import redis_keys
+from shared.models import DEFAULT_DOMAIN
 from tests.support.client import Client
 from tests.support.waiting import until
 
@@ -67,7 +69,7 @@ async def test_verify_finds_a_record_that_differs_and_puts_it_right(client: Clie
 
     await until(relayed)
     processes = Processes(stack, find_servers())
-    processes.redis("SET", f"route:default:{link['code']}", "1 1 302 https://example.com/wrong")
+    processes.redis("SET", redis_keys.route(DEFAULT_DOMAIN, link["code"]), "1 1 302 https://example.com/wrong")
     assert (await client.follow(link["code"])).headers["Location"] == "https://example.com/wrong"
     found = _local(stack, "verify")
     assert found.returncode == 1
