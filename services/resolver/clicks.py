@@ -37,7 +37,7 @@ class Clicks:
 
     async def feed_spool(self) -> int:
         """Move what the spool holds into the stream; how many batches. Raises StoreUnavailable when Redis is away."""
-        return await self._spool.feed(self._receipts.add) if self._spool.size else 0
+        return await self._spool.feed(self._receipts.add)
 
     async def _hold(self, events: list[bytes]) -> Sequence[bool]:
         batch = click_events.join(events)

@@ -3,11 +3,15 @@
 A record is its length, its CRC-32 (both 4 bytes, big-endian) and its bytes. A batch is one record and is on the disk
 (fsync) before its redirects are answered. A file is fed to Redis and then removed; a crash in between feeds it again,
 which is harmless, for a click's id is counted once. A last record that a crash tore off was never answered.
+
+In a restart the old process and the new one share the folder for some seconds. Each writes into files of its own, and
+holds a lock on the one that it writes, which ends with the process: a file that is locked is fed by nobody else.
 """
 
 import asyncio
 import contextlib
 import errno
+import fcntl
 import logging
 import os
 import struct
@@ -75,14 +79,22 @@ class Spool:
             paths = self._paths()
         fed = 0
         for path in paths:
-            content = await asyncio.to_thread(path.read_bytes)
-            for batch, end in _records(content, self._fed.get(path, 0), path):
-                await take(batch)
-                self._fed[path] = end
-                fed += 1
-            await asyncio.to_thread(path.unlink)
-            self._fed.pop(path, None)
-            self._size -= len(content)
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # the other process was quicker
+                if _is_locked(file.fileno()):
+                    continue
+                fed += await self._feed_file(path, await asyncio.to_thread(file.read), take)
+        async with self._lock:
+            self._size = self._on_disk()
+        return fed
+
+    async def _feed_file(self, path: Path, content: bytes, take: Callable[[bytes], Awaitable[None]]) -> int:
+        fed = 0
+        for batch, end in _records(content, self._fed.get(path, 0), path):
+            await take(batch)
+            self._fed[path] = end
+            fed += 1
+        await asyncio.to_thread(path.unlink)
+        self._fed.pop(path, None)
         return fed
 
     def close(self) -> None:
@@ -103,13 +115,22 @@ class Spool:
         if self._written >= FILE_LIMIT:
             self._close()
         if self._file is None:
-            number = max((int(path.stem) for path in self._paths()), default=0) + 1
-            self._file = (self._folder / f"{number:012d}{_SUFFIX}").open("xb", buffering=0)
-            _sync_folder(self._folder)
+            self._file = self._new_file()
         if self._file.write(record) != len(record):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(self._file.fileno())
         self._written += len(record)
+
+    def _new_file(self) -> FileIO:
+        """A file that nobody has seen before it is locked."""
+        number = max((_number(path) for path in self._paths()), default=0) + 1
+        path = self._folder / f"{number:012d}-{os.getpid()}{_SUFFIX}"
+        hidden = path.with_suffix(".new")
+        file = hidden.open("wb", buffering=0)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        hidden.rename(path)
+        _sync_folder(self._folder)
+        return file
 
     def _close(self) -> None:
         file, self._file = self._file, None
@@ -117,6 +138,19 @@ class Spool:
         if file is not None:
             with contextlib.suppress(OSError):  # a full disk is told of by the write itself
                 file.close()
+
+
+def _number(path: Path) -> int:
+    return int(path.stem.partition("-")[0])
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Whether another holds the file; else it is ours until it is closed."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def _sync_folder(folder: Path) -> None:

@@ -157,6 +157,42 @@ async def test_a_restart_writes_into_no_file_of_before(fill: Fill, tmp_path: Pat
     assert files(tmp_path)[0].read_bytes() == content
 
 
+async def test_two_processes_that_share_a_folder_write_files_of_their_own(open_spool: Open, tmp_path: Path) -> None:
+    leaving, coming = open_spool(), open_spool()
+    await leaving.append(b"of the old one")
+    await coming.append(b"of the new one")
+    assert len(files(tmp_path)) == 2
+
+
+async def test_a_file_that_another_process_still_writes_is_left_to_it(open_spool: Open) -> None:
+    leaving, coming = open_spool(), open_spool()
+    await leaving.append(b"first")
+    assert await fed_from(coming) == []
+    await leaving.append(b"second")
+    leaving.close()
+    assert await fed_from(coming) == [b"first", b"second"]
+
+
+async def test_a_file_that_another_process_feeds_is_left_to_it(fill: Fill, open_spool: Open) -> None:
+    (await fill(b"first")).close()
+    leaving, coming = open_spool(), open_spool()
+    meanwhile: list[bytes] = []
+
+    async def take(_batch: bytes) -> None:
+        meanwhile.extend(await fed_from(coming))
+
+    assert await leaving.feed(take) == 1
+    assert meanwhile == []
+    assert await fed_from(coming) == []
+
+
+async def test_what_another_process_has_left_is_fed_also_when_it_came_later(open_spool: Open, fill: Fill) -> None:
+    coming = open_spool()
+    (await fill(b"left")).close()
+    assert await fed_from(coming) == [b"left"]
+    assert coming.size == 0
+
+
 async def test_a_restart_with_files_of_many_runs_feeds_the_oldest_first(open_spool: Open, fill: Fill) -> None:
     batches = [f"run {number}".encode() for number in range(12)]
     for batch in batches:
