@@ -138,13 +138,13 @@ class DatabaseSettings:
     statement_timeout: float
 
     @classmethod
-    def read(cls, env: Environment) -> Self:
+    def read(cls, env: Environment, statement_timeout: float = 5.0) -> Self:
         return cls(
             url=env.secret_url("DATABASE_URL", ("postgresql", "postgres")),
             pool_size=env.integer("DATABASE_POOL_SIZE", 10, least=1, most=1_000),
             acquire_timeout=env.seconds("DATABASE_ACQUIRE_TIMEOUT", 2.0),
             connect_timeout=env.seconds("DATABASE_CONNECT_TIMEOUT", 2.0),
-            statement_timeout=env.seconds("DATABASE_STATEMENT_TIMEOUT", 5.0),
+            statement_timeout=env.seconds("DATABASE_STATEMENT_TIMEOUT", statement_timeout),
         )
 
 

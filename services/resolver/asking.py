@@ -2,6 +2,8 @@
 
 A flood of codes that were never made must not become a flood of queries. So while Redis answers, queries that met such
 codes hold up the next one, which is then for all that have gathered. Codes of links hold up nobody.
+
+A Postgres that has just failed is left alone for a moment, so that not every request waits for its limit.
 """
 
 import asyncio
@@ -9,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from services.resolver.breaker import Breaker
 from services.resolver.pace import Pace
 from shared.batching import Batcher
 from shared.database import Database
@@ -26,6 +29,9 @@ BURST: Final = 10
 PER_SECOND: Final = 2.0
 """Queries with codes that were never made: `BURST` at once, then so many a second, in each resolver."""
 
+REST: Final = 1.0
+"""Seconds for which a Postgres that failed is not asked."""
+
 CODES_MOST: Final = 4_096
 """Codes that wait for an answer at most."""
 
@@ -35,6 +41,7 @@ class Asking:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._breaker = Breaker(REST)
         self._pace = Pace(BURST, PER_SECOND)
         self._paced: Batcher[str, Route] = Batcher(self._query_at_pace, CODES_MOST)
         self._unpaced: Batcher[str, Route] = Batcher(self._query)
@@ -62,6 +69,13 @@ class Asking:
         return routes
 
     async def _query(self, codes: list[str]) -> Sequence[Route]:
-        found = await links.get_many(self._database, [(DEFAULT_DOMAIN, code) for code in codes])
+        if self._breaker.is_open:
+            raise StoreUnavailable("The database did not answer a moment ago.")
+        try:
+            found = await links.get_many(self._database, [(DEFAULT_DOMAIN, code) for code in codes])
+        except StoreUnavailable:
+            self._breaker.failed()
+            raise
+        self._breaker.worked()
         routes = {link.code: route_of(link) for link in found}
         return [routes.get(code, UNKNOWN) for code in codes]

@@ -25,7 +25,7 @@ class ResolverSettings:
         env = Environment(values)
         settings = cls(
             instance=InstanceSettings.read(env, default_id="resolver-1"),
-            database=DatabaseSettings.read(env),
+            database=DatabaseSettings.read(env, statement_timeout=1.5),
             redis=RedisSettings.read(env, timeout=0.05),
             link_lifetime=env.integer("LINK_LIFETIME", 7 * 86_400, least=60),
             miss_lifetime=env.integer("MISS_LIFETIME", 30, least=1, most=3_600),

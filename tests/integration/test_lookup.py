@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -60,16 +61,21 @@ async def away_database(stores: Stores) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def count_reads(resolver_database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+def count_reads(resolver_database: Database) -> Callable[[], int]:
     """How many statements have read from Postgres."""
-    read = resolver_database.fetch_all
+    return counting_reads(resolver_database)
+
+
+def counting_reads(database: Database) -> Callable[[], int]:
+    """Counts the statements that read, from now on."""
+    read = database.fetch_all
     statements: list[str] = []
 
     async def counting(statement: str, values: Any = None) -> list[Row]:
         statements.append(statement)
         return await read(statement, values)
 
-    monkeypatch.setattr(resolver_database, "fetch_all", counting)
+    database.fetch_all = counting  # type: ignore[method-assign]  # it is this test's own
     return lambda: len(statements)
 
 
@@ -367,6 +373,18 @@ async def test_a_burst_while_both_stores_are_away_ends_for_all(
     async with asyncio.timeout(20):
         ends = await asyncio.gather(*(lookup.find(f"code-{n % 10}") for n in range(50)), return_exceptions=True)
     assert [type(end) for end in ends] == [StoreUnavailable] * 50
+
+
+async def test_a_postgres_that_hangs_is_asked_once_and_then_left_alone(stores: Stores, redis: RedisClient) -> None:
+    with silent_port() as port:
+        settings = replace(at_port(stores.database_settings("any_test"), port), acquire_timeout=0.5)
+        async with connect(settings) as hanging:
+            reads = counting_reads(hanging)
+            lookup = lookup_of(redis, hanging)
+            for _ in range(2):
+                ends = await asyncio.gather(*(lookup.find(f"code-{n}") for n in range(200)), return_exceptions=True)
+                assert [type(end) for end in ends] == [StoreUnavailable] * 200
+    assert reads() == 1
 
 
 async def test_what_redis_does_not_know_nobody_can_tell_without_postgres(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from local.settings import CHECKOUT
 from services.resolver import app as resolver_app
+from services.resolver.asking import REST
 from services.resolver.breaker import PAUSE
 from services.resolver.settings import ResolverSettings
 from services.stats.settings import ConsumerSettings
@@ -56,9 +57,12 @@ def test_the_limits_of_postgres_are_those_of_the_settings() -> None:
     assert limits == {
         "a connection of its pool": f"`DATABASE_ACQUIRE_TIMEOUT` {settings.acquire_timeout:g} s",
         "a new connection to Postgres": f"`DATABASE_CONNECT_TIMEOUT` {settings.connect_timeout:g} s",
-        "a statement": f"`DATABASE_STATEMENT_TIMEOUT` {settings.statement_timeout:g} s; "
-        f"{CLIENT_GRACE:g} s more for Postgres to say so",
     }
+    for who, kind in (("resolver", ResolverSettings), ("every other service", RelaySettings)):
+        timeout = kind.from_env(ENOUGH).database.statement_timeout
+        told = f"`DATABASE_STATEMENT_TIMEOUT` {timeout:g} s; {CLIENT_GRACE:g} s more for Postgres to say so"
+        assert LIMITS[who, "a statement"][0] == told
+    assert f"left alone for {REST:g} s" in LIMITS["resolver", "a statement"][2]
 
 
 def directives(text: str) -> set[str]:
