@@ -23,7 +23,7 @@ CLICKS_MOST: Final = 50_000
 """Clicks that are remembered at most, the newest; of older ones, which a consumer is late with, only the number."""
 
 BYTES_MOST: Final = 64 * 2**20
-"""What they are made of may have so many bytes: a batch keeps all its visits and records, though one alone may count."""
+"""What they are made of has so many bytes at most: a batch keeps all its visits, though one of them alone may count."""
 
 Events = Callable[[], Sequence[bytes]]
 
