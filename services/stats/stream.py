@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from shared import redis_keys
+from shared import click_events, redis_keys
 from shared.resources import RedisClient, redis_errors
 
 log = logging.getLogger(__name__)
@@ -89,13 +89,22 @@ class ClickStream:
 
         Events of theirs that are `broken` are set aside in the same step, where people can look at them.
         """
+        events = {one.event for one in broken}
+        apart = [entry for entry in entries if events and not events.isdisjoint(click_events.split(entry.events))]
+        # The others first, and by themselves: a full Redis refuses to set anything aside, and they make room.
+        await self._remove([entry for entry in entries if entry not in apart])
+        await self._remove(apart, broken)
+
+    async def _remove(self, entries: Sequence[Entry], broken: Sequence[Broken] = ()) -> None:
+        if not entries:
+            return
         ids = [entry.id for entry in entries]
         with redis_errors():
             async with self._redis.pipeline(transaction=True) as pipe:
-                for event, reason in ((one.event, one.reason) for one in broken):
+                for one in broken:
                     pipe.xadd(
                         redis_keys.BROKEN_CLICKS,
-                        {redis_keys.BROKEN_EVENT: event, redis_keys.BROKEN_REASON: reason},
+                        {redis_keys.BROKEN_EVENT: one.event, redis_keys.BROKEN_REASON: one.reason},
                         maxlen=redis_keys.BROKEN_LIMIT,
                         approximate=True,
                     )

@@ -618,6 +618,24 @@ async def test_a_broken_event_whose_batch_comes_again_is_set_aside_once(
     await counted_once(stats_database)
 
 
+async def test_a_full_redis_that_cannot_set_a_broken_event_aside_still_gets_rid_of_the_rest(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id, 1))
+    await add(redis, b"broken", click_event(link.id, 2))
+    await redis.config_set("maxmemory-policy", "noeviction")
+    await redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(StoreUnavailable):
+            await count_batch(stats_database, stream)
+        assert await redis.xlen(redis_keys.CLICK_STREAM) == 1
+    finally:
+        await redis.config_set("maxmemory", 0)
+        await redis.config_set("maxmemory-policy", "volatile-lfu")
+    assert (await count_batch(stats_database, stream)).broken == 1
+    assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
+
+
 async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
     stats_database: Database, database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
