@@ -91,14 +91,25 @@ class ClickStream:
         """
         events = {one.event for one in broken}
         apart = [entry for entry in entries if events and not events.isdisjoint(click_events.split(entry.events))]
-        # The others first, and by themselves: a full Redis refuses to set anything aside, and they make room.
-        await self._remove([entry for entry in entries if entry not in apart])
-        await self._remove(apart, broken)
+        await self._remove([entry.id for entry in entries if entry not in apart])
+        await self._set_aside([entry.id for entry in apart], broken)
 
-    async def _remove(self, entries: Sequence[Entry], broken: Sequence[Broken] = ()) -> None:
-        if not entries:
+    async def _remove(self, ids: Sequence[bytes]) -> None:
+        """Remove entries also from a full Redis, which needs it most and refuses every MULTI.
+
+        Who dies between the two steps finds an entry that is empty, and has it acknowledged the next time.
+        """
+        if not ids:
             return
-        ids = [entry.id for entry in entries]
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.xdel(redis_keys.CLICK_STREAM, *ids)
+                pipe.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
+                await pipe.execute()
+
+    async def _set_aside(self, ids: Sequence[bytes], broken: Sequence[Broken]) -> None:
+        if not ids:
+            return
         with redis_errors():
             async with self._redis.pipeline(transaction=True) as pipe:
                 for one in broken:
