@@ -6,7 +6,7 @@ or, as version 0, never made). A record is replaced only by one of the same or a
 """
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
 from shared import redis_keys
@@ -25,14 +25,20 @@ for i, key in ipairs(KEYS) do
 end
 """
 
-_REPLACE: Final = """
+_REMOVE: Final = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
-redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-return 1
+return redis.call('DEL', KEYS[1])
 """
 
-_CONDITIONS: Final = ("valid_since", "valid_until", "limited", "expired_url", "forward_query")
+_CONDITIONS: Final[Mapping[str, tuple[type, ...]]] = {
+    "valid_since": (int, float),
+    "valid_until": (int, float),
+    "limited": (bool,),
+    "expired_url": (str,),
+    "forward_query": (bool,),
+}
+_TARGET: Final[Mapping[str, tuple[type, ...]]] = {"url": (str,), "redirect_status": (int,)}
+_FIELDS: Final = {**_TARGET, **_CONDITIONS}
 
 
 def route_of(link: Link) -> Route:
@@ -79,11 +85,14 @@ def decode(record: bytes) -> Route:
 
 
 def _conditions(text: str) -> dict[str, Any]:
-    fields: dict[str, Any] = json.loads(text)
-    if not {"url", "redirect_status"} <= fields.keys() <= {"url", "redirect_status", *_CONDITIONS}:
+    try:
+        fields: dict[str, Any] = json.loads(text)
+    except RecursionError as fault:
+        raise ValueError("nested too deeply") from fault
+    if not _TARGET.keys() <= fields.keys() <= _FIELDS.keys():
         raise ValueError("not the fields of a route")
-    if not isinstance(fields["url"], str) or not isinstance(fields["redirect_status"], int):
-        raise ValueError("no target")  # noqa: TRY004  # it is the record that is wrong, not its caller
+    if not all(type(value) in _FIELDS[name] for name, value in fields.items()):
+        raise ValueError("not the values of a route")
     return _checked(**fields)
 
 
@@ -102,7 +111,7 @@ class RouteRecords:
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
         self._put = redis.register_script(_PUT_IF_NEWER)
-        self._replace = redis.register_script(_REPLACE)
+        self._remove = redis.register_script(_REMOVE)
 
     async def get(self, domain: str, codes: Sequence[str]) -> list[bytes | None]:
         """The raw records of some codes, in their order, in one round trip; None where there is none."""
@@ -122,14 +131,13 @@ class RouteRecords:
         with redis_errors():
             await self._put(keys=keys, args=["again" if again else "once", *values])
 
-    async def replace(self, domain: str, code: str, seen: bytes, route: Route | None, lifetime: int) -> bool:
-        """Write a route, or remove it, over a record whatever its version, if it is still the one that was seen.
+    async def remove(self, domain: str, code: str, seen: bytes) -> bool:
+        """Remove a record, whatever its version, if it is still the one that was seen: then Postgres is asked.
 
-        Only for repairs: it can undo what is newer. Raises StoreUnavailable.
+        Only for repairs. Raises StoreUnavailable.
         """
-        record = "" if route is None else encode(route)
         with redis_errors():
-            return bool(await self._replace(keys=[redis_keys.route(domain, code)], args=[seen, record, lifetime]))
+            return bool(await self._remove(keys=[redis_keys.route(domain, code)], args=[seen]))
 
     async def scan(self, count: int) -> AsyncIterator[list[tuple[str, str]]]:
         """The (domain, code) of every record, some at a time; one may come twice. Raises StoreUnavailable."""

@@ -90,8 +90,10 @@ class Connection(RequestHandler):
             super().data_received(data)
             return
         self._waiter = None  # aiohttp wakes its task by this; first the short way is asked
-        super().data_received(data)
-        self._waiter = waiter
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = waiter
         if not self._is_taken:
             self._offer()
 
@@ -108,7 +110,10 @@ class Connection(RequestHandler):
 
     def go_ordinary_way(self) -> None:
         """Hand the request that was taken to the application."""
-        self._give_back()
+        if not self._messages or self._waiter is None or self._waiter.done():  # the client has left
+            self._give_back()
+            return
+        self._is_taken = False  # it stays under way, which aiohttp says itself once it is answered
         self._wake()
 
     def _offer(self) -> None:
@@ -119,6 +124,7 @@ class Connection(RequestHandler):
         if (
             self._short_way is not None
             and not self._is_leaving
+            and not self._paused  # a client that reads no answers: aiohttp's task waits until it does
             and payload is EMPTY_PAYLOAD
             and len(self._messages) == 1
             and isinstance(message, RawRequestMessage)

@@ -1,5 +1,6 @@
 """How the visits of a batch end: by their records, without a request object."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from shared.errors import LinkGone, LinkNotFound, StoreUnavailable
 from shared.metrics import RequestMetrics
 from shared.route_records import decode
 from shared.serving import Connection
+
+log = logging.getLogger(__name__)
 
 ROUTE: Final = "follow"
 """What metrics call a redirect, whichever way it went."""
@@ -74,14 +77,18 @@ class Answering:
                 visit.connection.go_ordinary_way()
             return
         self._breaker.worked()
-        leading = []
+        leading: list[_Leading] = []
         for visit, record in zip(visits, found, strict=True):
-            if record is None:
+            try:
+                if record is None:
+                    visit.connection.go_ordinary_way()
+                elif b" {" in record:
+                    leading += self._lead(visit, record)
+                else:
+                    self._answer_plain(visit, record)
+            except Exception:  # it must not leave those that come after it without an answer
+                log.exception("the record of %s cannot be answered by", visit.path[:100])
                 visit.connection.go_ordinary_way()
-            elif b" {" in record:
-                leading += self._lead(visit, record)
-            else:
-                self._answer_plain(visit, record)
         if leading:
             clicks = [click for _, _, click in leading]
             hold_clicks(self._pipe, self._receipts, clicks, partial(self._end_leading, leading))
@@ -129,6 +136,6 @@ class Answering:
             self._send_answer(visit, int(status), answer)
 
     def _send_answer(self, visit: Visit, status: int, answer: bytes) -> None:
-        visit.connection.answer(answer)
         self._metrics.lookups["hit"] += 1
         self._requests.observe(ROUTE, status, self._now() - visit.since)
+        visit.connection.answer(answer)

@@ -60,4 +60,4 @@ class Clicks:
     async def _add(self, batch: bytes, clicks: int) -> None:
         with redis_errors():
             entry: Any = await self._redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: batch})
-        self._receipts.note(entry, clicks, lambda: [batch])
+        self._receipts.note(entry, clicks, lambda: [batch], len(batch))

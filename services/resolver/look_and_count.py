@@ -56,7 +56,8 @@ def look_and_count(
         else:
             entry, number, records = answer
             if number and entry:
-                receipts.note(entry, number, partial(_events, clicks, records))
+                size = sum(map(len, clicks)) + sum(map(len, filter(None, records)))
+                receipts.note(entry, number, partial(_events, clicks, records), size)
             take(StoreUnavailable("Redis refused the clicks.") if entry == 0 else records)
 
     pipe.send(("EVALSHA", _SHA, *words), read)
@@ -71,14 +72,16 @@ def _events(clicks: Sequence[bytes], records: Records) -> list[bytes]:
 def hold_clicks(pipe: RedisPipe, receipts: Receipts, clicks: Sequence[bytes], take: Take) -> None:
     """Hold whole clicks; `take` gets None, or StoreUnavailable."""
 
+    batch = click_events.join(clicks)
+
     def read(answer: Answer) -> None:
         if isinstance(answer, Exception):
             take(_refused(answer))
         else:
-            receipts.note(answer, len(clicks), lambda: clicks)
+            receipts.note(answer, len(clicks), lambda: [batch], len(batch))
             take(None)
 
-    pipe.send(("XADD", redis_keys.CLICK_STREAM, "*", redis_keys.CLICK_FIELD, click_events.join(clicks)), read)
+    pipe.send(("XADD", redis_keys.CLICK_STREAM, "*", redis_keys.CLICK_FIELD, batch), read)
 
 
 def _refused(answer: Exception) -> StoreUnavailable:

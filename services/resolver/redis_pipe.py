@@ -86,17 +86,21 @@ class _Line(asyncio.Protocol):
         self._transport.set_protocol(self)
 
     def send(self, words: Words, take: Take) -> None:
-        self._transport.write(hiredis.pack_command(words))  # type: ignore[arg-type]  # str and int will do as well
+        command = hiredis.pack_command(words)  # type: ignore[arg-type]  # str and int will do as well
         self._waiting.append((self._loop.time() + self._limit, take))
         if self._watch is None:
             self._watch = self._loop.call_later(self._limit, self._check)
+        try:
+            self._transport.write(command)
+        except RuntimeError as fault:  # it was closed before it was ours, so nobody told us
+            self.give_up(str(fault))
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         try:
-            while (answer := self._reader.gets()) is not False:
+            while self._lost is not None and (answer := self._reader.gets()) is not False:
                 if not isinstance(answer, hiredis.PushNotification):
-                    self._waiting.popleft()[1](answer)
+                    _tell(self._waiting.popleft()[1], answer)
         except (hiredis.ProtocolError, IndexError):
             self.give_up("what answers is no Redis")
 
@@ -115,7 +119,7 @@ class _Line(asyncio.Protocol):
             self._watch.cancel()
         waiting, self._waiting = self._waiting, deque()
         for _, take in waiting:
-            take(_AWAY)
+            _tell(take, _AWAY)
 
     def _check(self) -> None:
         """Give up when the oldest command waits too long. One timer, not one for each command."""
@@ -127,3 +131,11 @@ class _Line(asyncio.Protocol):
             self.give_up(f"no answer within {self._limit:g} s")
         else:
             self._watch = self._loop.call_at(until, self._check)
+
+
+def _tell(take: Take, answer: Answer) -> None:
+    """Hand an answer over. Who cannot bear it takes the answer from nobody else."""
+    try:
+        take(answer)
+    except Exception:
+        log.exception("an answer of Redis was not understood")

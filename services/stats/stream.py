@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from shared import redis_keys
+from shared import click_events, redis_keys
 from shared.resources import RedisClient, redis_errors
 
 log = logging.getLogger(__name__)
@@ -89,13 +89,33 @@ class ClickStream:
 
         Events of theirs that are `broken` are set aside in the same step, where people can look at them.
         """
-        ids = [entry.id for entry in entries]
+        events = {one.event for one in broken}
+        apart = [entry for entry in entries if events and not events.isdisjoint(click_events.split(entry.events))]
+        await self._remove([entry.id for entry in entries if entry not in apart])
+        await self._set_aside([entry.id for entry in apart], broken)
+
+    async def _remove(self, ids: Sequence[bytes]) -> None:
+        """Remove entries also from a full Redis, which needs it most and refuses every MULTI.
+
+        Who dies between the two steps finds an entry that is empty, and has it acknowledged the next time.
+        """
+        if not ids:
+            return
+        with redis_errors():
+            async with self._redis.pipeline(transaction=False) as pipe:
+                pipe.xdel(redis_keys.CLICK_STREAM, *ids)
+                pipe.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
+                await pipe.execute()
+
+    async def _set_aside(self, ids: Sequence[bytes], broken: Sequence[Broken]) -> None:
+        if not ids:
+            return
         with redis_errors():
             async with self._redis.pipeline(transaction=True) as pipe:
-                for event, reason in ((one.event, one.reason) for one in broken):
+                for one in broken:
                     pipe.xadd(
                         redis_keys.BROKEN_CLICKS,
-                        {redis_keys.BROKEN_EVENT: event, redis_keys.BROKEN_REASON: reason},
+                        {redis_keys.BROKEN_EVENT: one.event, redis_keys.BROKEN_REASON: one.reason},
                         maxlen=redis_keys.BROKEN_LIMIT,
                         approximate=True,
                     )

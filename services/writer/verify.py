@@ -35,8 +35,7 @@ class Progress:
 async def _run(settings: RelaySettings, *, repair: bool) -> Verdict:
     async with connect(settings.database) as database, redis_client(settings.redis) as redis:
         progress = Progress(await links.about_how_many(database))
-        lifetime = settings.link_lifetime if repair else None
-        return await verify(database, RouteRecords(redis), repair_lifetime=lifetime, progress=progress)
+        return await verify(database, RouteRecords(redis), repair=repair, progress=progress)
 
 
 def _show(verdict: Verdict, *, repair: bool) -> None:
@@ -51,7 +50,10 @@ def _show(verdict: Verdict, *, repair: bool) -> None:
     if verdict.different > len(verdict.differences):
         print(f"  … and {verdict.different - len(verdict.differences):,} more")
     if repair:
-        print(f"{verdict.repaired:,} of them are put right; the others have changed meanwhile: verify again.")
+        print(
+            f"{verdict.repaired:,} of them are removed, so that PostgreSQL is asked; "
+            "the others have changed meanwhile: verify again."
+        )
     else:
         print("Put them right with: make verify REPAIR=yes")
 
@@ -64,7 +66,7 @@ def _line(difference: Difference) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.writer.verify", description=__doc__)
-    parser.add_argument("--repair", action="store_true", help="put right what differs")
+    parser.add_argument("--repair", action="store_true", help="remove what differs, so that PostgreSQL is asked")
     repair = parser.parse_args().repair
     logs.configure("verify", "WARNING")
     try:

@@ -55,13 +55,14 @@ async def verify(
     database: Database,
     records: RouteRecords,
     *,
-    repair_lifetime: int | None = None,
+    repair: bool = False,
     shown: int = 20,
     progress: Callable[[Verdict], None] = lambda _: None,
 ) -> Verdict:
     """Compare every link with its record and every record with its link, a batch at a time.
 
-    `repair_lifetime`: put right what is wrong, with records of so many seconds. Raises StoreUnavailable.
+    `repair`: remove what is wrong, so that Postgres is asked. What belongs there is not written, for a change that was
+    made since it was read would be undone. Raises StoreUnavailable.
     """
     verdict = Verdict()
 
@@ -70,8 +71,8 @@ async def verify(
             verdict.different += 1
             if len(verdict.differences) < shown:
                 verdict.differences.append(difference)
-            if repair_lifetime is not None:
-                verdict.repaired += await _repair(records, difference, repair_lifetime)
+            if repair:
+                verdict.repaired += await records.remove(difference.domain, difference.code, difference.seen)
         progress(verdict)
 
     async for batch in _all_links(database):
@@ -135,7 +136,3 @@ async def _raw(records: RouteRecords, names: Sequence[Name]) -> list[bytes | Non
         codes = [code for of, code in names if of == domain]
         found |= zip(((domain, code) for code in codes), await records.get(domain, codes), strict=True)
     return [found[name] for name in names]
-
-
-async def _repair(records: RouteRecords, difference: Difference, lifetime: int) -> bool:
-    return await records.replace(difference.domain, difference.code, difference.seen, difference.right, lifetime)

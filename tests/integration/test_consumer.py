@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Iterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +18,7 @@ from services.stats.broken import _batches, newest, replay, waiting
 from services.stats.consumer import Counted, Portion
 from services.stats.partitions import make_partitions
 from services.stats.rollups import click_of, per_bucket
-from services.stats.stream import ClickStream
+from services.stats.stream import Backlog, ClickStream
 from services.writer import shortening
 from shared import click_events, redis_keys
 from shared.database import Database, connect
@@ -616,6 +617,51 @@ async def test_a_broken_event_whose_batch_comes_again_is_set_aside_once(
     await count_batch(stats_database, stream)
     assert [event for event, _ in await set_aside(redis)] == [b"junk"]
     await counted_once(stats_database)
+
+
+@contextlib.asynccontextmanager
+async def filled(redis: RedisClient) -> AsyncIterator[None]:
+    """Redis has no room meanwhile, and nothing that it may evict."""
+    await redis.config_set("maxmemory-policy", "noeviction")
+    await redis.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        await redis.config_set("maxmemory", 0)
+        await redis.config_set("maxmemory-policy", "volatile-lfu")
+
+
+async def test_a_full_redis_is_emptied(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    for number in range(3):
+        await add(redis, click_event(link.id, number))
+    async with filled(redis):
+        assert (await count_batch(stats_database, stream)).fresh == 3
+        assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
+
+
+async def test_a_full_redis_that_cannot_set_a_broken_event_aside_still_gets_rid_of_the_rest(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id, 1))
+    await add(redis, b"broken", click_event(link.id, 2))
+    async with filled(redis):
+        with pytest.raises(StoreUnavailable):
+            await count_batch(stats_database, stream)
+        assert await redis.xlen(redis_keys.CLICK_STREAM) == 1
+    assert (await count_batch(stats_database, stream)).broken == 1
+    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=1)
+
+
+async def test_a_consumer_that_dies_while_it_removes_an_entry_leaves_nothing_behind(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id, 1))
+    [entry] = await stream.read()
+    await redis.xdel(redis_keys.CLICK_STREAM, entry.id)
+    assert (await count_batch(stats_database, stream_of(redis))).fresh == 0
+    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
 
 
 async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -105,6 +106,22 @@ async def test_of_too_many_clicks_the_newest_come_again_and_the_others_are_told(
     await receipts.settle()
     assert await waiting(redis) == [b"%d" % number for number in range(30, 130)]
     assert (receipts.restored, receipts.lost) == (100, 30)
+
+
+def _one(number: int) -> list[bytes]:
+    return [b"%d" % number]
+
+
+async def test_of_clicks_that_are_made_of_too_much_the_newest_come_again(redis: RedisClient) -> None:
+    """A batch of 512 visits, of which one counts, holds what all of them were made of."""
+    receipts = Receipts(redis, bytes_most=1_000)
+    await receipts.settle()
+    for number in range(20):
+        receipts.note(b"%d-0" % number, 1, partial(_one, number), 300)
+    await redis.flushall()
+    await receipts.settle()
+    assert await waiting(redis) == [b"17", b"18", b"19"]
+    assert (receipts.restored, receipts.lost) == (3, 17)
 
 
 async def test_of_too_many_clicks_those_that_are_counted_are_no_loss(redis: RedisClient, receipts: Receipts) -> None:

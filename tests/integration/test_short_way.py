@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from pytest_aiohttp import AiohttpClient
 
+from services.resolver import answering
 from services.resolver.app import PIPE, create_api
 from services.resolver.handlers import CLICKS
 from services.resolver.settings import ResolverSettings
@@ -201,6 +202,21 @@ async def test_a_batch_of_many_codes_is_answered_each_by_its_own(
     answers = await asyncio.gather(*(visit(number) for number in range(70)))
     assert answers == [(302, f"{URL}{number}") for number in range(60)] + [(404, "")] * 10
     assert sorted(click.id for click in await clicks_in(redis)) == [f"{number:032x}" for number in range(60)]
+
+
+async def test_a_record_that_nobody_thought_of_leaves_no_other_of_its_batch_without_an_answer(
+    client: Client, publish: Callable[..., Any], redis: RedisClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish()
+    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "odd"), '1 2 {"url":"https://a/","redirect_status":302}')
+    monkeypatch.setattr(answering, "target_of", lambda *_: 1 / 0)
+    async with asyncio.timeout(10):
+        paths = ["/odd", *["/abc"] * 8] * 3
+        answers = await asyncio.gather(*(follow(client, path) for path in paths))
+    assert {(path, answer.status) for path, answer in zip(paths, answers, strict=True)} == {
+        ("/odd", 302),
+        ("/abc", 302),
+    }
 
 
 async def test_a_script_that_redis_has_forgotten_is_sent_again(

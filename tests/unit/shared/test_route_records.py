@@ -48,6 +48,9 @@ def test_a_dead_link_keeps_no_word_of_its_target() -> None:
     assert encode(Route(version=3, link_id=5, url="https://example.com/")) == "3 5 -"
 
 
+_AT = b'1 2 {"url":"https://example.com/","redirect_status":302,'
+
+
 @pytest.mark.parametrize(
     "record",
     [
@@ -64,6 +67,10 @@ def test_a_dead_link_keeps_no_word_of_its_target() -> None:
         pytest.param(b'1 2 {"url":"https://example.com/","version":9}', id="a second version"),
         pytest.param(b'1 2 {"limited":true}', id="conditions without a target"),
         pytest.param(b'1 2 {"url":7}', id="a target that is no text"),
+        pytest.param(_AT + b'"valid_until":"tomorrow"}', id="an end that is no number"),
+        pytest.param(_AT + b'"expired_url":7}', id="another target that is no text"),
+        pytest.param(_AT + b'"limited":1}', id="neither limited nor not"),
+        pytest.param(_AT + b'"limited":' + b"[" * 100_000, id="nested without end"),
     ],
 )
 def test_what_encode_did_not_write_is_refused(record: bytes) -> None:

@@ -1,7 +1,9 @@
 """The short way of a connection, asked of a real socket: in order, one at a time, and never left without an answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiohttp import web
@@ -179,8 +181,32 @@ async def test_a_client_that_leaves_before_its_answer_harms_nobody(
     assert await answer_from(reader) == "/short2"
 
 
+async def test_who_reads_no_answers_fills_no_memory(gate: Gate, runner: web.AppRunner) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1], limit=1_024)
+    writer.write(asked("/short"))
+    await answer_from(reader)
+    [connection] = runner.server.connections if runner.server else []
+    assert connection.transport is not None
+    for transport, buffer in ((writer.transport, socket.SO_RCVBUF), (connection.transport, socket.SO_SNDBUF)):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, buffer, 2**14)
+    path = "/short".ljust(20_000, "x")
+
+    async def is_turned_down() -> bool:
+        writer.write(asked(path))
+        return gate.taken == [] and len(connection._messages) > 1
+
+    await until(is_turned_down)
+    assert connection.transport.get_write_buffer_size() < 2**20
+    writer.transport.abort()
+
+
+@pytest.mark.parametrize("end", [Gate.let, Gate.turn_away], ids=["the short way", "the ordinary way"])
 async def test_a_request_under_way_is_answered_before_the_service_ends(
-    gate: Gate, runner: web.AppRunner, streams: Streams
+    gate: Gate,
+    runner: web.AppRunner,
+    streams: Streams,
+    caplog: pytest.LogCaptureFixture,
+    end: Callable[[Gate], None],
 ) -> None:
     reader, writer = streams
     gate.is_open = False
@@ -189,10 +215,11 @@ async def test_a_request_under_way_is_answered_before_the_service_ends(
     ending = asyncio.create_task(runner.cleanup())
     await asyncio.sleep(0.1)  # it waits by then
     assert not ending.done()
-    gate.let()
-    assert await answer_from(reader) == "/short"
+    end(gate)
+    assert (await answer_from(reader)).endswith("/short")
     async with asyncio.timeout(10):
         await ending
+    assert [row.getMessage() for row in caplog.records if row.levelno >= logging.ERROR] == []
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
