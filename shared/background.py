@@ -54,12 +54,18 @@ async def _repeat(
     pause: float,
     name: str,
 ) -> None:
+    is_away = False
     while not stopping.is_set():
         more = False
         try:
             more = await work(app)
+            if is_away:
+                log.info("%s goes on", name)
+            is_away = False
         except StoreUnavailable as fault:
-            log.warning("%s: %s", name, fault.detail)
+            if not is_away:  # it is tried several times a second, for as long as a store is away
+                log.warning("%s: %s It is tried again and again.", name, fault.detail)
+            is_away = True
         except Exception:
             log.exception("%s failed; it goes on after a pause", name)
         if not more:

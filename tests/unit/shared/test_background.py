@@ -78,7 +78,16 @@ async def test_a_store_that_is_away_is_a_warning_without_a_traceback(caplog: pyt
     async with running(doing(work, pause=NEVER)):
         await until(lambda: caplog.records)
     (record,) = caplog.records
-    assert (record.levelno, record.getMessage(), record.exc_info) == (logging.WARNING, "work: away", None)
+    assert (record.levelno, record.exc_info) == (logging.WARNING, None)
+    assert record.getMessage().startswith("work: away")
+
+
+async def test_a_store_that_stays_away_is_told_once_and_its_return_too(caplog: pytest.LogCaptureFixture) -> None:
+    work = Work(*[StoreUnavailable("away")] * 5)
+    with caplog.at_level(logging.INFO):
+        async with running(doing(work, pause=0.001)):
+            await until(lambda: work.calls >= 8)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
 
 
 async def test_a_pause_ends_with_the_application() -> None:
