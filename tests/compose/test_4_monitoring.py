@@ -36,6 +36,7 @@ ALERTS_OF_FAULTS: Final[dict[str, dict[str, str]]] = {
     "ClickStreamLag": {},
     "SpoolNotEmpty": {"instance": "resolver-2"},
     "ClicksLost": {"instance": "resolver-3"},
+    "StreamLost": {},
     "BrokenClicks": {},
     "OutboxAge": {},
     "PostgresConnections": {},
@@ -177,6 +178,7 @@ async def fault(request: pytest.FixtureRequest, system: System) -> AsyncIterator
 async def _cause_faults(system: System, client: Client, stack: contextlib.AsyncExitStack) -> None:
     await _end_a_certificate_soon(stack)
     await _send_broken_clicks(system)
+    await _redis(system, "FLUSHALL")
     link = await client.make_link()
     await client.follow(link["code"])
     await client.wait_for_clicks(link["code"], 1)
