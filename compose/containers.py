@@ -4,10 +4,13 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from compose.engine import DOOR, Engine
+from compose.engine import DOOR, Engine, secrets_folder
 from local.settings import CHECKOUT, RuntimeFault
 
 _DATABASE: Final = "boltlink"
+_BESIDE: Final = f"{_DATABASE}_restored"
+"""The database that a backup is read into, before it takes the other's place."""
+
 REDIS_CLI: Final = 'REDISCLI_AUTH=$(cat /run/secrets/redis) exec redis-cli "$@"'
 
 
@@ -36,11 +39,19 @@ class Containers:
             self._postgres("pg_restore", "--list", text=file.fileno(), what=f"{path} is no backup of BoltLink")
 
     def load(self, path: Path) -> None:
-        for statement in (f"DROP DATABASE IF EXISTS {_DATABASE} WITH (FORCE)", f"CREATE DATABASE {_DATABASE}"):
-            self._postgres("psql", "-qc", statement, database="postgres")
+        self._statements(f"DROP DATABASE IF EXISTS {_BESIDE} WITH (FORCE)", f"CREATE DATABASE {_BESIDE}")
         with path.open("rb") as file:
-            self._postgres("pg_restore", "--no-owner", "--exit-on-error", "-d", _DATABASE, text=file.fileno())
-        self._engine.run_once("python", "-m", "shared.migrate")
+            self._postgres(
+                *("pg_restore", "--no-owner", "--exit-on-error", "-d", _BESIDE),
+                text=file.fileno(),
+                what=f"{path} is damaged",
+            )
+        url = (secrets_folder() / "owner_database_url").read_text(encoding="utf-8").strip()
+        beside = f"{url.removesuffix(_DATABASE)}{_BESIDE}"
+        self._engine.run_once("python", "-m", "shared.migrate", env={"DATABASE_URL": beside, "DATABASE_URL_FILE": ""})
+
+    def switch(self) -> None:
+        self._statements(f"DROP DATABASE {_DATABASE} WITH (FORCE)", f"ALTER DATABASE {_BESIDE} RENAME TO {_DATABASE}")
 
     def stop_services(self) -> None:
         self._engine.compose("stop", DOOR)
@@ -48,6 +59,10 @@ class Containers:
 
     def start_services(self) -> None:
         self._engine.compose("up", "-d", "--wait", "--no-recreate", *self._engine.services, DOOR)
+
+    def _statements(self, *statements: str) -> None:
+        for statement in statements:
+            self._postgres("psql", "-v", "ON_ERROR_STOP=1", "-qc", statement, database="postgres")
 
     def _postgres(
         self,

@@ -27,7 +27,10 @@ class Stores(Protocol):
         """Raise RuntimeFault unless a file is such a dump."""
 
     def load(self, path: Path) -> None:
-        """Replace PostgreSQL's data by a dump's, and bring it up to date."""
+        """Fill a database of its own from a dump, beside the one in use, and bring it up to date."""
+
+    def switch(self) -> None:
+        """Put the database that was loaded in the place of the one in use."""
 
     def stop_services(self) -> None:
         """Stop the door and every service."""
@@ -50,15 +53,25 @@ def backup(stores: Stores, folder: Path) -> Path:
     return path
 
 
-def restore(stores: Stores, path: Path) -> None:
-    """Replace all data by a backup's. What Redis holds of the data before it is forgotten."""
+def check(stores: Stores, path: Path) -> None:
+    """Raise RuntimeFault unless a file looks like a backup. Only `restore` reads it to its end."""
     if not path.is_file():
         raise RuntimeFault(f"There is no backup {path}.")
     stores.check(path)
+
+
+def restore(stores: Stores, path: Path) -> None:
+    """Replace all data by a backup's. What Redis holds of the data before it is forgotten.
+
+    A backup that turns out to be damaged changes nothing: it is read whole before the services are stopped.
+    """
+    check(stores, path)
+    with step("Reading the backup"):
+        stores.load(path)
     with step("Stopping the services"):
         stores.stop_services()
-    with step("Restoring"):
-        stores.load(path)
+    with step("Replacing the data"):
+        stores.switch()
         stores.redis("FLUSHALL")
     with step("Starting the services"):
         stores.start_services()

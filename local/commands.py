@@ -112,9 +112,11 @@ def backup(runtime: Runtime, options: argparse.Namespace) -> None:
 def restore(runtime: Runtime, options: argparse.Namespace) -> None:
     if not options.file:
         raise RuntimeFault("Say which backup: make restore FILE=backups/boltlink-….dump")
-    if not options.yes and not confirm(f"This replaces every link and every click by those of {options.file}."):
+    stores, path = runtime.stores(), Path(options.file)
+    backups.check(stores, path)
+    if not options.yes and not confirm(f"This replaces every link and every click by those of {path}."):
         raise RuntimeFault("Nothing was changed.")
-    backups.restore(runtime.stores(), Path(options.file))
+    backups.restore(stores, path)
     print("The backup is restored; the API keys are those of then.")
 
 

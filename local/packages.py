@@ -83,9 +83,11 @@ def ensure_venv(requirements: str) -> Path:
     python = VENV / "bin" / "python"
     if python.exists() and mark.exists() and mark.read_text() == checksum:
         return python
-    if not python.exists():
+    if not _is_whole(VENV):
+        if not _can_make_venv():
+            _install([_DEBIAN_PACKAGES["venv"]])
         with step("Making a virtual environment in .venv"):
-            run([sys.executable, "-m", "venv", VENV], what="The virtual environment could not be made")
+            run([sys.executable, "-m", "venv", "--clear", VENV], what="The virtual environment could not be made")
     with step("Installing the Python packages, hashes checked"):
         run(
             [python, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r", wanted],
@@ -101,9 +103,14 @@ def _missing() -> list[str]:
         "redis-server": _which("redis-server"),
         "nginx": _which("nginx"),
         "curl": _which("curl"),
-        "venv": (VENV / "bin" / "python").exists() or _can_make_venv(),
+        "venv": _is_whole(VENV) or _can_make_venv(),
     }
     return [name for name, there in found.items() if not there]
+
+
+def _is_whole(venv: Path) -> bool:
+    """Whether an environment was made to its end, which is when it gets pip."""
+    return (venv / "bin" / "pip").exists()
 
 
 def _can_make_venv() -> bool:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from local import postgres
@@ -45,12 +46,23 @@ class Processes:
         self._postgres("pg_restore", "--list", path, what=f"{path} is no backup of BoltLink")
 
     def load(self, path: Path) -> None:
+        beside = self._beside()
+        self._statement(f'DROP DATABASE IF EXISTS "{beside.database}" WITH (FORCE)')
+        postgres.make_database(beside, self._servers)
+        self._postgres(
+            "pg_restore",
+            "--no-owner",
+            "--exit-on-error",
+            f"--dbname={beside.database}",
+            path,
+            what=f"{path} is damaged",
+        )
+        migrate(beside)
+
+    def switch(self) -> None:
         database = self._settings.database
-        drop = f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)'
-        postgres.psql(self._settings, self._servers, drop, database="postgres")
-        postgres.make_database(self._settings, self._servers)
-        self._postgres("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={database}", path)
-        migrate(self._settings)
+        self._statement(f'DROP DATABASE "{database}" WITH (FORCE)')
+        self._statement(f'ALTER DATABASE "{self._beside().database}" RENAME TO "{database}"')
 
     def stop_services(self) -> None:
         self._supervisor.stop(DOOR)
@@ -60,6 +72,13 @@ class Processes:
         for name in [*self._settings.http_ports, DOOR]:
             self._supervisor.ensure_started(name)
         wait_ready(self._settings)
+
+    def _beside(self) -> LocalSettings:
+        """The same installation with the database that a backup is read into."""
+        return replace(self._settings, database=f"{self._settings.database}_restored")
+
+    def _statement(self, statement: str) -> None:
+        postgres.psql(self._settings, self._servers, statement, database="postgres")
 
     def _postgres(self, program: str, *words: str | Path, what: str | None = None) -> None:
         command: Sequence[str | Path] = [self._servers.postgres_bin / program, *words]

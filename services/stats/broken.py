@@ -70,8 +70,9 @@ async def _run(settings: ConsumerSettings, options: argparse.Namespace) -> None:
         if options.replay:
             print(f"{await replay(redis):,} events are in the stream again; what is still broken will come back here.")
             return
-        print(f"{await waiting(redis):,} events are set aside." + " The newest:" * bool(options.show))
-        for moment, broken in await newest(redis, options.show):
+        shown = await newest(redis, options.show)
+        print(f"{await waiting(redis):,} events are set aside." + " The newest:" * bool(shown))
+        for moment, broken in shown:
             print(f"  {moment:%Y-%m-%d %H:%M:%S}Z  {broken.reason}\n    {broken.event[:300]!r}")
 
 

@@ -1,8 +1,10 @@
 """The commands that a person gives, on the tests' own system."""
 
 import os
+import secrets
 import subprocess
 import sys
+from pathlib import Path
 
 from local import backups, runtime
 from local.packages import find_servers
@@ -81,6 +83,7 @@ async def test_verify_finds_a_record_that_differs_and_puts_it_right(client: Clie
 
 async def test_broken_clicks_are_shown_and_counted_again(stack: LocalSettings) -> None:
     processes = Processes(stack, find_servers())
+    assert _local(stack, "broken").stdout == "0 events are set aside.\n"
     processes.redis("XADD", "clicks", "*", "e", "no click at all")
 
     async def set_aside() -> bool:
@@ -108,6 +111,34 @@ def test_a_port_in_use_is_named_with_its_setting(stack: LocalSettings) -> None:
     assert done.returncode == 1
     assert f"{stack.port}: choose another with BOLTLINK_PORT" in done.stderr
     subprocess.run(["rm", "-rf", f"{stack.state}-other"], check=True)  # noqa: S607
+
+
+async def test_a_file_that_is_no_backup_is_refused_before_anybody_is_asked(
+    stack: LocalSettings, tmp_path: Path
+) -> None:
+    garbage = tmp_path / "garbage.dump"
+    garbage.write_bytes(b"PGDMP no more than that")
+    for path in (garbage, tmp_path / "missing.dump"):
+        done = _local(stack, "restore", str(path), text="yes\n")
+        assert done.returncode == 1
+        assert str(path) in done.stderr
+        assert "Type yes" not in done.stdout
+
+
+async def test_a_damaged_backup_changes_nothing_and_stops_nothing(
+    client: Client, stack: LocalSettings, tmp_path: Path
+) -> None:
+    for _ in range(50):  # so that what is cut off is data, which a look at the table of contents does not find
+        kept = await client.make_link(notes=secrets.token_hex(1000))
+    whole = backups.backup(Processes(stack, find_servers()), tmp_path).read_bytes()
+    damaged = tmp_path / "damaged.dump"
+    damaged.write_bytes(whole[: len(whole) * 3 // 4])
+    before = _pids(stack)
+    done = _local(stack, "restore", "--yes", str(damaged))
+    assert done.returncode == 1
+    assert f"{damaged} is damaged" in done.stderr
+    assert _pids(stack) == before
+    assert (await client.call("GET", f"/links/{kept['code']}")).document["notes"] == kept["notes"]
 
 
 async def test_a_backup_brings_links_clicks_and_keys_back(client: Client, stack: LocalSettings) -> None:

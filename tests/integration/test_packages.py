@@ -1,0 +1,20 @@
+"""The environment of the Python packages, made for real in a folder of the test's own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local import packages
+
+
+def test_an_environment_that_was_left_half_made_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    venv = tmp_path / ".venv"
+    monkeypatch.setattr(packages, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(packages, "VENV", venv)
+    (tmp_path / "requirements").mkdir()
+    (tmp_path / "requirements" / "runtime.txt").write_text("")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    python = packages.ensure_venv("runtime")
+    assert subprocess.run([python, "-m", "pip", "--version"], check=False).returncode == 0
