@@ -51,27 +51,27 @@ monitoring-down: ## stop them
 	$(RUN) local monitoring-down
 
 .PHONY: test check format integration e2e test-chaos test-compose bench
-test: check integration e2e ## everything: check, integration and end-to-end tests
+test: servers check integration e2e ## everything: check, integration and end-to-end tests
 check: venv ## the quick part: format, lint, types, unit tests
 	$(VENV)/ruff format --check .
 	$(VENV)/ruff check .
 	$(VENV)/mypy .
 	$(VENV)/pytest -q tests/unit
-integration: venv servers
+integration: servers venv
 	$(VENV)/pytest -q -n 4 tests/integration
-e2e: venv servers
+e2e: servers venv
 	$(VENV)/pytest -q tests/e2e
-test-chaos: venv servers ## what each fault costs, under load: 20 seconds a row; ten minutes with LONG=1
+test-chaos: servers venv ## what each fault costs, under load: 20 seconds a row; ten minutes with LONG=1
 	LONG="$(LONG)" $(VENV)/pytest -v tests/chaos
 test-compose: venv ## the tests of the containers; needs a Docker engine, and builds and starts everything
 	$(VENV)/pytest -q tests/compose
-bench: venv servers ## measure beside yardsticks, into docs/performance.md (QUICK=1: in three minutes, no file)
+bench: servers venv ## measure beside yardsticks, into docs/performance.md (QUICK=1: in three minutes, no file)
 	@PYTHONDONTWRITEBYTECODE=1 $(VENV)/python -m tests.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 format: venv ## put the code into its form
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
 
-.PHONY: venv servers lock
+.PHONY: servers venv lock
 venv:
 	$(RUN) local venv dev
 servers:

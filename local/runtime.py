@@ -15,7 +15,7 @@ from typing import Final
 from local import monitoring, postgres
 from local.configuration import DOOR, STORES, owner_env, role_passwords, write_all
 from local.console import run, step
-from local.packages import VENV, Servers, ensure_venv, find_servers
+from local.packages import VENV, Servers, ensure_venv, find_programs, find_servers
 from local.settings import CHECKOUT, LocalSettings, RuntimeFault
 from local.state import prepare
 from local.supervision import Supervisor, wait_until
@@ -61,6 +61,8 @@ def watch(settings: LocalSettings, *, on: bool) -> None:
     """Start Prometheus, Alertmanager and the exporters beside the running system, or stop them."""
     supervisor = Supervisor(settings)
     require_running(supervisor)
+    if on:
+        find_programs(monitoring.PACKAGES)  # before it is remembered: else a make up without them would fail
     monitoring.switch(settings, on=on)
     write_all(settings, find_servers())
     supervisor.update()
@@ -71,6 +73,8 @@ def watch(settings: LocalSettings, *, on: bool) -> None:
         with step("Waiting for Prometheus"):
             wait_until(lambda: _get(f"{url}/-/ready") is not None, "Prometheus does not answer; see make logs")
         print(f"Prometheus watches at {url}; its alerts: {url}/alerts")
+    else:
+        print("Monitoring is stopped; what Prometheus has stored stays.")
 
 
 def _watchers(settings: LocalSettings) -> tuple[str, ...]:

@@ -1,10 +1,14 @@
 """Prometheus and its family beside the system, without Docker."""
 
 import asyncio
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from local import monitoring, runtime
-from local.settings import LocalSettings
+from local.settings import LocalSettings, RuntimeFault
 from tests.support.client import Client
 from tests.support.waiting import until
 
@@ -29,3 +33,15 @@ async def test_everything_is_watched_and_no_rule_is_wrong(client: Client, stack:
         assert [rule["name"] for group in groups for rule in group["rules"] if rule.get("lastError")] == []
     finally:
         await asyncio.to_thread(runtime.watch, stack, on=False)
+
+
+def test_monitoring_that_cannot_be_installed_is_not_remembered(
+    stack: LocalSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_packages: Mapping[str, str]) -> dict[str, Path]:
+        raise RuntimeFault("Missing: prometheus.")
+
+    monkeypatch.setattr(runtime, "find_programs", refuse)
+    with pytest.raises(RuntimeFault, match="Missing"):
+        runtime.watch(stack, on=True)
+    assert not monitoring.is_on(stack)
