@@ -99,7 +99,7 @@ class Passage:
         with contextlib.suppress(OSError):
             store_reader, store_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
             await asyncio.gather(self._pump(reader, store_writer, 0.0), self._pump(store_reader, writer, self._delay))
-        asyncio.get_running_loop().call_later(self._delay, writer.transport.abort)
+        self._abort(writer, self._delay)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
         self._writers.add(writer)
@@ -116,7 +116,14 @@ class Passage:
             pass  # a broken connection is what this is for
         finally:
             self._writers.discard(writer)
-            loop.call_later(delay, writer.transport.abort)  # after what is still on its way
+            self._abort(writer, delay)  # after what is still on its way
+
+    @staticmethod
+    def _abort(writer: asyncio.StreamWriter, delay: float) -> None:
+        if delay:
+            asyncio.get_running_loop().call_later(delay, writer.transport.abort)
+        else:
+            writer.transport.abort()  # at once: the loop may end before it comes to anything else
 
 
 @contextlib.asynccontextmanager
