@@ -25,6 +25,12 @@ Item = TypeVar("Item")
 TARGET: Final = "https://www.example.com/".ljust(100, "x")
 """Where every link leads: 100 bytes."""
 
+
+def target_of(code: str) -> str:
+    """Where the link of a code leads in Postgres: 100 bytes, and each elsewhere, as links do."""
+    return f"https://www.example.com/{code}/".ljust(100, "x")
+
+
 LATER: Final = 100_000_000
 """Seconds after FIRST_MADE, when all that the listing knows of is made."""
 
@@ -69,7 +75,7 @@ def copy_links(
         ids = _take_ids(cursor, len(codes))
         times = (FIRST_MADE + timedelta(seconds=before + place) for place in range(len(codes)))
         rows = (
-            f"{link_id}\t{DEFAULT_DOMAIN}\t{code}\t{TARGET}\t1\t{made}\n"
+            f"{link_id}\t{DEFAULT_DOMAIN}\t{code}\t{target_of(code)}\t1\t{made}\n"
             for link_id, code, made in zip(ids, codes, times, strict=True)
         )
         cursor.copy_expert("COPY links (id, domain, code, url, owner_id, created_at) FROM STDIN", _file(rows))

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
+from shared import redis_keys
 from tests.bench import links, workload
 from tests.bench.drive import Driven, there_and_back
 from tests.bench.figures import Bound, Figure, Results, ratios
@@ -56,7 +57,10 @@ def measure(stage: Stage) -> Results:
 @contextlib.contextmanager
 def _in_place(stage: Stage, database: int) -> Iterator[None]:
     """Another of Redis's databases in the place of the product's own one."""
-    with links.connect_redis(stage.product.settings) as redis:
+    settings = stage.product.settings
+    with links.connect_redis(settings) as redis, links.connect_redis(settings, database) as other:
+        # The same mark beside both streams, or the resolvers would think that Redis has lost theirs.
+        other.set(redis_keys.STREAM_MARK, redis.get(redis_keys.STREAM_MARK) or b"")
         redis.swapdb(0, database)
         try:
             yield
