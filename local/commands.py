@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -163,6 +164,8 @@ def create_parser(module: str, about: str | None) -> tuple[argparse.ArgumentPars
 def give(parser: argparse.ArgumentParser, make_runtime: Callable[[], Runtime]) -> int:
     """Read a command and carry it out; the process's exit code."""
     options = parser.parse_args()
+    for number in (signal.SIGTERM, signal.SIGHUP):  # what is half started is stopped as after Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     try:
         options.act(make_runtime(), options)
     except RuntimeFault as fault:

@@ -23,6 +23,15 @@ FACTORIES: Final[Mapping[str, str]] = {
     "stats": "services.stats.app:serve_api",
     "consumer": "services.stats.app:serve_consumer",
 }
+SETTINGS: Final[Mapping[str, str]] = {
+    "writer": "services.writer.settings:WriterSettings",
+    "relay": "services.writer.settings:RelaySettings",
+    "resolver": "services.resolver.settings:ResolverSettings",
+    "stats": "services.stats.settings:StatsSettings",
+    "consumer": "services.stats.settings:ConsumerSettings",
+}
+"""What each kind of process reads its environment with."""
+
 ROLES: Final[Mapping[str, str]] = {
     "writer": "writer",
     "relay": "writer",

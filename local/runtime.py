@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import os
 import re
 import shutil
 import socket
@@ -13,7 +14,7 @@ from http.client import HTTPException
 from typing import Final
 
 from local import monitoring, postgres
-from local.configuration import DOOR, STORES, owner_env, role_passwords, write_all
+from local.configuration import DOOR, SETTINGS, STORES, owner_env, role_passwords, service, write_all
 from local.console import run, step
 from local.packages import VENV, Servers, ensure_venv, find_programs, find_servers
 from local.settings import CHECKOUT, LocalSettings, RuntimeFault
@@ -46,6 +47,8 @@ def up(settings: LocalSettings) -> str | None:
 
 
 def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> str | None:
+    write_all(settings, servers)
+    check_settings(settings)
     start_stores(settings, servers, supervisor, start=start)
     with step("Bringing the database up to date"):
         postgres.make_database(settings, servers)
@@ -120,6 +123,24 @@ def restart(settings: LocalSettings) -> None:
             supervisor.signal(name, "HUP")
             wait_until(partial(_is_back, port, before), f"{name} does not come back")
     # Not the door: a reload closes idle connections, and a client may just be sending its next request.
+
+
+def check_settings(settings: LocalSettings) -> None:
+    """See that every kind of process takes its settings. Raises RuntimeFault with all that is wrong in them."""
+    faults: set[str] = set()
+    for kind, reader in SETTINGS.items():
+        _, env = service(settings, f"{kind}-1", settings.http_ports[f"{kind}-1"])
+        try:
+            run(
+                [VENV / "bin" / "python", "-m", "shared.check_settings", reader],
+                what=kind,
+                env={**os.environ, **env},
+                cwd=CHECKOUT,
+            )
+        except RuntimeFault as fault:
+            faults.update(str(fault).splitlines()[1:])
+    if faults:
+        raise RuntimeFault("\n    ".join(["Some settings are wrong:", *sorted(faults)]))
 
 
 def wait_ready(settings: LocalSettings) -> None:

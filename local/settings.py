@@ -1,7 +1,9 @@
 """What the local runtime can be told, by the environment or by `.env` in the checkout (docs/configuration.md)."""
 
 import hashlib
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,15 +102,27 @@ def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHEC
     port = _port(values, "BOLTLINK_PORT", 8080)
     return LocalSettings(
         state=_state(values.get("BOLTLINK_STATE", ""), checkout),
-        listen=values.get("BOLTLINK_LISTEN") or "127.0.0.1",
+        listen=_address(values, "BOLTLINK_LISTEN", default="127.0.0.1"),
         port=port,
         public_url=(values.get("BOLTLINK_PUBLIC_URL") or f"http://localhost:{port}").rstrip("/"),
         postgres_port=_port(values, "BOLTLINK_POSTGRES_PORT", 15432),
         redis_port=_port(values, "BOLTLINK_REDIS_PORT", 16379),
         inner_port=_port(values, "BOLTLINK_INNER_PORT", 17000),
-        database=values.get("BOLTLINK_DATABASE") or "boltlink",
-        redis_memory=values.get("BOLTLINK_REDIS_MEMORY") or "512mb",
-        trusted_proxies=tuple(values.get("BOLTLINK_TRUSTED_PROXIES", "").replace(",", " ").split()),
+        database=_matching(
+            values,
+            "BOLTLINK_DATABASE",
+            default="boltlink",
+            pattern=r"[a-z_][a-z0-9_]{0,50}",
+            wanted="a name of a-z, 0-9 and _",
+        ),
+        redis_memory=_matching(
+            values,
+            "BOLTLINK_REDIS_MEMORY",
+            default="512mb",
+            pattern=r"\d{1,15}([kmg]?b|[kmg])?",
+            wanted="such as 512mb",
+        ),
+        trusted_proxies=_networks(values, "BOLTLINK_TRUSTED_PROXIES"),
         admin_key=_secret(values, "BOLTLINK_ADMIN_KEY"),
         alert_webhook_url=_secret(values, "BOLTLINK_ALERT_WEBHOOK_URL"),
         durable=values.get("BOLTLINK_DURABLE", "yes") != "no",
@@ -157,6 +171,31 @@ def _port(values: Mapping[str, str], name: str, default: int) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 5) or not 1 <= int(text) <= 65_500:
         raise RuntimeFault(f"{name} must be a port from 1 to 65500, not {text!r}.")
     return int(text)
+
+
+def _address(values: Mapping[str, str], name: str, *, default: str) -> str:
+    text = values.get(name) or default
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise RuntimeFault(f"{name} must be an IP address such as 127.0.0.1, not {text!r}.") from None
+
+
+def _networks(values: Mapping[str, str], name: str) -> tuple[str, ...]:
+    words = values.get(name, "").replace(",", " ").split()
+    try:
+        for word in words:
+            ipaddress.ip_network(word, strict=False)
+    except ValueError as fault:
+        raise RuntimeFault(f"{name} must be IP addresses or networks such as 10.0.0.0/8: {fault}.") from None
+    return tuple(words)
+
+
+def _matching(values: Mapping[str, str], name: str, *, default: str, pattern: str, wanted: str) -> str:
+    text = values.get(name) or default
+    if not re.fullmatch(pattern, text, re.ASCII | re.IGNORECASE):
+        raise RuntimeFault(f"{name} must be {wanted}, not {text!r}.")
+    return text
 
 
 def _plain(values: Mapping[str, str], name: str) -> str:

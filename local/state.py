@@ -26,7 +26,10 @@ def server_user(name: str) -> str | None:
 
 def prepare(settings: LocalSettings) -> None:
     """Make all folders and secrets that are not there yet."""
-    settings.state.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.state.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise RuntimeFault(f"The folder of the state cannot be made (BOLTLINK_STATE): {fault}") from fault
     if os.geteuid() == 0:
         settings.state.chmod(0o711)
         if not enterable_by_others(settings.state):

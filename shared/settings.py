@@ -181,4 +181,11 @@ class InstanceSettings:
 def public_url(env: Environment) -> str:
     """The address that people type: what every short URL begins with."""
     address = env.url("PUBLIC_URL", "http://localhost:8080", ("http", "https"))
-    return env.checked("PUBLIC_URL", lambda: address and authority(address) and address, "")
+    return env.checked("PUBLIC_URL", lambda: address and _beginning(address), "")
+
+
+def _beginning(address: str) -> str:
+    """An address that a code can be put behind. Raises ValueError for another."""
+    if "?" in address or "#" in address:
+        raise ValueError("it must end before any ? or #")
+    return authority(address) and address

@@ -17,7 +17,7 @@ from tests.support.client import Client
 from tests.support.waiting import until
 
 
-def _local(stack: LocalSettings, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
+def _local(stack: LocalSettings, *words: str, text: str = "", **others: str) -> subprocess.CompletedProcess[str]:
     """Give a command to the tests' own system, as the Makefile would."""
     env = {
         **os.environ,
@@ -27,6 +27,7 @@ def _local(stack: LocalSettings, *words: str, text: str = "") -> subprocess.Comp
         "BOLTLINK_REDIS_PORT": str(stack.redis_port),
         "BOLTLINK_INNER_PORT": str(stack.inner_port),
         "BOLTLINK_DATABASE": stack.database,
+        **others,
     }
     command = [sys.executable, "-m", "local", *words]
     return subprocess.run(
@@ -101,6 +102,23 @@ def test_clean_deletes_nothing_without_a_yes(stack: LocalSettings) -> None:
     assert done.returncode == 1
     assert "Nothing was deleted" in done.stderr
     assert Supervisor(stack).runs
+
+
+def test_wrong_settings_are_told_at_once_and_touch_nothing_that_runs(stack: LocalSettings) -> None:
+    before = _pids(stack)
+    done = _local(stack, "up", BOLTLINK_PUBLIC_URL="no address", CLICK_BATCH_SIZE="x", MISS_LIFETIME="-1")
+    assert done.returncode == 1
+    assert "PUBLIC_URL must be a URL" in done.stderr
+    assert "CLICK_BATCH_SIZE must be" in done.stderr
+    assert "MISS_LIFETIME must be" in done.stderr
+    assert _pids(stack) == before
+
+
+def test_a_folder_that_cannot_be_made_is_named(stack: LocalSettings) -> None:
+    done = _local(stack, "up", BOLTLINK_STATE="/proc/boltlink")
+    assert done.returncode == 1
+    assert "BOLTLINK_STATE" in done.stderr
+    assert "/proc/boltlink" in done.stderr
 
 
 def test_a_port_in_use_is_named_with_its_setting(stack: LocalSettings) -> None:

@@ -50,6 +50,28 @@ def test_the_short_urls_follow_the_port(checkout: Path) -> None:
     assert read(checkout, BOLTLINK_PORT="9090").public_url == "http://localhost:9090"
 
 
+@pytest.mark.parametrize("address", ["nonsense", "localhost", "127.0.0.1:80", "*"])
+def test_the_door_listens_on_an_address_and_nothing_else(checkout: Path, address: str) -> None:
+    with pytest.raises(RuntimeFault, match="BOLTLINK_LISTEN must be an IP address"):
+        read(checkout, BOLTLINK_LISTEN=address)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("BOLTLINK_TRUSTED_PROXIES", "10.0.0.1 nonsense"),
+        ("BOLTLINK_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("BOLTLINK_REDIS_MEMORY", "lots"),
+        ("BOLTLINK_REDIS_MEMORY", "-1"),
+        ("BOLTLINK_DATABASE", 'a"b'),
+        ("BOLTLINK_DATABASE", "a b"),
+    ],
+)
+def test_what_a_server_would_not_take_is_refused_here(checkout: Path, name: str, text: str) -> None:
+    with pytest.raises(RuntimeFault, match=f"{name} must be"):
+        read(checkout, **{name: text})
+
+
 def test_the_public_address_has_no_last_slash(checkout: Path) -> None:
     assert read(checkout, BOLTLINK_PUBLIC_URL="https://sho.rt/").public_url == "https://sho.rt"
 

@@ -227,5 +227,10 @@ def test_an_instance_has_the_name_of_its_service_unless_told_otherwise() -> None
     assert settings == InstanceSettings(instance_id="stats-1", log_level="INFO")
 
 
+@pytest.mark.parametrize("address", ["https://sho.rt/?", "https://sho.rt?q=", "https://sho.rt/#top"])
+def test_a_public_address_that_no_code_fits_behind_is_refused(address: str) -> None:
+    assert fault_of(public_url, PUBLIC_URL=address) == "PUBLIC_URL: it must end before any ? or #."
+
+
 def test_the_public_address_has_no_last_slash() -> None:
     assert value_of(public_url, PUBLIC_URL="https://sho.rt/") == "https://sho.rt"
