@@ -42,6 +42,16 @@ async def test_another_content_type_answers_415(client: Client, content_type: st
     assert answer.status == 415
 
 
+@pytest.mark.parametrize("method_and_path", ["POST /links", "POST /links/batch", "PATCH /links/any", "POST /keys"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "nonsense"])
+async def test_a_body_with_a_content_encoding_answers_415(client: Client, method_and_path: str, encoding: str) -> None:
+    method, path = method_and_path.split()
+    headers = {**JSON, "Content-Encoding": encoding}
+    answer = await client.call(method, path, data=b"{" + b" " * 5_000 + b"}", headers=headers)
+    assert answer.status == 415
+    assert answer.document["type"] == "/problems/wrong-content-type"
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -166,8 +176,12 @@ RAW = [
     (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
     (b"GET /x HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 17_000 + b"\r\n\r\n", 400),
     (b"BREW /links HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+    (b"BREW /links HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n", 405),
     (b"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
     (b"POST /links HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n", 413),
+    (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", 400),
+    (b"POST /links HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
+    (b"POST /links HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: nonsense\r\n\r\n0\r\n\r\n", 400),
     (b"POST /abc HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n", 413),
 ]
 

@@ -82,7 +82,7 @@ class Location:
 
 
 def locations() -> list[Location]:
-    pattern = re.compile(r"^location +(=|\^~|)\s*(/\S*) +\{([^}]*)\}", re.MULTILINE)
+    pattern = re.compile(r"^location +(=|\^~|)\s*(/\S*) +\{(.*)\}$", re.MULTILINE)
     return [Location(*match.groups()) for match in pattern.finditer(ROUTES_CONF.read_text(encoding="utf-8"))]
 
 
