@@ -154,6 +154,9 @@ def main() -> int:
     except (aiohttp.ClientError, TimeoutError) as fault:
         print(f"BoltLink did not answer: {type(fault).__name__}: {fault}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\nStopped. The links made so far stay.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ def up(settings: LocalSettings) -> str | None:
             return _up(settings, servers, supervisor, start=started)
         except BaseException:
             if started and supervisor.runs:
-                print("  Stopping what was started …", flush=True)
-                supervisor.shut_down()
+                with step("Stopping what was started"):
+                    supervisor.shut_down()
             raise
 
 
