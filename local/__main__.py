@@ -49,6 +49,8 @@ class LocalRuntime:
             print(f"{process.name:<18} {process.state:<9} port {ports[process.name]:<6} {process.description}")
 
     def watch(self, *, on: bool) -> None:
+        if choice.other_runs("local"):
+            raise RuntimeFault("BoltLink runs in containers here, and what watches it with it: docs/containers.md")
         runtime.watch(self._settings, on=on)
 
     def logs(self) -> None:

@@ -174,19 +174,23 @@ async def purge(conn: Connection, link: Link) -> int:
     return link.version + 1
 
 
+_SAME: Final = " AND ".join(f"l.{name} IS NOT DISTINCT FROM %({name})s" for name in OPTION_NAMES if name != "url")
+
+FIND_EQUAL: Final = f"""
+    SELECT {_COLUMNS} FROM links l {_JOINS}
+    WHERE hashtextextended(l.url, 0) = hashtextextended(%(url)s, 0) AND l.owner_id = %(owner_id)s
+        AND l.url = %(url)s AND {_SAME} AND l.domain = %(domain)s AND l.deleted_at IS NULL
+        AND (%(code)s::text IS NULL OR l.code = %(code)s)
+    ORDER BY -l.id DESC LIMIT 1
+"""
+
+
 async def find_equal(
     conn: Connection, *, domain: str, owner_id: int, options: LinkOptions, code: str | None
 ) -> Link | None:
     """The oldest link of this owner with exactly these options (and code), if there is one that is not deleted."""
-    same = " AND ".join(f"l.{name} IS NOT DISTINCT FROM %({name})s" for name in OPTION_NAMES if name != "url")
     row = await conn.fetch_one(
-        f"""
-        SELECT {_COLUMNS} FROM links l {_JOINS}
-        WHERE l.url = %(url)s AND {same} AND l.domain = %(domain)s AND l.owner_id = %(owner_id)s
-            AND l.deleted_at IS NULL AND (%(code)s::text IS NULL OR l.code = %(code)s)
-        ORDER BY l.id LIMIT 1
-        """,
-        {"domain": domain, "owner_id": owner_id, "code": code, **option_values(options)},
+        FIND_EQUAL, {"domain": domain, "owner_id": owner_id, "code": code, **option_values(options)}
     )
     return _link(row) if row else None
 

@@ -266,6 +266,17 @@ async def test_a_link_that_differs_by_one_option_is_not_equal(
     assert await equal(writer_database, owner_id, **{name: EVERY_OPTION[name]}) is None
 
 
+async def test_an_equal_link_is_searched_among_those_to_its_url_in_their_order(
+    writer_database: Database, owner_id: int
+) -> None:
+    values = {"domain": DEFAULT_DOMAIN, "owner_id": owner_id, "code": None, **links.option_values(LinkOptions(url=URL))}
+    async with writer_database.transaction() as conn:
+        await conn.execute("SET LOCAL enable_seqscan = off")  # few rows
+        plan = "\n".join(row["QUERY PLAN"] for row in await conn.fetch_all(f"EXPLAIN {links.FIND_EQUAL}", values))
+    assert "Index Scan using links_same_url_idx on links l" in plan
+    assert "Sort" not in plan
+
+
 async def test_tags_in_another_order_are_not_equal(writer_database: Database, owner_id: int) -> None:
     await insert(writer_database, "abc", owner_id, tags=("a", "b"))
     assert await equal(writer_database, owner_id, tags=("b", "a")) is None
