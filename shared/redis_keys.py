@@ -18,6 +18,9 @@ ROUTE_HEAD: Final = "r:"
 STREAM_MARK: Final = "clicks:mark"
 """String; any text that stays as long as the stream does: another one, or none, tells that Redis has lost both."""
 
+RELAY_MARK: Final = "relay:mark"
+"""String; `RUN TIME`: in this run of Redis the relay had published every change before that time (ISO 8601)."""
+
 BROKEN_CLICKS: Final = "clicks:broken"
 """Stream of events that could not be counted, each with the reason. The newest `BROKEN_LIMIT` or so are kept."""
 

@@ -23,7 +23,7 @@ from shared.web import client_address
 LOOKUP = web.AppKey("LOOKUP", Lookup)
 CLICKS = web.AppKey("CLICKS", Clicks)
 
-_START: Final = re.compile(r"(\d{10})\.(\d{3})\Z")
+_START: Final = re.compile(r"(\d{10})\.(\d{3})\Z", re.ASCII)
 
 
 async def follow(request: web.Request) -> web.Response:

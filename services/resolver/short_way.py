@@ -27,7 +27,7 @@ from shared.serving import Connection
 BATCH_LIMIT: Final = 512
 
 _PATH: Final = re.compile(r"/([A-Za-z0-9_-]{1,64})(?:\?|\Z)")
-_FROM_NGINX: Final = re.compile(r"[0-9a-f]{32} \d{10}\.\d{3}\Z")
+_FROM_NGINX: Final = re.compile(r"[0-9a-f]{32} \d{10}\.\d{3}\Z", re.ASCII)
 _KEY_HEAD: Final = redis_keys.route(DEFAULT_DOMAIN, "")
 
 # Names as multidict looks for them, made once.

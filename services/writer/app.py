@@ -6,6 +6,7 @@ from aiohttp import web
 
 from services.writer.metrics import set_up_relay_metrics
 from services.writer.relay import BATCH, relay_once
+from services.writer.republishing import INTERVAL, republish_lost
 from services.writer.resources import NEW_LINK, ROUTE_RECORDS, SETTINGS, open_making, open_records
 from services.writer.routes import ROUTES
 from services.writer.settings import RelaySettings, WriterSettings
@@ -14,7 +15,7 @@ from shared.application import create_application
 from shared.auth import create_gate
 from shared.background import keep_doing
 from shared.repositories import idempotency
-from shared.resources import DATABASE, open_database, open_redis
+from shared.resources import DATABASE, REDIS, open_database, open_redis
 from shared.schemas.links import NewLinkSchema
 from shared.serving import serve
 
@@ -54,6 +55,7 @@ def create_relay(settings: RelaySettings) -> web.Application:
             open_redis(settings.redis),
             open_records,
             keep_doing(relay, pause=settings.interval, name="relay"),
+            keep_doing(_republish_lost, pause=INTERVAL, name="republishing"),
             keep_doing(_forget_old_answers, pause=_CLEANING_INTERVAL, name="cleaning"),
         ]
     )
@@ -72,6 +74,11 @@ async def serve_relay() -> web.AppRunner:
     settings = RelaySettings.from_env(os.environ)
     logs.configure(settings.instance.instance_id, settings.instance.log_level)
     return serve(create_relay(settings))
+
+
+async def _republish_lost(app: web.Application) -> bool:
+    await republish_lost(app[DATABASE], app[REDIS])
+    return False
 
 
 async def _forget_old_answers(app: web.Application) -> bool:

@@ -167,7 +167,7 @@ async def purge(conn: Connection, link: Link) -> int:
     await conn.execute(
         """
         INSERT INTO purged_codes (domain, code, version) VALUES (%(domain)s, %(code)s, %(version)s)
-        ON CONFLICT (domain, code) DO UPDATE SET version = excluded.version
+        ON CONFLICT (domain, code) DO UPDATE SET version = excluded.version, purged_at = now()
         """,
         {"domain": link.domain, "code": link.code, "version": link.version + 1},
     )

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
 
 from shared.database import Connection, Database
 from shared.models import Link
@@ -30,6 +32,26 @@ async def append(conn: Connection, links: Sequence[Link]) -> None:
             "versions": [link.version for link in links],
         },
     )
+
+
+async def append_changed_since(database: Database, since: datetime) -> int:
+    """Leave word again of all that was changed or purged since then; how much that was."""
+    return await database.execute(
+        """
+        INSERT INTO outbox (domain, code, version)
+        SELECT domain, code, version FROM links WHERE updated_at >= %(since)s
+        UNION ALL
+        SELECT domain, code, version FROM purged_codes WHERE purged_at >= %(since)s
+        """,
+        {"since": since},
+    )
+
+
+async def published_until(database: Database) -> datetime:
+    """When the oldest change that waits was made, or now: what was committed before has been published."""
+    row = await database.fetch_one("SELECT coalesce(min(created_at), now()) AS until FROM outbox")
+    assert row is not None
+    return cast(datetime, row["until"])
 
 
 async def take(conn: Connection, limit: int) -> list[Message]:

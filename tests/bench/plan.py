@@ -44,7 +44,7 @@ QUICK: Final = Plan(
     links=100_000,
     few_links=1_000,
     many_links=100_000,
-    redirects=(30_000, 90_000),
+    redirects=(60_000, 180_000),
     batches=10,
     pages=30,
 )
