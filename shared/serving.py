@@ -177,12 +177,17 @@ class Connection(RequestHandler):
 class _Server(web.Server):
     instance_id = ""
     short_way: ShortWay | None = None
+    _is_leaving = False
 
     def __call__(self) -> RequestHandler:
-        return Connection(self, loop=self._loop, **self._kwargs)
+        connection = Connection(self, loop=self._loop, **self._kwargs)
+        if self._is_leaving:  # it had waited in the backlog
+            connection.leave()
+        return connection
 
     def pre_shutdown(self) -> None:
         """Close no idle connection yet, as aiohttp would."""
+        self._is_leaving = True
         for connection in self.connections:
             assert isinstance(connection, Connection)
             connection.leave()
