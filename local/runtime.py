@@ -48,7 +48,8 @@ def up(settings: LocalSettings) -> str | None:
 
 def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> str | None:
     write_all(settings, servers)
-    check_settings(settings)
+    with step("Looking at the settings"):
+        check_settings(settings)
     start_stores(settings, servers, supervisor, start=start)
     with step("Bringing the database up to date"):
         postgres.make_database(settings, servers)
