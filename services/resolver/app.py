@@ -85,7 +85,7 @@ def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
         breaker = Breaker()
         spool = Spool(settings.spool_folder, settings.spool_limit)
         receipts = app[RECEIPTS] = Receipts(app[PATIENT_REDIS])
-        app[handlers.LOOKUP] = Lookup(
+        lookup = app[handlers.LOOKUP] = Lookup(
             RouteRecords(app[REDIS]),
             app[DATABASE],
             breaker,
@@ -104,6 +104,7 @@ def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
             await pipe.open()
             await receipts.settle()
         yield
+        await lookup.finish()
         pipe.close()
         spool.close()
 

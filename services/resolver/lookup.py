@@ -61,6 +61,10 @@ class Lookup:
             log.error("the record of %s in Redis cannot be read; asking Postgres", code)
             return await self._miss(code, again=True)
 
+    async def finish(self) -> None:
+        """Wait until Redis remembers what was looked up last, or has said nothing in time."""
+        await asyncio.gather(*self._filling.values(), return_exceptions=True)
+
     async def _read(self, codes: list[str]) -> list[bytes | None]:
         try:
             records = await self._records.get(DEFAULT_DOMAIN, codes)

@@ -29,8 +29,10 @@ def lookup_of(redis: RedisClient, database: Database) -> Lookup:
 
 
 @pytest.fixture
-def lookup(redis: RedisClient, resolver_database: Database) -> Lookup:
-    return lookup_of(redis, resolver_database)
+async def lookup(redis: RedisClient, resolver_database: Database) -> AsyncIterator[Lookup]:
+    lookup = lookup_of(redis, resolver_database)
+    yield lookup
+    await lookup.finish()
 
 
 @pytest.fixture
@@ -173,6 +175,13 @@ async def test_a_burst_for_one_code_makes_one_round_trip_to_redis(
     found = await asyncio.gather(*(lookup.find("abc") for _ in range(100)))
     assert set(found) == {Found(route_of(link), "hit")}
     assert await mget_calls(redis) == 1
+
+
+@pytest.mark.usefixtures("link")
+async def test_what_was_found_is_remembered_by_the_end(lookup: Lookup, redis: RedisClient) -> None:
+    await lookup.find("abc")
+    await lookup.finish()
+    assert await remembered(redis)
 
 
 async def test_a_burst_for_many_codes_finds_each_its_own(
