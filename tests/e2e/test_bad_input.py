@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.client import Client, new_code
+from tests.support.network import let_go
 
 JSON = {"Content-Type": "application/json"}
 
@@ -190,9 +191,11 @@ RAW = [
 async def test_what_is_hardly_http_gets_a_problem_too(client: Client, request_bytes: bytes, status: int) -> None:
     parts = urlsplit(client.base_url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    writer.write(request_bytes)
-    head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode("latin-1").lower()
-    writer.close()
+    try:
+        writer.write(request_bytes)
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)).decode("latin-1").lower()
+    finally:
+        await let_go(writer)
     assert head.startswith(f"http/1.1 {status} ")
     assert "content-type: application/problem+json" in head
     assert "x-request-id: " in head

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from local.settings import LocalSettings
 from local.supervision import Process, Supervisor
+from tests.support.network import let_go
 from tests.support.waiting import until
 
 _BACK_SECONDS = 30.0
@@ -52,7 +53,7 @@ async def answers_again(settings: LocalSettings, name: str) -> None:
             _, writer = await asyncio.open_connection("127.0.0.1", settings.http_ports[name])
         except OSError:
             return False
-        writer.close()
+        await let_go(writer)
         return True
 
     await until(answers, _BACK_SECONDS)

@@ -38,6 +38,13 @@ def silent_port() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
+async def let_go(writer: asyncio.StreamWriter) -> None:
+    """Close a connection at once, and wait until its socket is closed, also where it is broken."""
+    writer.transport.abort()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
 def may_lose_packets() -> bool:
     """Whether we may tell the firewall to lose some."""
     return os.geteuid() == 0 and shutil.which("iptables") is not None
