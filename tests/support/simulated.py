@@ -132,9 +132,10 @@ class SimulatedStream:
         return fresh
 
     def _claim(self) -> list[int]:
-        for number in set(self.state.pending) - set(self.state.entries):
+        looked_at = sorted(self.state.pending)[: self._batch_size]
+        claimed = [number for number in looked_at if number in self.state.entries]
+        for number in set(looked_at) - set(claimed):  # what is gone takes the place of one that could be claimed
             del self.state.pending[number]
-        claimed = sorted(self.state.pending)[: self._batch_size]
         self.state.pending |= dict.fromkeys(claimed, self._consumer)
         return claimed
 
