@@ -123,7 +123,7 @@ class SimulatedStream:
             if own:
                 return own[: self._batch_size]
             self._own_first = False
-        if self.claims and (claimed := self._claim()):
+        if claimed := self._claim():
             return claimed
         fresh = [number for number in sorted(state.entries) if number > state.last_delivered][: self._batch_size]
         for number in fresh:
@@ -132,11 +132,19 @@ class SimulatedStream:
         return fresh
 
     def _claim(self) -> list[int]:
-        looked_at = sorted(self.state.pending)[: self._batch_size]
-        claimed = [number for number in looked_at if number in self.state.entries]
-        for number in set(looked_at) - set(claimed):  # what is gone takes the place of one that could be claimed
-            del self.state.pending[number]
-        self.state.pending |= dict.fromkeys(claimed, self._consumer)
+        """As XAUTOCLAIM of Redis 7.0: entries that are gone leave the list, whoever holds them, and count as claimed."""
+        claimed: list[int] = []
+        room = self._batch_size
+        for number in sorted(self.state.pending):
+            if not room:
+                break
+            if number not in self.state.entries:
+                del self.state.pending[number]
+                room -= 1
+            elif self.claims:
+                self.state.pending[number] = self._consumer
+                claimed.append(number)
+                room -= 1
         return claimed
 
 
