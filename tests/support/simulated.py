@@ -132,7 +132,7 @@ class SimulatedStream:
         return fresh
 
     def _claim(self) -> list[int]:
-        """As XAUTOCLAIM of Redis 7.0: entries that are gone leave the list, whoever holds them, and count as claimed."""
+        """As XAUTOCLAIM of Redis 7.0: entries that are gone leave the list, whoever held them, and take a place."""
         claimed: list[int] = []
         room = self._batch_size
         for number in sorted(self.state.pending):
