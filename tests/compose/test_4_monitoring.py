@@ -205,11 +205,22 @@ async def _cause_faults(system: System, client: Client, stack: contextlib.AsyncE
 
 async def _cause_an_outage(system: System, client: Client, stack: contextlib.AsyncExitStack) -> None:
     link = await client.make_link()
-    stack.push_async_callback(_compose, system, "up", "-d", "--wait")
+    stack.push_async_callback(_end_the_outage, system)
     resolver = await stack.enter_async_context(connected(f"http://{system.address('resolver2')}:8000", ""))
     await _compose(system, "stop", "nginx", "redis", "postgres")
     for _ in range(4):
         await _background(stack, lambda: resolver.follow(link["code"]), pause=0.05)
+
+
+async def _end_the_outage(system: System) -> None:
+    """Bring the stores back first: Compose gives up on a container whose health it has not looked at again since."""
+    await _compose(system, "up", "-d", "--wait", "redis", "postgres")
+    await until(_nobody_is_unhealthy, 60)
+    await _compose(system, "up", "-d", "--wait")
+
+
+async def _nobody_is_unhealthy() -> bool:
+    return not await asyncio.to_thread(docker, "ps", "-q", "--filter", "health=unhealthy", "--filter", "name=boltlink-")
 
 
 async def _compose(system: System, *words: str) -> None:
