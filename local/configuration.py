@@ -58,6 +58,14 @@ def role_passwords(settings: LocalSettings) -> dict[str, str]:
 
 def write_all(settings: LocalSettings, servers: Servers, factories: Mapping[str, str] = FACTORIES) -> None:
     """Render every file; `factories`: what the processes of each kind run."""
+    write_store_urls(settings)
+    _write_redis(settings)
+    (settings.state / "etc" / "nginx.conf").write_text(_nginx(settings), encoding="utf-8")
+    write_secret(supervisor_conf(settings), _supervisor(settings, servers, factories))
+
+
+def write_store_urls(settings: LocalSettings) -> None:
+    """Write where the stores are, and with which password, for those who read their settings from files."""
     write_secret(
         settings.secrets / "redis_url",
         f"redis://:{secret(settings, 'redis')}@127.0.0.1:{settings.redis_port}/0",
@@ -67,9 +75,6 @@ def write_all(settings: LocalSettings, servers: Servers, factories: Mapping[str,
             settings.secrets / f"{role}_database_url",
             database_url(settings, f"boltlink_{role}", secret(settings, role)),
         )
-    _write_redis(settings)
-    (settings.state / "etc" / "nginx.conf").write_text(_nginx(settings), encoding="utf-8")
-    write_secret(supervisor_conf(settings), _supervisor(settings, servers, factories))
 
 
 def supervisor_conf(settings: LocalSettings) -> Path:

@@ -14,7 +14,7 @@ from http.client import HTTPException
 from typing import Final
 
 from local import monitoring, postgres
-from local.configuration import DOOR, SETTINGS, STORES, owner_env, role_passwords, service, write_all
+from local.configuration import DOOR, SETTINGS, STORES, owner_env, role_passwords, service, write_all, write_store_urls
 from local.console import run, step
 from local.packages import VENV, Servers, ensure_venv, find_programs, find_servers
 from local.settings import CHECKOUT, LocalSettings, RuntimeFault
@@ -47,7 +47,6 @@ def up(settings: LocalSettings) -> str | None:
 
 
 def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> str | None:
-    write_all(settings, servers)
     with step("Looking at the settings"):
         check_settings(settings)
     start_stores(settings, servers, supervisor, start=start)
@@ -128,6 +127,7 @@ def restart(settings: LocalSettings) -> None:
 
 def check_settings(settings: LocalSettings) -> None:
     """See that every kind of process takes its settings. Raises RuntimeFault with all that is wrong in them."""
+    write_store_urls(settings)
     faults: set[str] = set()
     for kind, reader in SETTINGS.items():
         _, env = service(settings, f"{kind}-1", settings.http_ports[f"{kind}-1"])

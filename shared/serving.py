@@ -65,22 +65,18 @@ class Connection(RequestHandler):
     gets a problem, not aiohttp's plain text; it never reaches an application, so no middleware can do this.
     """
 
-    __slots__ = ("_is_leaving", "_is_taken", "_short_way")
+    __slots__ = ("_is_taken", "_server", "_short_way")
 
     def __init__(self, manager: "_Server", **options: Any) -> None:
         super().__init__(manager, **options)
+        self._server = manager
         self._short_way = manager.short_way
         self._is_taken = False
-        self._is_leaving = False
-
-    def leave(self) -> None:
-        """Answer what still comes, and say that it was the last. Whoever is idle may just be sending a request."""
-        self._is_leaving = True
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if self._is_leaving and isinstance(resp, web.StreamResponse) and not resp.prepared:
+        if self._server.is_leaving and isinstance(resp, web.StreamResponse) and not resp.prepared:
             resp.force_close()
         return await super().finish_response(request, resp, start_time)
 
@@ -123,7 +119,7 @@ class Connection(RequestHandler):
         message, payload = self._messages[0]
         if (
             self._short_way is not None
-            and not self._is_leaving
+            and not self._server.is_leaving
             and not self._paused  # a client that reads no answers: aiohttp's task waits until it does
             and payload is EMPTY_PAYLOAD
             and len(self._messages) == 1
@@ -177,20 +173,15 @@ class Connection(RequestHandler):
 class _Server(web.Server):
     instance_id = ""
     short_way: ShortWay | None = None
-    _is_leaving = False
+    is_leaving = False
+    """What still comes is answered, and told that it was the last: whoever is idle may just be sending a request."""
 
     def __call__(self) -> RequestHandler:
-        connection = Connection(self, loop=self._loop, **self._kwargs)
-        if self._is_leaving:  # it had waited in the backlog
-            connection.leave()
-        return connection
+        return Connection(self, loop=self._loop, **self._kwargs)
 
     def pre_shutdown(self) -> None:
         """Close no idle connection yet, as aiohttp would."""
-        self._is_leaving = True
-        for connection in self.connections:
-            assert isinstance(connection, Connection)
-            connection.leave()
+        self.is_leaving = True
 
     async def see_off(self) -> None:
         """Wait until all connections have gone; close those that are still idle then."""

@@ -35,13 +35,13 @@ async def append(conn: Connection, links: Sequence[Link]) -> None:
 
 
 async def append_changed_since(database: Database, since: datetime) -> int:
-    """Leave word again of all that was changed or purged since then; how much that was."""
+    """Leave word again of all that was changed or purged since then, as old as it is; how much that was."""
     return await database.execute(
         """
-        INSERT INTO outbox (domain, code, version)
-        SELECT domain, code, version FROM links WHERE updated_at >= %(since)s
+        INSERT INTO outbox (domain, code, version, created_at)
+        SELECT domain, code, version, updated_at FROM links WHERE updated_at >= %(since)s
         UNION ALL
-        SELECT domain, code, version FROM purged_codes WHERE purged_at >= %(since)s
+        SELECT domain, code, version, purged_at FROM purged_codes WHERE purged_at >= %(since)s
         """,
         {"since": since},
     )

@@ -1,6 +1,6 @@
 """A Redis that comes back as it was a while ago is told again of what it lost."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -78,6 +78,22 @@ async def test_redis_is_told_once(writer_database: Database, redis: RedisClient,
     await start_redis_anew(redis, await held(redis))
     assert await republish_lost(writer_database, redis) == 1
     assert await republish_lost(writer_database, redis) == 0
+
+
+async def test_redis_that_loses_power_twice_before_it_was_told_is_told_of_everything(
+    database: Database, writer_database: Database, redis: RedisClient, owner_id: int
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    await relay(writer_database, redis)
+    await database.execute("UPDATE links SET updated_at = updated_at - interval '10 minutes'")
+    await redis.set(
+        redis_keys.RELAY_MARK, f"{ANOTHER_RUN.decode()} {(datetime.now(UTC) - timedelta(minutes=10)).isoformat()}"
+    )
+    assert await republish_lost(writer_database, redis) == 1
+    kept = await held(redis)
+    await relay(writer_database, redis)
+    await start_redis_anew(redis, kept)
+    assert await republish_lost(writer_database, redis) == 1
 
 
 async def test_what_is_older_than_the_mark_is_left_alone(
