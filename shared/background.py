@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -14,12 +14,12 @@ from shared.resources import CleanupContext
 
 JITTER: Final = 0.25
 
+Work = Callable[[web.Application], Coroutine[Any, Any, bool]]
+
 log = logging.getLogger(__name__)
 
 
-def keep_doing(
-    work: Callable[[web.Application], Awaitable[bool]], *, pause: float, name: str, patience: float = 10.0
-) -> CleanupContext:
+def keep_doing(work: Work, *, pause: float, name: str, patience: float = 10.0) -> CleanupContext:
     """A cleanup context that calls `work` again and again until the application stops.
 
     `work` says whether there is more to do at once; otherwise the next call comes after about `pause` seconds, and
@@ -48,7 +48,7 @@ def jittered(pause: float) -> float:
 
 
 async def _repeat(
-    work: Callable[[web.Application], Awaitable[bool]],
+    work: Work,
     app: web.Application,
     stopping: asyncio.Event,
     pause: float,
@@ -58,7 +58,7 @@ async def _repeat(
     while not stopping.is_set():
         more = False
         try:
-            more = await work(app)
+            more = await _once(work, app)
             if is_away:
                 log.info("%s goes on", name)
             is_away = False
@@ -71,3 +71,18 @@ async def _repeat(
         if not more:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), jittered(pause))
+
+
+async def _once(work: Work, app: web.Application) -> bool:
+    """One call, in a task of its own: what a driver gave up and raised as a cancellation must not end the loop.
+
+    A driver that cancels a wait for a time limit may leave that cancellation with the task, too, where the next one
+    would be taken for the application's end; with the task of the call it is gone. Raises StoreUnavailable then.
+    """
+    try:
+        return await asyncio.create_task(work(app))
+    except asyncio.CancelledError as fault:
+        loop_task = asyncio.current_task()
+        if loop_task is None or loop_task.cancelling():
+            raise
+        raise StoreUnavailable("A store's driver gave up.") from fault

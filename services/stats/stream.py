@@ -68,17 +68,15 @@ class ClickStream:
     async def read(self) -> list[Entry]:
         """Entries to count: first what this consumer left when it last ended, then what a dead one left, then new ones.
 
-        Waits up to a second for new ones. Raises StoreUnavailable.
+        Waits up to a second for new ones. Raises StoreUnavailable; Redis may have given entries in an answer that was
+        lost, or have forgotten that some were acknowledged, so what is this consumer's comes first again.
         """
-        with redis_errors():
-            try:
-                return await self._read()
-            except ResponseError as fault:
-                if "NOGROUP" not in str(fault):
-                    raise
-                await self._make_group()
-                self._note_loss()
-                return []
+        try:
+            with redis_errors():
+                return await self._read_or_make_group()
+        except BaseException:
+            self.start_over()
+            raise
 
     def start_over(self) -> None:
         """Read again, first, what this consumer took and did not acknowledge."""
@@ -138,6 +136,16 @@ class ClickStream:
         now_ms = seconds * 1000 + microseconds // 1000
         age = 0.0 if made_ms is None else max(0.0, (now_ms - made_ms) / 1000)
         return Backlog(entries, pending, age, broken)
+
+    async def _read_or_make_group(self) -> list[Entry]:
+        try:
+            return await self._read()
+        except ResponseError as fault:
+            if "NOGROUP" not in str(fault):
+                raise
+            await self._make_group()
+            self._note_loss()
+            return []
 
     async def _read(self) -> list[Entry]:
         entries = await self._next_entries()

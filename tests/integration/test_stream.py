@@ -82,6 +82,19 @@ async def test_what_is_not_acknowledged_is_read_again_on_demand(stream: ClickStr
     assert await stream.read() == first
 
 
+async def test_after_a_failure_a_consumer_reads_first_what_it_was_given(stores: Stores, redis: RedisClient) -> None:
+    async with redis_client(stores.redis_settings(timeout=0.3)) as own:
+        stream = stream_of(own)
+        assert await stream.read() == []
+        await add(redis, b"a")
+        first = await stream.read()
+        await redis.client_pause(timeout=60_000, all=False)
+        with pytest.raises(StoreUnavailable):
+            await stream.read()
+        await redis.client_unpause()
+        assert await stream.read() == first
+
+
 async def test_after_what_it_left_a_consumer_reads_what_is_new(stream: ClickStream, redis: RedisClient) -> None:
     await add(redis, b"left")
     await stream.read()

@@ -100,9 +100,13 @@ class SimulatedStream:
         """Whether all that is pending counts as left by somebody dead."""
 
     async def read(self) -> list[Entry]:
-        self._fuse.burn()
-        found = self._read()
-        self._fuse.burn()
+        try:
+            self._fuse.burn()
+            found = self._read()
+            self._fuse.burn()
+        except BaseException:
+            self.start_over()
+            raise
         return [Entry(b"%d" % number, self.state.entries.get(number, b"")) for number in found]
 
     def start_over(self) -> None:

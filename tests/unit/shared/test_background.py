@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,14 +29,14 @@ async def running(app: web.Application) -> AsyncIterator[None]:
 class Work:
     """Counts its calls; what each has to say comes from a list, then it has nothing more to do."""
 
-    def __init__(self, *answers: bool | Exception) -> None:
+    def __init__(self, *answers: bool | BaseException) -> None:
         self._answers = list(answers)
         self.calls = 0
 
     async def __call__(self, _app: web.Application) -> bool:
         self.calls += 1
         answer = self._answers.pop(0) if self._answers else False
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -58,11 +59,30 @@ async def test_work_goes_on_after_a_pause() -> None:
         await until(lambda: work.calls >= 3)
 
 
-@pytest.mark.parametrize("fault", [LookupError("lost"), StoreUnavailable("away")])
-async def test_work_goes_on_after_a_failure(fault: Exception) -> None:
+@pytest.mark.parametrize("fault", [LookupError("lost"), StoreUnavailable("away"), asyncio.CancelledError()])
+async def test_work_goes_on_after_a_failure(fault: BaseException) -> None:
     work = Work(fault, fault)
     async with running(doing(work, pause=0.001)):
         await until(lambda: work.calls >= 3)
+
+
+async def test_a_cancellation_that_a_driver_left_behind_ends_nothing() -> None:
+    found: list[int] = []
+
+    async def work(_app: web.Application) -> bool:
+        task = asyncio.current_task()
+        assert task
+        found.append(task.cancelling())
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        return False
+
+    app = web.Application()
+    app.cleanup_ctx.append(keep_doing(work, pause=0.001, name="work"))
+    async with running(app):
+        await until(lambda: len(found) >= 3)
+    assert not any(found)
 
 
 async def test_a_failure_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
