@@ -33,17 +33,42 @@ _AWAY = "The database did not answer in time."
 
 
 class _RawConnection(psycopg2.extensions.connection):
-    """A connection whose number the event loop knows nothing else of.
+    """A connection of which the event loop forgets the socket in the same moment in which libpq closes it.
 
-    libpq closes a socket that could not connect by itself. uvloop then keeps a closed handle under the socket's number,
-    and refuses to watch the next socket that gets it: connects would fail until some other socket takes the number.
-    aiopg asks for the number once, right before it has it watched.
+    libpq closes a socket that could not connect, or broke, by itself, and the next one that the process opens, to Redis
+    for example, gets its number. aiopg forgets to stop the watch for writing then. uvloop would go on with the old
+    watch under that number: the new socket would hear nothing, for as long as it is tried, or the process is aborted.
     """
 
+    _number: int | None = None
+
     def fileno(self) -> int:
-        number = super().fileno()
-        asyncio.get_running_loop().remove_reader(number)
-        return number
+        """The socket's number; aiopg asks for it once, right before it has it watched."""
+        self._number = super().fileno()
+        return self._number
+
+    def poll(self) -> int:
+        try:
+            state: int = super().poll()
+        except psycopg2.Error:
+            if self._number is not None and not self._has_socket():
+                _stop_watching(self._number)
+                self._number = None
+            raise
+        return state
+
+    def _has_socket(self) -> bool:
+        try:
+            return super().fileno() >= 0
+        except psycopg2.InterfaceError:  # the connection is closed
+            return False
+
+
+def _stop_watching(number: int) -> None:
+    loop = asyncio.get_running_loop()
+    for stop in (loop.remove_reader, loop.remove_writer):
+        with contextlib.suppress(OSError):  # asyncio's own loop tells the kernel, which knows the number no more
+            stop(number)
 
 
 class Connection:
@@ -184,8 +209,16 @@ class Database:
             if self._pool._closing:  # noqa: SLF001  # aiopg would raise a RuntimeError
                 raise StoreUnavailable(_AWAY)
             async with asyncio.timeout(self._settings.acquire_timeout):
-                return await self._pool.acquire()
+                return await self._from_pool()
         raise AssertionError("unreachable")
+
+    async def _from_pool(self) -> aiopg.Connection:
+        """A connection; one that broke while the pool waited for another one is passed over, where aiopg only asserts."""
+        while True:
+            try:
+                return await self._pool.acquire()
+            except AssertionError:
+                continue
 
     async def _undo(self, raw: aiopg.Connection) -> None:
         if raw.closed:
@@ -252,7 +285,7 @@ def _translated() -> Iterator[None]:
     except (psycopg2.errors.DeadlockDetected, psycopg2.errors.LockNotAvailable) as fault:
         log.warning("postgres: %s", str(fault).strip())
         raise StoreUnavailable("Others wanted the same at the same time.", contended=True) from fault
-    except (psycopg2.OperationalError, psycopg2.InterfaceError, TimeoutError) as fault:
+    except (psycopg2.OperationalError, psycopg2.InterfaceError, OSError) as fault:
         log.warning("postgres: %s", str(fault).strip() or type(fault).__name__)
         raise StoreUnavailable(_AWAY) from fault
     except psycopg2.DatabaseError as fault:

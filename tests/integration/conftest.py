@@ -14,6 +14,7 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 import pytest
+import uvloop
 from pytest_aiohttp import AiohttpClient
 
 from local.configuration import database_url
@@ -59,9 +60,8 @@ class Stores:
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """asyncio's own loop. The services run on uvloop, as the end-to-end tests see them; here, where hundreds of loops
-    end, uvloop was seen to wait in close() for ever, for a socket that libpq had closed."""
-    return {"asyncio": asyncio.SelectorEventLoop}
+    """The loop that the services run on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")

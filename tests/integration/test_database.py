@@ -1,9 +1,11 @@
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import uvloop
 
 from shared.database import Database, PoolUse, connect
 from shared.errors import StoreUnavailable, UniqueViolation
@@ -13,7 +15,32 @@ from tests.support.network import Passage, at_port, passage, refusing_port, sile
 from tests.support.waiting import until
 
 LONG = "SELECT pg_sleep(30)"
+Handler = Callable[..., object]
 NOTE = "INSERT INTO notes (word) VALUES (%s)"
+
+
+class WatchingLoop(uvloop.Loop):
+    """The loop that the services run on, which says what it is told to watch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched: set[tuple[str, int]] = set()
+
+    def add_reader(self, fd: int, callback: Handler, *args: object) -> None:
+        self.watched.add(("reading", fd))
+        super().add_reader(fd, callback, *args)
+
+    def add_writer(self, fd: int, callback: Handler, *args: object) -> None:
+        self.watched.add(("writing", fd))
+        super().add_writer(fd, callback, *args)
+
+    def remove_reader(self, fd: int) -> bool:
+        self.watched.discard(("reading", fd))
+        return super().remove_reader(fd)
+
+    def remove_writer(self, fd: int) -> bool:
+        self.watched.discard(("writing", fd))
+        return super().remove_writer(fd)
 
 
 @pytest.fixture
@@ -303,6 +330,49 @@ async def test_a_server_that_is_away_raises_store_unavailable(hasty: DatabaseSet
                 await away.fetch_all("SELECT 1")
             with pytest.raises(StoreUnavailable):
                 await away.execute("SELECT 1")
+
+
+def test_a_connection_that_is_refused_leaves_no_socket_watched(hasty: DatabaseSettings) -> None:
+    async def refused() -> None:
+        with refusing_port() as port:
+            async with connect(at_port(hasty, port)) as away:
+                with pytest.raises(StoreUnavailable):
+                    await away.ping()
+
+    with asyncio.Runner(loop_factory=WatchingLoop) as runner:
+        runner.run(refused())
+        assert cast("WatchingLoop", runner.get_loop()).watched == set()
+
+
+def test_a_connection_that_breaks_leaves_no_socket_watched(
+    stores: Stores, database_name: str, hasty: DatabaseSettings
+) -> None:
+    async def broken() -> None:
+        async with connect(hasty) as database:
+            await database.ping()
+            reading = asyncio.create_task(database.fetch_all(LONG))
+            await asyncio.sleep(0.05)
+            await asyncio.to_thread(end_connections, stores, database_name)
+            await asyncio.gather(reading, return_exceptions=True)
+
+    with asyncio.Runner(loop_factory=WatchingLoop) as runner:
+        runner.run(broken())
+        assert cast("WatchingLoop", runner.get_loop()).watched == set()
+
+
+async def test_a_connection_that_breaks_while_the_pool_waits_for_another_is_passed_over(
+    stores: Stores, database_name: str, way: Passage
+) -> None:
+    settings = replace(stores.database_settings(database_name, pool_size=20), acquire_timeout=10.0)
+    async with connect(at_port(settings, way.port)) as database:
+        await asyncio.gather(*(database.ping() for _ in range(3)))
+        for _ in range(30):
+            asking = [asyncio.create_task(database.fetch_one("SELECT pg_sleep(0.001)")) for _ in range(20)]
+            await asyncio.sleep(random.uniform(0, 0.005))
+            await way.shut()
+            await way.open()
+            ends = await asyncio.gather(*asking, return_exceptions=True)
+            assert {type(end) for end in ends if isinstance(end, BaseException)} <= {StoreUnavailable}
 
 
 async def test_a_server_that_says_nothing_raises_store_unavailable_for_all_who_ask(hasty: DatabaseSettings) -> None:
