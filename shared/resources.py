@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final
 
 from aiohttp import web
 from redis import asyncio as aioredis
@@ -13,6 +14,9 @@ from redis.exceptions import RedisError
 from shared.database import Database, connect
 from shared.errors import StoreUnavailable
 from shared.settings import DatabaseSettings, RedisSettings
+
+_UVLOOP_CLOSED: Final[Any] = RuntimeError
+"""What uvloop raises for a write to a connection that Redis has just reset; redis.asyncio lets it through."""
 
 CleanupContext = Callable[[web.Application], AsyncIterator[None]]
 RedisClient = aioredis.Redis
@@ -49,7 +53,7 @@ async def redis_client(settings: RedisSettings) -> AsyncIterator[RedisClient]:
         socket_timeout=settings.timeout,
         socket_connect_timeout=settings.timeout,
         # One immediate repeat hides a connection that Redis closed while it lay idle; every command here bears one.
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError, _UVLOOP_CLOSED)),
     )
     try:
         yield client
@@ -62,5 +66,5 @@ def redis_errors() -> Iterator[None]:
     """Turn what a Redis client raises into StoreUnavailable."""
     try:
         yield
-    except (TimeoutError, RedisError, OSError) as fault:
+    except (TimeoutError, RedisError, OSError, _UVLOOP_CLOSED) as fault:
         raise StoreUnavailable("Redis did not answer in time.") from fault

@@ -368,7 +368,7 @@ async def test_a_connection_that_breaks_while_the_pool_waits_for_another_is_pass
         await asyncio.gather(*(database.ping() for _ in range(3)))
         for _ in range(30):
             asking = [asyncio.create_task(database.fetch_one("SELECT pg_sleep(0.001)")) for _ in range(20)]
-            await asyncio.sleep(random.uniform(0, 0.005))
+            await asyncio.sleep(random.uniform(0, 0.005))  # noqa: S311  # no secret
             await way.shut()
             await way.open()
             ends = await asyncio.gather(*asking, return_exceptions=True)

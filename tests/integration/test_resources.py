@@ -1,0 +1,10 @@
+from shared.resources import redis_client
+from tests.integration.conftest import Stores
+
+
+async def test_a_connection_to_redis_that_was_reset_is_replaced(stores: Stores) -> None:
+    async with redis_client(stores.redis_settings()) as redis:
+        await redis.ping()
+        (connection,) = redis.connection_pool._available_connections
+        connection._writer.transport.abort()  # as a reset ends it: the client has not been told yet
+        await redis.ping()
