@@ -213,7 +213,7 @@ class Database:
         raise AssertionError("unreachable")
 
     async def _from_pool(self) -> aiopg.Connection:
-        """A connection; one that broke while the pool waited for another one is passed over, where aiopg only asserts."""
+        """A connection; one that broke while the pool waited for another is passed over, where aiopg only asserts."""
         while True:
             try:
                 return await self._pool.acquire()
