@@ -16,7 +16,7 @@ from local.settings import CHECKOUT, LocalSettings
 from tests.support.authors import authors
 from tests.support.client import Client, connected, new_code
 from tests.support.crowd import Crowd, visiting
-from tests.support.promises import Cost, cost_of, counted, differences, reported_losses, table
+from tests.support.promises import Cost, cost_of, counted, differences, exceptions, reported_losses, table
 from tests.support.stack import running_stack
 
 LONG: Final = os.environ.get("LONG") == "1"
@@ -78,6 +78,7 @@ def under_load(client: Client, stack: LocalSettings, costs: list[Cost]) -> Under
         assert not cost.refused, cost
         assert cost.twice == 0, cost
         assert cost.lost <= (crowd.told_losses and cost.reported), cost
+        assert not exceptions(stack), "every fault has to be met by somebody who expects it"
         assert await differences(stack) == 0, "Redis and Postgres have to say the same after every fault"
 
     return row

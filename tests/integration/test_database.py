@@ -15,7 +15,7 @@ from tests.support.network import Passage, at_port, passage, refusing_port, sile
 from tests.support.waiting import until
 
 LONG = "SELECT pg_sleep(30)"
-Handler = Callable[..., object]
+Handler = Callable[..., Any]
 NOTE = "INSERT INTO notes (word) VALUES (%s)"
 
 
@@ -24,23 +24,27 @@ class WatchingLoop(uvloop.Loop):
 
     def __init__(self) -> None:
         super().__init__()
-        self.watched: set[tuple[str, int]] = set()
+        self.watched: set[tuple[str, Any]] = set()
 
-    def add_reader(self, fd: int, callback: Handler, *args: object) -> None:
+    def add_reader(self, fd: Any, callback: Handler, *args: Any) -> None:
         self.watched.add(("reading", fd))
         super().add_reader(fd, callback, *args)
 
-    def add_writer(self, fd: int, callback: Handler, *args: object) -> None:
+    def add_writer(self, fd: Any, callback: Handler, *args: Any) -> None:
         self.watched.add(("writing", fd))
         super().add_writer(fd, callback, *args)
 
-    def remove_reader(self, fd: int) -> bool:
+    def remove_reader(self, fd: Any) -> Any:
+        was_watched = ("reading", fd) in self.watched
         self.watched.discard(("reading", fd))
-        return super().remove_reader(fd)
+        super().remove_reader(fd)
+        return was_watched
 
-    def remove_writer(self, fd: int) -> bool:
+    def remove_writer(self, fd: Any) -> Any:
+        was_watched = ("writing", fd) in self.watched
         self.watched.discard(("writing", fd))
-        return super().remove_writer(fd)
+        super().remove_writer(fd)
+        return was_watched
 
 
 @pytest.fixture

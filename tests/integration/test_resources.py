@@ -6,5 +6,6 @@ async def test_a_connection_to_redis_that_was_reset_is_replaced(stores: Stores) 
     async with redis_client(stores.redis_settings()) as redis:
         await redis.ping()
         (connection,) = redis.connection_pool._available_connections
+        assert connection._writer
         connection._writer.transport.abort()  # as a reset ends it: the client has not been told yet
         await redis.ping()

@@ -84,14 +84,23 @@ async def counted(client: Client, stack: LocalSettings, codes: list[str]) -> Cou
 async def run_dry(stack: LocalSettings) -> None:
     """Wait until every click that was answered is counted."""
     processes = Processes(stack, find_servers())
+    held = ""
 
-    def is_dry() -> bool:
-        return not processes.spooled() and processes.redis("XLEN", "clicks") == "0"
+    def look() -> str:
+        spools = [str(path.relative_to(stack.state)) for path in (stack.state / "spool").rglob("*.spool")]
+        entries = processes.redis("XLEN", "clicks")
+        return "" if not spools and entries == "0" else f"spools {spools}, entries in the stream: {entries}"
 
     async def dry() -> bool:
-        return await asyncio.to_thread(is_dry)
+        nonlocal held
+        held = await asyncio.to_thread(look)
+        return not held
 
-    await until(dry, DRY_SECONDS)
+    try:
+        await until(dry, DRY_SECONDS)
+    except AssertionError as fault:
+        newest = [path.read_text(errors="replace")[-3_000:] for path in sorted(stack.logs.glob("[cr]*.log"))]
+        raise AssertionError(f"still held: {held}\n" + "\n".join(newest)) from fault
 
 
 async def differences(stack: LocalSettings) -> int:
@@ -103,6 +112,14 @@ async def differences(stack: LocalSettings) -> int:
     settings = RelaySettings.from_env(environ)
     async with connect(settings.database) as database, redis_client(settings.redis) as redis:
         return (await verify(database, RouteRecords(redis))).different
+
+
+def exceptions(stack: LocalSettings) -> list[str]:
+    """What the services logged of exceptions that they did not expect."""
+    found = []
+    for path in stack.logs.glob("*.log"):
+        found += [line for line in path.read_text(errors="replace").splitlines() if '"exception": ' in line]
+    return found
 
 
 def reported_losses(stack: LocalSettings) -> float:
