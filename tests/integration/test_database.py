@@ -2,7 +2,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeVarTuple, cast
 
 import pytest
 import uvloop
@@ -15,7 +15,7 @@ from tests.support.network import Passage, at_port, passage, refusing_port, sile
 from tests.support.waiting import until
 
 LONG = "SELECT pg_sleep(30)"
-Handler = Callable[..., Any]
+Words = TypeVarTuple("Words")
 NOTE = "INSERT INTO notes (word) VALUES (%s)"
 
 
@@ -26,11 +26,11 @@ class WatchingLoop(uvloop.Loop):
         super().__init__()
         self.watched: set[tuple[str, Any]] = set()
 
-    def add_reader(self, fd: Any, callback: Handler, *args: Any) -> None:
+    def add_reader(self, fd: Any, callback: Callable[[*Words], Any], *args: *Words) -> None:
         self.watched.add(("reading", fd))
         super().add_reader(fd, callback, *args)
 
-    def add_writer(self, fd: Any, callback: Handler, *args: Any) -> None:
+    def add_writer(self, fd: Any, callback: Callable[[*Words], Any], *args: *Words) -> None:
         self.watched.add(("writing", fd))
         super().add_writer(fd, callback, *args)
 
