@@ -2,7 +2,7 @@
 
 The traps: a statement that Postgres cancels (`statement_timeout`) comes out of aiopg as `asyncio.CancelledError`;
 a released connection that is closed wakes nobody who waits for one; a connection that the server has closed is noticed
-only by its next statement. Each is turned into `StoreUnavailable`, or hidden by one retry where that is harmless.
+only by its next statement; a socket that libpq has closed stays watched. Each is turned into `StoreUnavailable`, or hidden by one retry where that is harmless.
 """
 
 import asyncio
