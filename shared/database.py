@@ -2,7 +2,8 @@
 
 The traps: a statement that Postgres cancels (`statement_timeout`) comes out of aiopg as `asyncio.CancelledError`;
 a released connection that is closed wakes nobody who waits for one; a connection that the server has closed is noticed
-only by its next statement; a socket that libpq has closed stays watched. Each is turned into `StoreUnavailable`, or hidden by one retry where that is harmless.
+only by its next statement; a socket that libpq has closed stays watched. Each is turned into `StoreUnavailable`, or
+hidden, by one retry where that is harmless.
 """
 
 import asyncio
@@ -51,11 +52,15 @@ class _RawConnection(psycopg2.extensions.connection):
         try:
             state: int = super().poll()
         except psycopg2.Error:
-            if self._number is not None and not self._has_socket():
-                _stop_watching(self._number)
-                self._number = None
+            self.forget_closed_socket()
             raise
         return state
+
+    def forget_closed_socket(self) -> None:
+        """Have the event loop watch the socket no more, if libpq has closed it."""
+        if self._number is not None and not self._has_socket():
+            _stop_watching(self._number)
+            self._number = None
 
     def _has_socket(self) -> bool:
         try:
@@ -235,6 +240,7 @@ class Database:
 
     def _release(self, raw: aiopg.Connection) -> None:
         """Give a connection back; what is not idle is closed, and whoever waits is woken either way."""
+        raw.raw.forget_closed_socket()
         if not raw.closed and raw.raw.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
             raw.close()
         self._pool.release(raw)

@@ -348,16 +348,19 @@ def test_a_connection_that_is_refused_leaves_no_socket_watched(hasty: DatabaseSe
         assert cast("WatchingLoop", runner.get_loop()).watched == set()
 
 
+@pytest.mark.parametrize("statement", [LONG, f"SELECT '{'long' * 5_000_000}'"], ids=["waiting", "being sent"])
 def test_a_connection_that_breaks_leaves_no_socket_watched(
-    stores: Stores, database_name: str, hasty: DatabaseSettings
+    stores: Stores, hasty: DatabaseSettings, statement: str
 ) -> None:
     async def broken() -> None:
-        async with connect(hasty) as database:
+        async with passage(stores.settings.postgres_port) as way, connect(at_port(hasty, way.port)) as database:
             await database.ping()
-            reading = asyncio.create_task(database.fetch_all(LONG))
-            await asyncio.sleep(0.05)
-            await asyncio.to_thread(end_connections, stores, database_name)
-            await asyncio.gather(reading, return_exceptions=True)
+            way.freeze()
+            asking = asyncio.create_task(database.fetch_all(statement))
+            await asyncio.sleep(0.1)
+            await way.shut()
+            with pytest.raises(StoreUnavailable):
+                await asking
 
     with asyncio.Runner(loop_factory=WatchingLoop) as runner:
         runner.run(broken())
