@@ -78,7 +78,8 @@ async def visiting(door: str, targets: Mapping[str, str], *, rate: float, visito
         process.stdin.close()
         crowd.seconds = time.monotonic() - started
         await listening
-        assert await process.wait() == 0
+        status = await process.wait()
+    assert status == 0
 
 
 async def _listen(lines: asyncio.StreamReader, crowd: Crowd) -> None:
