@@ -34,6 +34,7 @@ class ComposeRuntime:
             os.environ.setdefault("BOLTLINK_PUBLIC_URL", self.public_url())
         choice.remember("compose")
         self._engine.show("build")
+        self._engine.heal()
         self._engine.show("up", "-d", "--wait", "--remove-orphans")
         with step("Waiting until the door is ready"):
             wait_until(self._is_ready, f"The door is not ready at {self.door_url()}; see make logs", _READY_SECONDS)

@@ -1,5 +1,6 @@
 """Docker Compose as this project uses it: its files, its secrets, and the commands that every runtime has."""
 
+import contextlib
 import json
 import os
 import re
@@ -10,16 +11,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from local.console import run
+from local.console import run, step
 from local.settings import CHECKOUT, RuntimeFault
+from local.supervision import wait_until
 
 DOOR: Final = "nginx"
+STORES: Final = ("postgres", "redis")
 SERVICES: Final = ("writer", "relay", "resolver1", "resolver2", "resolver3", "stats", "consumer")
 
 _SECOND_CONSUMER: Final = "consumer2"
 _CERTIFICATE: Final = ("fullchain.pem", "privkey.pem")
 _PASSWORDS: Final = ("postgres", "writer", "resolver", "stats", "monitor", "redis", "visitor", "grafana")
 _UP_SECONDS: Final = 600
+_HEAL_SECONDS: Final = 60.0
 
 
 class Engine:
@@ -75,6 +79,26 @@ class Engine:
     def runs(self) -> bool:
         """Whether any container of ours runs."""
         return bool(self.compose("ps", "-q").strip())
+
+    def heal(self) -> None:
+        """Bring the stores back, and wait for what ran on without them.
+
+        Compose gives up at once on a container that counts as unhealthy because nobody has looked at it again since.
+        What stays unhealthy is left to Compose.
+        """
+        if not self._any_unhealthy():
+            return
+        with step("Waiting until what ran on without its stores is healthy again"):
+            self.compose("up", "-d", "--wait", *STORES)
+            with contextlib.suppress(RuntimeFault):
+                wait_until(lambda: not self._any_unhealthy(), "A container stays unhealthy", _HEAL_SECONDS)
+
+    def _any_unhealthy(self) -> bool:
+        containers = self.compose("ps", "-q").split()
+        if not containers:
+            return False
+        form = "{{if .State.Health}}{{.State.Health.Status}}{{end}}"
+        return "unhealthy" in run(["docker", "inspect", "-f", form, *containers], what="docker inspect").split()
 
     def started_at(self, service: str) -> str | None:
         """When the worker of a service started, as it tells itself; None while it does not answer."""
