@@ -20,10 +20,14 @@ from pytest_aiohttp import AiohttpClient
 from local.configuration import database_url
 from local.settings import LocalSettings
 from local.state import SECRETS, secret
+from services.stats.stream import ClickStream
 from shared import migrate
 from shared.database import Database, connect
+from shared.models import Link
 from shared.resources import RedisClient, redis_client
 from shared.settings import DatabaseSettings, RedisSettings
+from tests.integration.counting import stream_of
+from tests.support.builders import make_link, make_owner
 from tests.support.environments import environment
 from tests.support.stack import running_stores
 
@@ -155,3 +159,16 @@ def aiohttp_client(database_name: str, aiohttp_client: AiohttpClient) -> Aiohttp
     """Clients of applications, which end before the test's database does."""
     assert database_name
     return aiohttp_client
+
+
+@pytest.fixture
+async def link(writer_database: Database) -> Link:
+    return await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
+
+
+@pytest.fixture
+async def stream(redis: RedisClient) -> ClickStream:
+    """A stream whose group is there."""
+    found = stream_of(redis)
+    await found.read()
+    return found

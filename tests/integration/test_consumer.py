@@ -1,11 +1,9 @@
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,20 +11,27 @@ from services.resolver.breaker import Breaker
 from services.resolver.clicks import Clicks
 from services.resolver.receipts import Receipts
 from services.resolver.spool import Spool
-from services.stats import consumer
-from services.stats.broken import _batches, newest, replay, waiting
 from services.stats.consumer import Counted, Portion
-from services.stats.partitions import make_partitions
 from services.stats.rollups import click_of, per_bucket
 from services.stats.stream import Backlog, ClickStream
 from services.writer import shortening
 from shared import click_events, redis_keys
 from shared.database import Database, connect
 from shared.errors import StoreUnavailable
-from shared.models import DEFAULT_DOMAIN, ClickEvent, Link
-from shared.repositories import clicks, links
+from shared.models import Link
+from shared.repositories import clicks
 from shared.resources import RedisClient, redis_client
 from tests.integration.conftest import Stores
+from tests.integration.counting import (
+    add,
+    count_all,
+    count_batch,
+    counted_once,
+    in_buckets,
+    rows,
+    stream_of,
+    total,
+)
 from tests.support.builders import (
     BOT,
     NOON,
@@ -43,68 +48,9 @@ from tests.support.waiting import until
 
 
 @pytest.fixture
-async def link(writer_database: Database) -> Link:
-    return await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
-
-
-def stream_of(
-    redis: RedisClient, name: str = "consumer-1", *, batch_size: int = 100, claim_after: float = 60.0
-) -> ClickStream:
-    return ClickStream(redis, name, batch_size=batch_size, claim_after=claim_after, timeout=0.2)
-
-
-@pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
     with closing(Spool(tmp_path, 2**20)) as found:
         yield found
-
-
-@pytest.fixture
-async def stream(redis: RedisClient) -> ClickStream:
-    """A stream whose group is there."""
-    found = stream_of(redis)
-    await found.read()
-    return found
-
-
-async def add(redis: RedisClient, *events: ClickEvent | bytes) -> None:
-    """Add one entry with some events."""
-    written = [event if isinstance(event, bytes) else encoded(event) for event in events]
-    await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(written)})
-
-
-async def count_batch(database: Database, stream: ClickStream, portion: Portion | None = None) -> Counted:
-    return await consumer.count_batch(database, stream, VISITOR_SECRET, portion)
-
-
-async def count_all(database: Database, stream: ClickStream) -> None:
-    """Count until nothing is left in the stream."""
-    while (await stream.backlog()).entries:
-        await count_batch(database, stream)
-
-
-async def rows(database: Database) -> int:
-    row = await database.fetch_one("SELECT count(*) AS n FROM clicks")
-    assert row is not None
-    return int(row["n"])
-
-
-async def in_buckets(database: Database) -> dict[tuple[datetime, bool], int]:
-    found = await database.fetch_all("SELECT bucket, bot, clicks FROM click_counts")
-    return {(row["bucket"], row["bot"]): row["clicks"] for row in found}
-
-
-async def total(database: Database, code: str = "abc") -> int:
-    link = await links.get(database, domain=DEFAULT_DOMAIN, code=code)
-    assert link is not None
-    return link.clicks
-
-
-async def counted_once(database: Database) -> None:
-    """See that there is one click, in every place that counts."""
-    assert await rows(database) == 1
-    assert await in_buckets(database) == {(NOON, False): 1}
-    assert (await database.fetch_all("SELECT clicks, bot_clicks FROM link_totals")) == [{"clicks": 1, "bot_clicks": 0}]
 
 
 # From the stream into the tables
@@ -370,38 +316,6 @@ async def test_a_flushed_redis_is_counted_on(
     await counted_once(stats_database)
 
 
-async def set_aside(redis: RedisClient) -> list[tuple[bytes, bytes]]:
-    entries: Any = await redis.xrange(redis_keys.BROKEN_CLICKS)
-    return [(fields[b"event"], fields[b"reason"]) for _, fields in entries]
-
-
-BROKEN = {
-    "no event": b"junk",
-    "empty": b"",
-    "a later version": b"3" + encoded(click_event(7))[1:],
-    "no id": encoded(click_event(7, id="")),
-    "no link": encoded(click_event(0)),
-    "a link that is no number": encoded(click_event(7)).replace(b"\x1f7\x1f", b"\x1fx\x1f"),
-    "a link beyond all numbers": encoded(click_event(2**63)),
-    "a time that no calendar has": encoded(click_event(7, at_ms=10**18)),
-    "a time before all calendars": encoded(click_event(7, at_ms=-(10**18))),
-    "an id longer than an index takes": encoded(click_event(7, id="".join(f"{n:x}" for n in range(3_000)))),
-}
-
-
-@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
-async def test_a_broken_event_is_set_aside_and_the_rest_counted(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, broken: bytes
-) -> None:
-    broken = broken.replace(b"\x1f7\x1f", b"\x1f%d\x1f" % link.id)
-    await add(redis, broken, click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, broken=1)
-    ((event, reason),) = await set_aside(redis)
-    assert event == broken
-    assert reason
-    await counted_once(stats_database)
-
-
 async def test_an_entry_without_events_is_passed_over(
     stats_database: Database, redis: RedisClient, stream: ClickStream
 ) -> None:
@@ -469,111 +383,6 @@ async def _waits_or_is_done(database: Database, task: asyncio.Task[Link]) -> boo
     return row is not None or task.done()
 
 
-# Partitions
-
-
-async def places(database: Database) -> list[str]:
-    """The partition of each click, in the order of their times."""
-    found = await database.fetch_all("SELECT tableoid::regclass::text AS place FROM clicks ORDER BY clicked_at")
-    return [row["place"] for row in found]
-
-
-@pytest.mark.parametrize("moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)])
-async def test_a_click_far_from_now_is_counted_in_the_default_partition(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, moment: datetime
-) -> None:
-    await add(redis, click_event(link.id, at_ms=milliseconds(moment)))
-    assert (await count_batch(stats_database, stream)).fresh == 1
-    assert await places(stats_database) == ["clicks_other"]
-
-
-async def test_a_click_moves_when_the_partition_of_its_month_is_made(stats_database: Database, link: Link) -> None:
-    await count_clicks(stats_database, click_event(link.id))
-    before = await stats_database.fetch_all("SELECT * FROM clicks")
-    assert await clicks.make_partition(stats_database, NOON.date())
-    assert await places(stats_database) == ["clicks_2026_03"]
-    assert await stats_database.fetch_all("SELECT * FROM clicks") == before
-
-
-async def test_only_the_clicks_of_the_month_move(stats_database: Database, link: Link) -> None:
-    edges = [datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)]
-    tick = timedelta(milliseconds=1)
-    moments = [edges[0] - tick, edges[0], edges[1] - tick, edges[1]]
-    await count_clicks(
-        stats_database, *(click_event(link.id, n, at_ms=milliseconds(at)) for n, at in enumerate(moments))
-    )
-    await clicks.make_partition(stats_database, date(2026, 3, 17))
-    assert await places(stats_database) == ["clicks_other", "clicks_2026_03", "clicks_2026_03", "clicks_other"]
-
-
-async def test_a_click_goes_into_the_partition_of_its_month(stats_database: Database, link: Link) -> None:
-    await clicks.make_partition(stats_database, NOON.date())
-    await count_clicks(stats_database, click_event(link.id))
-    assert await places(stats_database) == ["clicks_2026_03"]
-
-
-async def test_a_click_that_has_moved_still_counts_once(stats_database: Database, link: Link) -> None:
-    await count_clicks(stats_database, click_event(link.id))
-    await clicks.make_partition(stats_database, NOON.date())
-    assert await count_clicks(stats_database, click_event(link.id)) == []
-    await counted_once(stats_database)
-
-
-async def test_a_partition_that_is_there_is_not_made_again(stats_database: Database) -> None:
-    assert await clicks.make_partition(stats_database, date(2026, 3, 1))
-    assert not await clicks.make_partition(stats_database, date(2026, 3, 31))
-
-
-async def test_of_many_who_make_a_partition_at_once_one_does(stats_database: Database, link: Link) -> None:
-    await count_clicks(stats_database, click_event(link.id))
-    made = await asyncio.gather(*(clicks.make_partition(stats_database, NOON.date()) for _ in range(5)))
-    assert made.count(True) == 1
-    await counted_once(stats_database)
-
-
-async def test_clicks_are_counted_while_partitions_are_made(stats_database: Database, link: Link) -> None:
-    months = [date(2026, month, 1) for month in range(1, 7)]
-    events = [
-        [
-            click_event(link.id, n * 100 + m, at_ms=milliseconds(datetime(2026, m, 5, tzinfo=UTC)) + n)
-            for m in range(1, 7)
-        ]
-        for n in range(8)
-    ]
-    await asyncio.gather(
-        *(count_clicks(stats_database, *batch) for batch in events),
-        *(clicks.make_partition(stats_database, month) for month in months),
-    )
-    assert await total(stats_database) == 48
-    assert sorted(set(await places(stats_database))) == [f"clicks_2026_{month:02d}" for month in range(1, 7)]
-
-
-async def test_partitions_are_made_for_this_month_and_the_next_two(stats_database: Database) -> None:
-    await make_partitions(stats_database, date(2026, 11, 30))
-    await make_partitions(stats_database, date(2026, 11, 30))
-    found = await stats_database.fetch_all(
-        "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'clicks'::regclass ORDER BY 1"
-    )
-    assert [row["name"] for row in found] == ["clicks_2026_11", "clicks_2026_12", "clicks_2027_01", "clicks_other"]
-
-
-async def test_a_click_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
-    stats_database: Database, database: Database, redis: RedisClient
-) -> None:
-    owner_id = await make_owner(database)
-    link = await make_link(database, owner_id=owner_id)
-    await database.execute("ALTER TABLE clicks ADD CHECK (browser <> 'curl')")
-    stream = ClickStream(redis, "consumer-1", batch_size=10, claim_after=60, timeout=2)
-    await stream.read()  # makes the group
-    agents = ("", "curl/8.5.0", "")
-    events = [encoded(click_event(link.id, number, user_agent=agent)) for number, agent in enumerate(agents, 1)]
-    await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(events)})
-    counted = await consumer.count_batch(stats_database, stream, b"secret")
-    assert (counted.fresh, counted.known, counted.broken) == (2, 0, 1)
-    assert await redis.xlen(redis_keys.BROKEN_CLICKS) == 1
-    assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
-
-
 async def test_a_batch_that_postgres_cannot_take_in_time_is_tried_in_halves(
     stats_database: Database, database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
@@ -606,54 +415,6 @@ async def test_a_batch_that_postgres_cannot_take_in_time_is_tried_in_halves(
     assert portion.size == 4, "after a success more is tried again"
 
 
-async def test_a_broken_event_whose_batch_comes_again_is_set_aside_once(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
-) -> None:
-    await add(redis, b"junk", click_event(link.id))
-    with refusing_port() as port:
-        async with connect(at_port(stats_database._settings, port)) as away:
-            with pytest.raises(StoreUnavailable):
-                await count_batch(away, stream)
-    await count_batch(stats_database, stream)
-    assert [event for event, _ in await set_aside(redis)] == [b"junk"]
-    await counted_once(stats_database)
-
-
-@contextlib.asynccontextmanager
-async def filled(redis: RedisClient) -> AsyncIterator[None]:
-    """Redis has no room meanwhile, and nothing that it may evict."""
-    await redis.config_set("maxmemory-policy", "noeviction")
-    await redis.config_set("maxmemory", 1)
-    try:
-        yield
-    finally:
-        await redis.config_set("maxmemory", 0)
-        await redis.config_set("maxmemory-policy", "volatile-lfu")
-
-
-async def test_a_full_redis_is_emptied(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
-) -> None:
-    for number in range(3):
-        await add(redis, click_event(link.id, number))
-    async with filled(redis):
-        assert (await count_batch(stats_database, stream)).fresh == 3
-        assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
-
-
-async def test_a_full_redis_that_cannot_set_a_broken_event_aside_still_gets_rid_of_the_rest(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
-) -> None:
-    await add(redis, click_event(link.id, 1))
-    await add(redis, b"broken", click_event(link.id, 2))
-    async with filled(redis):
-        with pytest.raises(StoreUnavailable):
-            await count_batch(stats_database, stream)
-        assert await redis.xlen(redis_keys.CLICK_STREAM) == 1
-    assert (await count_batch(stats_database, stream)).broken == 1
-    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=1)
-
-
 async def test_a_consumer_that_dies_while_it_removes_an_entry_leaves_nothing_behind(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
@@ -662,33 +423,3 @@ async def test_a_consumer_that_dies_while_it_removes_an_entry_leaves_nothing_beh
     await redis.xdel(redis_keys.CLICK_STREAM, entry.id)
     assert (await count_batch(stats_database, stream_of(redis))).fresh == 0
     assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
-
-
-async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
-    stats_database: Database, database: Database, redis: RedisClient, stream: ClickStream, link: Link
-) -> None:
-    await database.execute("ALTER TABLE clicks ADD CONSTRAINT no_firefox CHECK (browser <> 'Firefox')")
-    events = [click_event(link.id, number) for number in range(1, 4)]
-    await add(redis, b"junk", *events)
-    assert (await count_batch(stats_database, stream)).broken == 4
-    assert await waiting(redis) == 4
-    shown = await newest(redis, 10)
-    assert {one.event for _, one in shown} == {b"junk", *(encoded(event) for event in events)}
-    assert any("no_firefox" in one.reason for _, one in shown)
-    await database.execute("ALTER TABLE clicks DROP CONSTRAINT no_firefox")
-    assert await replay(redis) == 4
-    assert (await count_batch(stats_database, stream)).fresh == 3
-    assert [event for event, _ in await set_aside(redis)] == [b"junk"]
-    assert await replay(redis) == 1
-
-
-async def test_a_replay_ends_although_all_of_it_is_set_aside_again(redis: RedisClient) -> None:
-    await redis.xadd(
-        redis_keys.BROKEN_CLICKS, {redis_keys.BROKEN_EVENT: b"junk", redis_keys.BROKEN_REASON: b"no event"}
-    )
-    moved = []
-    async for batch in _batches(redis):
-        moved += [entry_id for entry_id, _ in batch]
-        await redis.xdel(redis_keys.BROKEN_CLICKS, *moved)
-        await redis.xadd(redis_keys.BROKEN_CLICKS, {redis_keys.BROKEN_EVENT: b"junk"})
-    assert len(moved) == 1

@@ -1,0 +1,69 @@
+"""Clicks into the stream, out of it, and what the tables say of them then."""
+
+from datetime import datetime
+from typing import Any
+
+from services.stats import consumer
+from services.stats.consumer import Counted, Portion
+from services.stats.stream import ClickStream
+from shared import click_events, redis_keys
+from shared.database import Database
+from shared.models import DEFAULT_DOMAIN, ClickEvent
+from shared.repositories import links
+from shared.resources import RedisClient
+from tests.support.builders import (
+    NOON,
+    VISITOR_SECRET,
+    encoded,
+)
+
+
+def stream_of(
+    redis: RedisClient, name: str = "consumer-1", *, batch_size: int = 100, claim_after: float = 60.0
+) -> ClickStream:
+    return ClickStream(redis, name, batch_size=batch_size, claim_after=claim_after, timeout=0.2)
+
+
+async def add(redis: RedisClient, *events: ClickEvent | bytes) -> None:
+    """Add one entry with some events."""
+    written = [event if isinstance(event, bytes) else encoded(event) for event in events]
+    await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(written)})
+
+
+async def count_batch(database: Database, stream: ClickStream, portion: Portion | None = None) -> Counted:
+    return await consumer.count_batch(database, stream, VISITOR_SECRET, portion)
+
+
+async def count_all(database: Database, stream: ClickStream) -> None:
+    """Count until nothing is left in the stream."""
+    while (await stream.backlog()).entries:
+        await count_batch(database, stream)
+
+
+async def rows(database: Database) -> int:
+    row = await database.fetch_one("SELECT count(*) AS n FROM clicks")
+    assert row is not None
+    return int(row["n"])
+
+
+async def in_buckets(database: Database) -> dict[tuple[datetime, bool], int]:
+    found = await database.fetch_all("SELECT bucket, bot, clicks FROM click_counts")
+    return {(row["bucket"], row["bot"]): row["clicks"] for row in found}
+
+
+async def total(database: Database, code: str = "abc") -> int:
+    link = await links.get(database, domain=DEFAULT_DOMAIN, code=code)
+    assert link is not None
+    return link.clicks
+
+
+async def counted_once(database: Database) -> None:
+    """See that there is one click, in every place that counts."""
+    assert await rows(database) == 1
+    assert await in_buckets(database) == {(NOON, False): 1}
+    assert (await database.fetch_all("SELECT clicks, bot_clicks FROM link_totals")) == [{"clicks": 1, "bot_clicks": 0}]
+
+
+async def set_aside(redis: RedisClient) -> list[tuple[bytes, bytes]]:
+    entries: Any = await redis.xrange(redis_keys.BROKEN_CLICKS)
+    return [(fields[b"event"], fields[b"reason"]) for _, fields in entries]
