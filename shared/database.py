@@ -56,6 +56,10 @@ class _RawConnection(psycopg2.extensions.connection):
             raise
         return state
 
+    def close(self) -> None:
+        self._number = None  # aiopg has had it forgotten; from now on the number may be another socket's
+        super().close()
+
     def forget_closed_socket(self) -> None:
         """Have the event loop watch the socket no more, if libpq has closed it."""
         if self._number is not None and not self._has_socket():
