@@ -239,8 +239,10 @@ class Database:
             raise
 
     def _discard(self, raw: aiopg.Connection) -> None:
-        raw.close()
-        self._release(raw)
+        try:
+            raw.close()
+        finally:
+            self._release(raw)
 
     def _release(self, raw: aiopg.Connection) -> None:
         """Give a connection back; what is not idle is closed, and whoever waits is woken either way."""

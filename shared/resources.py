@@ -15,8 +15,12 @@ from shared.database import Database, connect
 from shared.errors import StoreUnavailable
 from shared.settings import DatabaseSettings, RedisSettings
 
-_UVLOOP_CLOSED: Final[Any] = RuntimeError
-"""What uvloop raises for a write to a connection that Redis has just reset; redis.asyncio lets it through."""
+_AWAY: Final = "Redis did not answer in time."
+
+_UVLOOP_CLOSED: Final = "handler is closed"
+"""What uvloop says, in a RuntimeError, of a write to a connection that was just reset; redis.asyncio lets it out."""
+
+_REPEATED: Final[Any] = (RedisConnectionError, RuntimeError)
 
 CleanupContext = Callable[[web.Application], AsyncIterator[None]]
 RedisClient = aioredis.Redis
@@ -53,7 +57,7 @@ async def redis_client(settings: RedisSettings) -> AsyncIterator[RedisClient]:
         socket_timeout=settings.timeout,
         socket_connect_timeout=settings.timeout,
         # One immediate repeat hides a connection that Redis closed while it lay idle; every command here bears one.
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError, _UVLOOP_CLOSED)),
+        retry=Retry(NoBackoff(), 1, supported_errors=_REPEATED),
     )
     try:
         yield client
@@ -66,5 +70,9 @@ def redis_errors() -> Iterator[None]:
     """Turn what a Redis client raises into StoreUnavailable."""
     try:
         yield
-    except (TimeoutError, RedisError, OSError, _UVLOOP_CLOSED) as fault:
-        raise StoreUnavailable("Redis did not answer in time.") from fault
+    except (TimeoutError, RedisError, OSError) as fault:
+        raise StoreUnavailable(_AWAY) from fault
+    except RuntimeError as fault:
+        if _UVLOOP_CLOSED not in str(fault):
+            raise
+        raise StoreUnavailable(_AWAY) from fault
