@@ -1,9 +1,9 @@
-# Every target is one line of what it does; the doing is in local/ (the runtime without Docker) and tests/.
+# Every target is one line of what it does; the doing is in deploy/ and tests/.
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := @PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m
 # Which runtime: the one that was started last, else Compose where a Docker engine answers, else without Docker.
-RUNTIME ?= $(or $(shell cat .runtime 2>/dev/null),$(shell PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m compose detect))
+RUNTIME ?= $(or $(shell cat .runtime 2>/dev/null),$(shell PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m deploy.compose detect))
 VENV := .venv/bin
 
 .PHONY: help
@@ -14,9 +14,9 @@ help: ## list the commands
 up: ## set up what is missing and start everything, in containers where Docker answers, else without
 	$(RUN) $(RUNTIME) up
 up-local: ## the same, without Docker
-	$(RUN) local up
+	$(RUN) deploy.local up
 up-compose: ## the same, by Docker Compose
-	$(RUN) compose up
+	$(RUN) deploy.compose up
 down: ## stop everything; all data stays
 	$(RUN) $(RUNTIME) down
 restart: ## start every service anew, without a failed request
@@ -46,9 +46,9 @@ broken: ## look at the clicks that could not be counted; REPLAY=yes has them cou
 
 .PHONY: monitoring-up monitoring-down
 monitoring-up: ## without Docker: start Prometheus, Alertmanager and the exporters too
-	$(RUN) local monitoring-up
+	$(RUN) deploy.local monitoring-up
 monitoring-down: ## stop them
-	$(RUN) local monitoring-down
+	$(RUN) deploy.local monitoring-down
 
 .PHONY: test check format integration e2e test-chaos test-compose bench
 test: servers check integration e2e ## everything: check, integration and end-to-end tests
@@ -71,11 +71,13 @@ format: venv ## put the code into its form
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
 
-.PHONY: servers venv lock
+.PHONY: servers venv lock openapi
 venv:
-	$(RUN) local venv dev
+	$(RUN) deploy.local venv dev
 servers:
-	$(RUN) local servers
+	$(RUN) deploy.local servers
+openapi: venv ## write the document of the API, after a change of a route or a schema
+	$(VENV)/python -m services.api_contract.command
 lock: venv ## pin the newest versions of all Python packages, with hashes
 	cd requirements && for name in services runtime dev; do CUSTOM_COMPILE_COMMAND="make lock" ../$(VENV)/pip-compile --quiet --upgrade \
 	    --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe $$name.in -o $$name.txt; done

@@ -9,29 +9,30 @@ from dataclasses import replace
 from aiohttp import web
 
 from services.resolver import handlers
-from services.resolver.answering import Answering
-from services.resolver.breaker import Breaker
-from services.resolver.clicks import Clicks
-from services.resolver.lookup import Lookup
+from services.resolver.clicks.recorder import Clicks
+from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.spool import Spool
+from services.resolver.fast_path.answering import Answering
+from services.resolver.fast_path.batch import ShortWay
+from services.resolver.fast_path.raw_connection import RedisPipe
+from services.resolver.fast_path.responses import PlainAnswers
+from services.resolver.lookup.circuit_breaker import Breaker
+from services.resolver.lookup.lookup import Lookup
 from services.resolver.metrics import RESOLVER_METRICS, ResolverMetrics
-from services.resolver.plain_answers import PlainAnswers
-from services.resolver.receipts import Receipts
-from services.resolver.redis_pipe import RedisPipe
 from services.resolver.routes import ROUTES
 from services.resolver.settings import ResolverSettings
-from services.resolver.short_way import ShortWay
-from services.resolver.spool import Spool
-from shared import logs
-from shared.application import create_application
-from shared.background import keep_doing
-from shared.errors import StoreUnavailable
-from shared.metrics import READINGS, REQUEST_METRICS
-from shared.models import is_code
-from shared.ops import ENOUGH_STORES
-from shared.resources import DATABASE, REDIS, CleanupContext, RedisClient, open_database, open_redis, redis_client
-from shared.route_records import RouteRecords
-from shared.serving import SHORT_WAY, serve
-from shared.web import INSTANCE_ID
+from shared.domain.codes import is_code
+from shared.domain.errors import StoreUnavailable
+from shared.http.application import create_application
+from shared.http.middleware import INSTANCE_ID
+from shared.http.probes import ENOUGH_STORES
+from shared.http.server import SHORT_WAY, serve
+from shared.http.stores import DATABASE, REDIS, open_database, open_redis
+from shared.process import logging as logs
+from shared.process.loops import CleanupContext, keep_doing
+from shared.process.metrics import READINGS, REQUEST_METRICS
+from shared.redis.client import RedisClient, redis_client
+from shared.redis.route_records import RouteRecords
 
 _FEED_INTERVAL = 0.5
 _RECEIPTS_INTERVAL = 0.5

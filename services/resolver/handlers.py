@@ -6,19 +6,20 @@ from typing import Final
 
 from aiohttp import web
 
-from services.resolver.clicks import Clicks
-from services.resolver.lookup import Lookup
+from services.resolver.clicks.recorder import Clicks
+from services.resolver.lookup.lookup import Lookup
 from services.resolver.metrics import RESOLVER_METRICS
-from services.resolver.page_texts import HOME, ICON, PAGE_OF_STATUS
-from services.resolver.redirecting import Target, cache_control, exhausted, target_of
-from shared import click_events
-from shared.errors import LinkNotFound
-from shared.logs import REQUEST_ID
-from shared.models import Route, is_code
-from shared.problems import Problem
-from shared.repositories import links
-from shared.resources import DATABASE
-from shared.web import client_address
+from services.resolver.pages.texts import HOME, ICON, PAGE_OF_STATUS
+from services.resolver.redirects.decision import Target, cache_control, exhausted, target_of
+from shared.domain.codes import is_code
+from shared.domain.errors import LinkNotFound
+from shared.domain.models import Route
+from shared.http.problems import Problem
+from shared.http.requests import client_address
+from shared.http.stores import DATABASE
+from shared.postgres.tables import permits
+from shared.process.logging import REQUEST_ID
+from shared.redis import click_events
 
 LOOKUP = web.AppKey("LOOKUP", Lookup)
 CLICKS = web.AppKey("CLICKS", Clicks)
@@ -49,7 +50,7 @@ async def follow(request: web.Request) -> web.Response:
 
 
 async def _within_limit(request: web.Request, route: Route, target: Target, *, counts: bool) -> Target:
-    allowed = links.take_permit if counts else links.permit_left
+    allowed = permits.take_permit if counts else permits.permit_left
     return target if await allowed(request.app[DATABASE], route.link_id) else exhausted(route)
 
 

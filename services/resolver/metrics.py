@@ -3,10 +3,10 @@
 from aiohttp import web
 from aioprometheus.collectors import Counter, Gauge, Registry
 
-from services.resolver.clicks import Clicks
-from services.resolver.lookup import Source
-from services.resolver.receipts import Receipts
-from services.resolver.spool import Spool
+from services.resolver.clicks.recorder import Clicks
+from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.spool import Spool
+from services.resolver.lookup.lookup import Source
 
 
 class ResolverMetrics:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from shared.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings
+from shared.process.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

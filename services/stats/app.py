@@ -6,20 +6,21 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from services.stats import handlers
-from services.stats.consumer import Portion, count_batch
+from services.stats.counting.click_stream import ClickStream
+from services.stats.counting.consumer import Portion, count_batch
+from services.stats.counting.partitions import make_partitions
 from services.stats.metrics import STREAM, ConsumerMetrics
-from services.stats.partitions import make_partitions
-from services.stats.routes import ROUTES
+from services.stats.reports import handlers
+from services.stats.routes import OPERATIONS, ROUTES
 from services.stats.settings import ConsumerSettings, StatsSettings
-from services.stats.stream import ClickStream
-from shared import logs, operations
-from shared.application import create_application
-from shared.auth import create_gate
-from shared.background import keep_doing
-from shared.metrics import READINGS
-from shared.resources import DATABASE, REDIS, CleanupContext, open_database, open_redis
-from shared.serving import serve
+from shared.http.application import create_application
+from shared.http.auth import create_gate
+from shared.http.contract import scopes
+from shared.http.server import serve
+from shared.http.stores import DATABASE, REDIS, open_database, open_redis
+from shared.process import logging as logs
+from shared.process.loops import CleanupContext, keep_doing
+from shared.process.metrics import READINGS
 
 _PARTITIONS_INTERVAL = 3_600.0
 _PAUSE_AFTER_FAILURE = 0.5
@@ -27,9 +28,7 @@ _PAUSE_AFTER_FAILURE = 0.5
 
 def create_api(settings: StatsSettings) -> web.Application:
     """The API that shows what was counted."""
-    app, _ = create_application(
-        "stats", settings.instance, gate=create_gate(operations.scopes(operations.STATS), settings.limits)
-    )
+    app, _ = create_application("stats", settings.instance, gate=create_gate(scopes(OPERATIONS), settings.limits))
     app[handlers.SETTINGS] = settings
     app.cleanup_ctx.append(open_database(settings.database))
     app.add_routes(ROUTES)

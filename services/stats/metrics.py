@@ -3,8 +3,8 @@
 from aiohttp import web
 from aioprometheus.collectors import Counter, Gauge, Registry
 
-from services.stats.consumer import Counted
-from services.stats.stream import ClickStream
+from services.stats.counting.click_stream import ClickStream
+from services.stats.counting.consumer import Counted
 
 STREAM = web.AppKey("STREAM", ClickStream)
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from shared.limits import LimitSettings
-from shared.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings, public_url
+from shared.http.rate_limit import LimitSettings
+from shared.process.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings, public_url
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,20 +4,22 @@ import os
 
 from aiohttp import web
 
+from services.writer.api_docs.handlers import open_api_docs
+from services.writer.app_keys import NEW_LINK, ROUTE_RECORDS, SETTINGS, open_making, open_records
+from services.writer.links.schemas import NewLinkSchema
 from services.writer.metrics import set_up_relay_metrics
-from services.writer.relay import BATCH, relay_once
-from services.writer.republishing import INTERVAL, republish_lost
-from services.writer.resources import NEW_LINK, ROUTE_RECORDS, SETTINGS, open_making, open_records
-from services.writer.routes import ROUTES
+from services.writer.redis_sync.recovery import INTERVAL, republish_lost
+from services.writer.redis_sync.relay import BATCH, relay_once
+from services.writer.routes import OPERATIONS, ROUTES
 from services.writer.settings import RelaySettings, WriterSettings
-from shared import logs, operations
-from shared.application import create_application
-from shared.auth import create_gate
-from shared.background import keep_doing
-from shared.repositories import idempotency
-from shared.resources import DATABASE, REDIS, open_database, open_redis
-from shared.schemas.links import NewLinkSchema
-from shared.serving import serve
+from shared.http.application import create_application
+from shared.http.auth import create_gate
+from shared.http.contract import scopes
+from shared.http.server import serve
+from shared.http.stores import DATABASE, REDIS, open_database, open_redis
+from shared.postgres.tables import idempotency
+from shared.process import logging as logs
+from shared.process.loops import keep_doing
 
 _CLEANING_INTERVAL = 3_600.0
 
@@ -27,13 +29,19 @@ def create_api(settings: WriterSettings) -> web.Application:
     app, _ = create_application(
         "writer",
         settings.instance,
-        gate=create_gate(operations.scopes(operations.WRITER), settings.limits),
+        gate=create_gate(scopes(OPERATIONS), settings.limits),
         body_limit=settings.body_limit,
     )
     app[SETTINGS] = settings
     app[NEW_LINK] = NewLinkSchema(settings.targets)
     app.cleanup_ctx.extend(
-        [open_database(settings.database), open_redis(settings.redis), open_records, open_making(settings)]
+        [
+            open_database(settings.database),
+            open_redis(settings.redis),
+            open_records,
+            open_making(settings),
+            open_api_docs(settings.public_url),
+        ]
     )
     app.add_routes(ROUTES)
     return app

@@ -3,9 +3,9 @@
 from aiohttp import web
 from aioprometheus.collectors import Counter, Gauge, Registry
 
-from shared.metrics import READINGS
-from shared.repositories import outbox
-from shared.resources import DATABASE
+from shared.http.stores import DATABASE
+from shared.postgres.tables import outbox
+from shared.process.metrics import READINGS
 
 
 class RelayMetrics:

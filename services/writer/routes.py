@@ -1,21 +1,36 @@
-"""Every path of the writer. Scopes stand in `shared/operations.py`; a test compares the two."""
+"""Every route of the writer."""
+
+from typing import Final
 
 from aiohttp import web
 
-from services.writer import documentation, handlers
+from services.writer.api_docs import handlers
+from services.writer.api_keys import routes as api_keys
+from services.writer.links import routes as links
+from shared.http.contract import Operation, Success
 
-ROUTES = [
-    web.post("/links", handlers.create_link, name="create_link"),
-    web.post("/links/batch", handlers.create_links, name="create_links"),
-    web.get("/links", handlers.list_links, name="list_links"),
-    web.get("/links/{code}", handlers.get_link, name="get_link"),
-    web.patch("/links/{code}", handlers.change_link, name="change_link"),
-    web.delete("/links/{code}", handlers.delete_link, name="delete_link"),
-    web.post("/links/{code}/restore", handlers.restore_link, name="restore_link"),
-    web.get("/keys", handlers.list_keys, name="list_keys"),
-    web.post("/keys", handlers.create_key, name="create_key"),
-    web.delete("/keys/{id}", handlers.revoke_key, name="revoke_key"),
-    web.get("/openapi.json", documentation.get_openapi, name="openapi"),
-    web.get("/docs", documentation.docs, name="docs"),
-    web.get("/docs/{name}", documentation.docs_asset, name="docs_asset"),
+OPERATIONS: Final = (
+    *links.OPERATIONS,
+    *api_keys.OPERATIONS,
+    Operation(
+        method="GET",
+        path="/openapi.json",
+        handler=handlers.openapi,
+        group="About",
+        summary="This document",
+        successes={200: Success("OpenAPI 3.1")},
+    ),
+    Operation(
+        method="GET",
+        path="/docs",
+        handler=handlers.docs,
+        group="About",
+        summary="This document as a page to read",
+        successes={200: Success("A page", content_type="text/html")},
+    ),
+)
+
+ROUTES: Final = [
+    *(operation.route for operation in OPERATIONS),
+    web.get("/docs/{name}", handlers.docs_asset, name="docs_asset"),  # a part of the page, not of the contract
 ]

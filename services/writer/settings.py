@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from shared.limits import LimitSettings
-from shared.schemas.targets import NEVER, TargetPolicy, policy
-from shared.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings, public_url
+from services.writer.links.targets import NEVER, TargetPolicy, policy
+from shared.http.rate_limit import LimitSettings
+from shared.process.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings, public_url
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError
 from multidict import MultiMapping
 
-from shared.errors import InvalidInput
+from shared.domain.errors import InvalidInput
 
 
 def parse(schema: Schema, document: Any, what: str = "The body") -> dict[str, Any]:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final
 
-from local.console import step
-from local.settings import RuntimeFault
+from deploy.local.console import step
+from deploy.local.settings import RuntimeFault
 from tests.bench import latency, listing, machine, making, memory, programs, redirects, size, table
 from tests.bench.figures import Failed, Results
 from tests.bench.plan import FULL, QUICK, Plan

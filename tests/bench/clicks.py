@@ -3,8 +3,9 @@
 import time
 from typing import Any, Final
 
-from local.settings import LocalSettings, RuntimeFault
-from shared import click_events, redis_keys
+from deploy.local.settings import LocalSettings, RuntimeFault
+from shared.redis import click_events
+from shared.redis import keys as redis_keys
 from tests.bench.links import connect_redis
 
 _PAGE: Final = 2_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from local.configuration import DOOR
+from deploy.local.configuration import DOOR
 from tests.bench import wrk
 from tests.bench.installations import RESOLVER_NAMES, Installation
 from tests.bench.processes import cpu_seconds, spent

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Any, Final
 
-from local import configuration, postgres, runtime
-from local.configuration import DOOR
-from local.packages import find_servers
-from local.settings import RESOLVERS, LocalSettings
-from local.state import prepare
-from local.supervision import Supervisor, wait_until
+from deploy.local import configuration, postgres, runtime
+from deploy.local.configuration import DOOR
+from deploy.local.packages import find_servers
+from deploy.local.settings import RESOLVERS, LocalSettings
+from deploy.local.state import prepare
+from deploy.local.supervision import Supervisor, wait_until
 from tests.bench.processes import tree
 from tests.support.stack import free_ports, state_folder, test_settings
 

@@ -5,8 +5,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from local.console import run
-from local.settings import CHECKOUT
+from deploy.local.console import run
+from deploy.local.settings import CHECKOUT
 from tests.bench.drive import CONNECTIONS
 from tests.bench.figures import Bound, Figure, Results, ratios
 from tests.bench.installations import Installation

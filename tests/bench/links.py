@@ -11,14 +11,15 @@ import psycopg2
 import psycopg2.extensions
 import redis
 
-from local.configuration import database_url
-from local.settings import LocalSettings
-from local.state import secret
-from local.supervision import wait_until
-from shared.models import DEFAULT_DOMAIN, Route
-from shared.resources import redis_client
-from shared.route_records import RouteRecords
-from shared.settings import RedisSettings
+from deploy.local.configuration import database_url
+from deploy.local.settings import LocalSettings
+from deploy.local.state import secret
+from deploy.local.supervision import wait_until
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.models import Route
+from shared.process.settings import RedisSettings
+from shared.redis.client import redis_client
+from shared.redis.route_records import RouteRecords
 
 Item = TypeVar("Item")
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from local.console import run
-from local.packages import find_servers
+from deploy.local.console import run
+from deploy.local.packages import find_servers
 from tests.bench.stage import Stage
 
 

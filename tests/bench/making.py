@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import aiohttp
 
-from local.console import run
-from local.packages import find_servers
-from local.postgres import client_env
-from local.settings import RuntimeFault
+from deploy.local.console import run
+from deploy.local.packages import find_servers
+from deploy.local.postgres import client_env
+from deploy.local.settings import RuntimeFault
 from tests.bench import links, workload, wrk
 from tests.bench.drive import CONNECTIONS
 from tests.bench.figures import Bound, Figure, Results, ratios

@@ -1,7 +1,7 @@
 """What memory is used: of a resolver over millions of redirects, of Redis a link."""
 
-from local.settings import RuntimeFault
-from local.supervision import wait_until
+from deploy.local.settings import RuntimeFault
+from deploy.local.supervision import wait_until
 from tests.bench import clicks
 from tests.bench.drive import drive
 from tests.bench.figures import Bound, Figure, Results

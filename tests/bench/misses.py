@@ -6,9 +6,9 @@ from typing import Final
 
 import aiohttp
 
-from local.settings import RuntimeFault
-from shared import redis_keys
-from shared.models import DEFAULT_DOMAIN
+from deploy.local.settings import RuntimeFault
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.redis import keys as redis_keys
 from tests.bench import links
 from tests.bench.installations import Installation
 

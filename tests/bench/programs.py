@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from local.packages import ensure_files, find_programs
+from deploy.local.packages import ensure_files, find_programs
 from tests.bench.yardsticks import lua
 
 _PROGRAMS: Final = {"wrk": "wrk", "taskset": "util-linux"}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from local.settings import RuntimeFault
+from deploy.local.settings import RuntimeFault
 from tests.bench import clicks, misses, workload
 from tests.bench.drive import CONNECTIONS, Driven, drive, there_and_back
 from tests.bench.figures import Bound, Figure, Results, ratios

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from shared import redis_keys
+from shared.redis import keys as redis_keys
 from tests.bench import links, workload
 from tests.bench.drive import Driven, there_and_back
 from tests.bench.figures import Bound, Figure, Results, ratios

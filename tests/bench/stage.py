@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.console import step
+from deploy.local.console import step
 from tests.bench import installations, links, workload
 from tests.bench.installations import Installation
 from tests.bench.plan import Plan

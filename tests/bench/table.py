@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from local.settings import CHECKOUT
+from deploy.local.settings import CHECKOUT
 from tests.bench.figures import Bound, Failed, Figure, Results
 
 PAGE: Final = CHECKOUT / "docs" / "performance.md"

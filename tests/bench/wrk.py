@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from local.console import run
-from local.settings import RuntimeFault
+from deploy.local.console import run
+from deploy.local.settings import RuntimeFault
 from tests.bench.workload import BROWSER
 
 _SCRIPT: Final = Path(__file__).with_name("requests.lua")

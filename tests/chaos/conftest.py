@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from local.settings import CHECKOUT, LocalSettings
+from deploy.local.settings import CHECKOUT, LocalSettings
 from tests.support.authors import authors
 from tests.support.client import Client, connected, new_code
 from tests.support.crowd import Crowd, visiting

@@ -2,7 +2,7 @@
 
 import itertools
 
-from local.settings import LocalSettings
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import UnderLoad
 from tests.support.faults import is_back, kill
 

@@ -1,6 +1,6 @@
 """Promise: a consumer that is killed, beside another one, loses no click and counts none twice."""
 
-from local.settings import LocalSettings
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import UnderLoad
 from tests.support.faults import is_back, kill
 from tests.support.stack import second_consumer

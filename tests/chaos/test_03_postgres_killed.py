@@ -1,6 +1,6 @@
 """Promise: while Postgres is dead, links in Redis are followed and counted; nothing half done stays."""
 
-from local.settings import LocalSettings
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import AWAY_SECONDS, UnderLoad
 from tests.support.faults import away
 

@@ -1,6 +1,6 @@
 """Promise: while Redis is dead, Postgres answers and the spool holds the clicks; what Redis held comes back with it."""
 
-from local.settings import LocalSettings
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import AWAY_SECONDS, UnderLoad
 from tests.support.faults import away
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from local.packages import find_servers
-from local.processes import Processes
-from local.settings import LocalSettings
+from deploy.local.packages import find_servers
+from deploy.local.processes import Processes
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import UnderLoad
 from tests.support.promises import metric
 from tests.support.waiting import until

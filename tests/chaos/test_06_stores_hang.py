@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.settings import LocalSettings
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import HANG_SECONDS, UnderLoad
 from tests.support.faults import hanging
 

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
-from local.packages import find_servers
-from local.processes import Processes
-from local.runtime import restart
-from local.settings import LocalSettings
+from deploy.local.packages import find_servers
+from deploy.local.processes import Processes
+from deploy.local.runtime import restart
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import AWAY_SECONDS, UnderLoad
 from tests.support.faults import away, hanging
 from tests.support.promises import metric, reported_losses

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from local.runtime import restart
-from local.settings import LocalSettings
+from deploy.local.runtime import restart
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import UnderLoad
 from tests.support.authors import authors
 from tests.support.client import Client

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from local.runtime import restart
-from local.settings import LocalSettings
+from deploy.local.runtime import restart
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import AWAY_SECONDS, UnderLoad
 from tests.support.network import lossy, may_lose_packets, passage
 

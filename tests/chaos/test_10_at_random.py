@@ -7,8 +7,8 @@ import os
 import random
 from contextlib import AsyncExitStack
 
-from local.settings import LocalSettings
-from local.supervision import Supervisor
+from deploy.local.settings import LocalSettings
+from deploy.local.supervision import Supervisor
 from tests.chaos.conftest import UnderLoad
 from tests.support.crowd import Crowd
 from tests.support.faults import answers_again, away, hanging, is_back, kill

@@ -7,7 +7,7 @@ from collections import Counter
 
 import aiohttp
 
-from local.settings import LocalSettings
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import UnderLoad
 from tests.support.authors import make_for_sure
 from tests.support.client import Client

@@ -5,9 +5,9 @@ Time is shown and not asserted: on a busy machine it says more about the neighbo
 
 import pytest
 
-from local.packages import find_servers
-from local.postgres import psql
-from local.settings import LocalSettings
+from deploy.local.packages import find_servers
+from deploy.local.postgres import psql
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import LONG, UnderLoad
 from tests.support import nuisances
 from tests.support.nuisances import Nuisance, disturbed_by

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from local.settings import LocalSettings
+from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import UnderLoad
 from tests.support.client import Client
 from tests.support.faults import away

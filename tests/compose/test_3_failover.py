@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, contextmanager
 import aiohttp
 import pytest
 
-from local.console import run
-from local.settings import CHECKOUT
+from deploy.local.console import run
+from deploy.local.settings import CHECKOUT
 from tests.support.client import Client, connected
 from tests.support.containers import IMAGE_TAG, NETWORK, System, docker, inspect
 from tests.support.load import Load, followed

@@ -14,9 +14,9 @@ import pytest_asyncio
 import yaml
 from yarl import URL
 
-from compose.engine import secrets_folder
-from local.settings import CHECKOUT
-from shared import redis_keys
+from deploy.compose.engine import secrets_folder
+from deploy.local.settings import CHECKOUT
+from shared.redis import keys as redis_keys
 from tests.support.client import Client, connected
 from tests.support.containers import PROJECT, System, docker
 from tests.support.waiting import until

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import backups
-from shared import redis_keys
-from shared.models import DEFAULT_DOMAIN
+from deploy.local import backups
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.redis import keys as redis_keys
 from tests.support.client import Answer, Client, Json
 from tests.support.containers import Step, System
 from tests.support.waiting import until

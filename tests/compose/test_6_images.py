@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from compose.engine import SERVICES
-from local.settings import CHECKOUT, RuntimeFault
+from deploy.compose.engine import SERVICES
+from deploy.local.settings import CHECKOUT, RuntimeFault
 from tests.support.containers import IMAGE_TAG, System, containers, docker, inspect, inspect_image
 
 IMAGES: Final = ("writer", "resolver", "stats")

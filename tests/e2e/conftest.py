@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from local.settings import LocalSettings
+from deploy.local.settings import LocalSettings
 from tests.support.client import Client, connected
 from tests.support.stack import running_stack
 

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from local import backups, runtime
-from local.packages import find_servers
-from local.processes import Processes
-from local.settings import CHECKOUT, LocalSettings
-from local.supervision import Supervisor
-from shared import redis_keys
-from shared.models import DEFAULT_DOMAIN
+from deploy.local import backups, runtime
+from deploy.local.packages import find_servers
+from deploy.local.processes import Processes
+from deploy.local.settings import CHECKOUT, LocalSettings
+from deploy.local.supervision import Supervisor
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.redis import keys as redis_keys
 from tests.support.client import Client
 from tests.support.waiting import until
 

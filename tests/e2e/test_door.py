@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from openapi_spec_validator import validate
 
-from local.settings import LocalSettings
+from deploy.local.settings import LocalSettings
 from tests.support.client import Client
 from tests.support.waiting import until
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local import monitoring, runtime
-from local.settings import LocalSettings, RuntimeFault
+from deploy.local import monitoring, runtime
+from deploy.local.settings import LocalSettings, RuntimeFault
 from tests.support.client import Client
 from tests.support.waiting import until
 

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from local.settings import CHECKOUT
+from deploy.local.settings import CHECKOUT
 
 
 def _shell_blocks(heading: str) -> list[str]:

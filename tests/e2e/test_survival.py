@@ -5,8 +5,8 @@ What it costs the crowd of visitors is asked by `tests/chaos/`.
 
 import pytest
 
-from local.settings import LocalSettings
-from local.supervision import Supervisor
+from deploy.local.settings import LocalSettings
+from deploy.local.supervision import Supervisor
 from tests.support.client import Client
 from tests.support.faults import is_back, kill
 from tests.support.waiting import until

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from local.settings import CHECKOUT
+from deploy.local.settings import CHECKOUT
 
 
 def test_the_demo_finds_every_redirect_and_every_count_right(door: tuple[str, str]) -> None:

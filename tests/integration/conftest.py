@@ -17,15 +17,15 @@ import pytest
 import uvloop
 from pytest_aiohttp import AiohttpClient
 
-from local.configuration import database_url
-from local.settings import LocalSettings
-from local.state import SECRETS, secret
-from services.stats.stream import ClickStream
-from shared import migrate
-from shared.database import Database, connect
-from shared.models import Link
-from shared.resources import RedisClient, redis_client
-from shared.settings import DatabaseSettings, RedisSettings
+from deploy.local.configuration import database_url
+from deploy.local.settings import LocalSettings
+from deploy.local.state import SECRETS, secret
+from services.stats.counting.click_stream import ClickStream
+from shared.domain.models import Link
+from shared.postgres import migrate
+from shared.postgres.pool import Database, connect
+from shared.process.settings import DatabaseSettings, RedisSettings
+from shared.redis.client import RedisClient, redis_client
 from tests.integration.counting import stream_of
 from tests.support.builders import make_link, make_owner
 from tests.support.environments import environment

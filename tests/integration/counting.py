@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from services.stats import consumer
-from services.stats.consumer import Counted, Portion
-from services.stats.stream import ClickStream
-from shared import click_events, redis_keys
-from shared.database import Database
-from shared.models import DEFAULT_DOMAIN, ClickEvent
-from shared.repositories import links
-from shared.resources import RedisClient
+from services.stats.counting import consumer
+from services.stats.counting.click_stream import ClickStream
+from services.stats.counting.consumer import Counted, Portion
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.models import ClickEvent
+from shared.postgres.pool import Database
+from shared.postgres.tables import links
+from shared.redis import click_events
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient
 from tests.support.builders import (
     NOON,
     VISITOR_SECRET,

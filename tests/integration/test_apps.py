@@ -14,17 +14,18 @@ from services.resolver.settings import ResolverSettings
 from services.stats.app import create_api as create_stats
 from services.stats.app import create_consumer
 from services.stats.settings import ConsumerSettings, StatsSettings
+from services.writer.api_keys.creation import make_key, revoke
 from services.writer.app import create_api as create_writer
 from services.writer.app import create_relay
-from services.writer.keys import make_key, revoke
 from services.writer.settings import RelaySettings, WriterSettings
-from shared import redis_keys
-from shared.database import Database
-from shared.metrics import REGISTRY
-from shared.models import DEFAULT_DOMAIN, Scope
-from shared.repositories import links, outbox
-from shared.resources import RedisClient
-from shared.version import VERSION
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.models import Scope
+from shared.postgres.pool import Database
+from shared.postgres.tables import links, outbox
+from shared.process.metrics import REGISTRY
+from shared.process.version import VERSION
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient
 from tests.integration.conftest import Stores
 from tests.support.builders import click_event, encoded, make_link, make_owner
 from tests.support.environments import environment

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from services.resolver.breaker import Breaker
-from services.resolver.clicks import Clicks
-from services.resolver.receipts import Receipts
-from services.resolver.spool import Spool
-from shared import click_events, redis_keys
-from shared.errors import StoreUnavailable
-from shared.resources import RedisClient, redis_client
+from services.resolver.clicks.recorder import Clicks
+from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.spool import Spool
+from services.resolver.lookup.circuit_breaker import Breaker
+from shared.domain.errors import StoreUnavailable
+from shared.redis import click_events
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
 from tests.support.builders import click_event, encoded
 from tests.support.network import Passage, at_port, passage, refusing_port, silent_port

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from services.resolver.breaker import Breaker
-from services.resolver.clicks import Clicks
-from services.resolver.receipts import Receipts
-from services.resolver.spool import Spool
-from services.stats.consumer import Counted, Portion
-from services.stats.rollups import click_of, per_bucket
-from services.stats.stream import Backlog, ClickStream
-from services.writer import shortening
-from shared import click_events, redis_keys
-from shared.database import Database, connect
-from shared.errors import StoreUnavailable
-from shared.models import Link
-from shared.repositories import clicks
-from shared.resources import RedisClient, redis_client
+from services.resolver.clicks.recorder import Clicks
+from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.spool import Spool
+from services.resolver.lookup.circuit_breaker import Breaker
+from services.stats.counting.click_stream import Backlog, ClickStream
+from services.stats.counting.consumer import Counted, Portion
+from services.stats.counting.rollups import click_of, per_bucket
+from services.writer.links import changes as shortening
+from shared.domain.errors import StoreUnavailable
+from shared.domain.models import Link
+from shared.postgres.pool import Database, connect
+from shared.postgres.tables import clicks
+from shared.redis import click_events
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
 from tests.integration.counting import (
     add,

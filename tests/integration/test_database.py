@@ -7,9 +7,9 @@ from typing import Any, TypeVarTuple, cast
 import pytest
 import uvloop
 
-from shared.database import Database, PoolUse, connect
-from shared.errors import StoreUnavailable, UniqueViolation
-from shared.settings import DatabaseSettings
+from shared.domain.errors import StoreUnavailable, UniqueViolation
+from shared.postgres.pool import Database, PoolUse, connect
+from shared.process.settings import DatabaseSettings
 from tests.integration.conftest import Stores
 from tests.support.network import Passage, at_port, passage, refusing_port, silent_port
 from tests.support.waiting import until

@@ -3,14 +3,14 @@ from typing import Any
 
 import pytest
 
-from services.writer import shortening
-from services.writer.making import Wish
-from services.writer.shortening import IdempotencyKey, Shortened, shorten
-from shared.database import Database
-from shared.errors import CodeTaken, IdempotencyKeyReused
-from shared.models import LinkOptions, NewLink
-from shared.repositories import idempotency
-from shared.schemas.links import dump_link
+from services.writer.links import changes as shortening
+from services.writer.links.changes import IdempotencyKey, Shortened, shorten
+from services.writer.links.creation import Wish
+from services.writer.links.schemas import dump_link
+from shared.domain.errors import CodeTaken, IdempotencyKeyReused
+from shared.domain.models import LinkOptions, NewLink
+from shared.postgres.pool import Database
+from shared.postgres.tables import idempotency
 from tests.support.builders import make_link, make_owner
 from tests.support.environments import PUBLIC_URL
 

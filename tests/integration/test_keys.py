@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from services.writer.keys import make_first_key, make_key, revoke
-from shared.database import Database
-from shared.errors import KeyNotFound
-from shared.models import ApiKey
-from shared.repositories import keys
+from services.writer.api_keys.creation import make_first_key, make_key, revoke
+from shared.domain.errors import KeyNotFound
+from shared.domain.models import ApiKey
+from shared.postgres.pool import Database
+from shared.postgres.tables import api_keys as keys
 from tests.integration.conftest import Stores
 
 CHECKOUT = Path(__file__).parents[2]
@@ -157,7 +157,16 @@ async def test_the_command_makes_a_key_and_shows_nothing_but_it(
     stores: Stores, database_name: str, writer_database: Database
 ) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.writer.keys", "make", "--name", "by hand", "--scope", "links:read"),
+        *(
+            sys.executable,
+            "-m",
+            "services.writer.api_keys.command",
+            "make",
+            "--name",
+            "by hand",
+            "--scope",
+            "links:read",
+        ),
         cwd=CHECKOUT,
         env={
             "DATABASE_URL": stores.database_settings(database_name, "boltlink_writer").url,

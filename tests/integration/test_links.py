@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from services.resolver.redirecting import target_of
-from services.writer import shortening
-from shared.database import Database
-from shared.errors import CodeTaken, ExternalIdTaken, LinkGone, LinkNotFound
-from shared.models import DEFAULT_DOMAIN, Link, LinkOptions
-from shared.repositories import links, new_links
-from shared.route_records import route_of
+from services.resolver.redirects.decision import target_of
+from services.writer.links import changes as shortening
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.errors import CodeTaken, ExternalIdTaken, LinkGone, LinkNotFound
+from shared.domain.models import Link, LinkOptions
+from shared.postgres.pool import Database
+from shared.postgres.tables import links, new_links, permits
+from shared.redis.route_records import route_of
 from tests.support.builders import NOON, click_event, count_clicks, make_link, make_owner
 from tests.support.waiting import until
 
@@ -172,7 +173,7 @@ async def test_a_purge_leaves_nothing_of_a_link(
     writer_database: Database, resolver_database: Database, stats_database: Database, owner_id: int, database: Database
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=5)
-    await links.take_permit(resolver_database, link.id)
+    await permits.take_permit(resolver_database, link.id)
     await count_clicks(stats_database, click_event(link.id))
     await shortening.purge(writer_database, "abc", based_on=None)
     for table in ("links", "link_totals", "link_permits", "clicks", "click_counts"):
@@ -336,19 +337,19 @@ async def test_the_status_of_a_link_says_what_its_redirect_does(
         (False, True), (True, False), (None, EARLIER, LATER), (None, EARLIER, LATER), (None, "unused", "used up")
     )
     wrong = []
-    for number, (is_deleted, enabled, since, until_, permits) in enumerate(cases):
+    for number, (is_deleted, enabled, since, until_, limit) in enumerate(cases):
         if since and until_ and since >= until_:
             continue
         code = f"case-{number}"
-        options = {"enabled": enabled, "valid_since": since, "valid_until": until_, "max_clicks": permits and 1}
+        options = {"enabled": enabled, "valid_since": since, "valid_until": until_, "max_clicks": limit and 1}
         link = await insert(database, code, owner_id, **options)
         assert link is not None
-        if permits == "used up":
-            await links.take_permit(resolver_database, link.id)
+        if limit == "used up":
+            await permits.take_permit(resolver_database, link.id)
         if is_deleted:
             await shortening.delete(database, code, based_on=None)
         link = await found(database, code)
-        shown = leads(link, permit_left=await links.permit_left(resolver_database, link.id))
+        shown = leads(link, permit_left=await permits.permit_left(resolver_database, link.id))
         if ("not live" if link.status in ("deleted", "disabled") else link.status) != shown:
             wrong.append((options | {"deleted": is_deleted, "permits": permits}, link.status, shown))
     assert wrong == []
@@ -377,7 +378,7 @@ async def test_a_link_whose_permits_are_used_up_is_exhausted(
     writer_database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=1)
-    await links.take_permit(resolver_database, link.id)
+    await permits.take_permit(resolver_database, link.id)
     assert (await found(writer_database, "abc")).status == "exhausted"
 
 
@@ -388,7 +389,7 @@ async def test_of_fifty_who_take_permits_at_once_max_clicks_get_one(
     writer_database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, max_clicks=7)
-    taken = await asyncio.gather(*(links.take_permit(resolver_database, link.id) for _ in range(50)))
+    taken = await asyncio.gather(*(permits.take_permit(resolver_database, link.id) for _ in range(50)))
     assert taken.count(True) == 7
 
 
@@ -396,10 +397,10 @@ async def test_a_permit_is_left_until_all_are_taken(
     writer_database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, max_clicks=2)
-    left = [await links.permit_left(resolver_database, link.id)]
+    left = [await permits.permit_left(resolver_database, link.id)]
     for _ in range(2):
-        await links.take_permit(resolver_database, link.id)
-        left.append(await links.permit_left(resolver_database, link.id))
+        await permits.take_permit(resolver_database, link.id)
+        left.append(await permits.permit_left(resolver_database, link.id))
     assert left == [True, True, False]
 
 
@@ -407,17 +408,17 @@ async def test_to_ask_for_a_permit_uses_none_up(
     writer_database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, max_clicks=1)
-    await links.permit_left(resolver_database, link.id)
-    assert await links.take_permit(resolver_database, link.id)
+    await permits.permit_left(resolver_database, link.id)
+    assert await permits.take_permit(resolver_database, link.id)
 
 
 async def test_raised_max_clicks_give_more_permits(
     writer_database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=1)
-    await links.take_permit(resolver_database, link.id)
+    await permits.take_permit(resolver_database, link.id)
     await shortening.change(writer_database, "abc", {"max_clicks": 2}, based_on=None)
-    taken = [await links.take_permit(resolver_database, link.id) for _ in range(2)]
+    taken = [await permits.take_permit(resolver_database, link.id) for _ in range(2)]
     assert taken == [True, False]
 
 
@@ -426,22 +427,22 @@ async def test_max_clicks_lowered_under_what_was_used_give_no_permit(
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=5)
     for _ in range(3):
-        await links.take_permit(resolver_database, link.id)
+        await permits.take_permit(resolver_database, link.id)
     await shortening.change(writer_database, "abc", {"max_clicks": 1}, based_on=None)
-    assert not await links.take_permit(resolver_database, link.id)
+    assert not await permits.take_permit(resolver_database, link.id)
 
 
 async def test_a_link_without_max_clicks_always_has_a_permit(
     writer_database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id)
-    assert all([await links.take_permit(resolver_database, link.id) for _ in range(3)])
-    assert await links.permit_left(resolver_database, link.id)
+    assert all([await permits.take_permit(resolver_database, link.id) for _ in range(3)])
+    assert await permits.permit_left(resolver_database, link.id)
 
 
 async def test_a_link_that_does_not_exist_has_no_permit(resolver_database: Database) -> None:
-    assert not await links.take_permit(resolver_database, 1)
-    assert not await links.permit_left(resolver_database, 1)
+    assert not await permits.take_permit(resolver_database, 1)
+    assert not await permits.permit_left(resolver_database, 1)
 
 
 async def test_a_permit_asked_for_while_the_link_is_purged_is_not_given(
@@ -450,6 +451,6 @@ async def test_a_permit_asked_for_while_the_link_is_purged_is_not_given(
     link = await make_link(writer_database, owner_id=owner_id, max_clicks=7)
     async with writer_database.transaction() as conn:
         await links.purge(conn, link)
-        taking = asyncio.create_task(links.take_permit(resolver_database, link.id))
+        taking = asyncio.create_task(permits.take_permit(resolver_database, link.id))
         await until(lambda: waits_for_a_lock(database))
     assert not await taking

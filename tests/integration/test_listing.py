@@ -7,19 +7,18 @@ from typing import Any
 import pytest
 from multidict import MultiDict
 
-from services.writer import shortening
-from services.writer.listing import list_links
-from shared.database import Database
-from shared.errors import InvalidInput
-from shared.models import LinkOptions
-from shared.repositories import links, new_links
-from shared.repositories.links import SORTS
+from services.writer.links import changes as shortening
+from services.writer.links.listing import list_links
+from services.writer.links.schemas import ListQuery
+from shared.domain.errors import InvalidInput
+from shared.domain.models import LINK_SORTS, LinkOptions
+from shared.postgres.pool import Database
+from shared.postgres.tables import new_links, permits
 from shared.schemas.fields import format_moment
-from shared.schemas.links import ListQuery
 from shared.schemas.parsing import parse_query
 from tests.support.builders import NOON, make_link, make_owner
 
-ORDERS = [sign + name for name in SORTS for sign in ("", "-")]
+ORDERS = [sign + name for name in LINK_SORTS for sign in ("", "-")]
 
 
 @pytest.fixture
@@ -141,7 +140,7 @@ async def test_status_asks_for_links_of_that_status(
     await make_link(writer_database, owner_id=owner_id, code="disabled", enabled=False)
     await make_link(writer_database, owner_id=owner_id, code="deleted")
     exhausted = await make_link(writer_database, owner_id=owner_id, code="exhausted", max_clicks=1)
-    await links.take_permit(resolver_database, exhausted.id)
+    await permits.take_permit(resolver_database, exhausted.id)
     await shortening.delete(writer_database, "deleted", based_on=None)
     assert await codes(writer_database, status=status) == [status]
 

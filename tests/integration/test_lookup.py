@@ -5,17 +5,19 @@ from typing import Any
 
 import pytest
 
-from services.resolver.asking import BURST, UNKNOWN
-from services.resolver.breaker import Breaker
-from services.resolver.lookup import Found, Lookup
-from services.writer import shortening
-from services.writer.relay import relay_once
-from shared import redis_keys
-from shared.database import Database, Row, connect
-from shared.errors import StoreUnavailable
-from shared.models import DEFAULT_DOMAIN, Link
-from shared.resources import RedisClient, redis_client
-from shared.route_records import RouteRecords, decode, route_of
+from services.resolver.lookup.circuit_breaker import Breaker
+from services.resolver.lookup.lookup import Found, Lookup
+from services.resolver.lookup.postgres_lookup import BURST, UNKNOWN
+from services.writer.links import changes as shortening
+from services.writer.redis_sync.relay import relay_once
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.errors import StoreUnavailable
+from shared.domain.models import Link
+from shared.postgres.connection import Row
+from shared.postgres.pool import Database, connect
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient, redis_client
+from shared.redis.route_records import RouteRecords, decode, route_of
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.network import Passage, at_port, passage, refusing_port, silent_port

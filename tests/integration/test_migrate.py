@@ -7,10 +7,11 @@ from pathlib import Path
 import psycopg2.errors
 import pytest
 
-from shared import migrate
-from shared.database import Database, connect, quoted
-from shared.migrate import Migration, MigrationChanged
-from shared.settings import DatabaseSettings
+from shared.postgres import migrate
+from shared.postgres.connection import quoted
+from shared.postgres.migrate import Migration, MigrationChanged
+from shared.postgres.pool import Database, connect
+from shared.process.settings import DatabaseSettings
 from tests.integration.conftest import Stores
 from tests.support.network import at_port, refusing_port
 
@@ -129,9 +130,9 @@ async def test_migrators_that_run_at_once_may_set_the_same_password(database: Da
 
 
 async def command(url: str) -> tuple[int | None, str]:
-    """What `python -m shared.migrate` says, and its exit code."""
+    """What `python -m shared.postgres.migrate` says, and its exit code."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "shared.migrate"),
+        *(sys.executable, "-m", "shared.postgres.migrate"),
         cwd=CHECKOUT,
         env={"DATABASE_URL": url, "PYTHONDONTWRITEBYTECODE": "1"},
         stdout=asyncio.subprocess.PIPE,

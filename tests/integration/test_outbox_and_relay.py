@@ -3,15 +3,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.writer import shortening
-from services.writer.relay import BATCH, relay_once
-from shared import redis_keys
-from shared.database import Database
-from shared.errors import StoreUnavailable
-from shared.models import DEFAULT_DOMAIN, Link, Route
-from shared.repositories import outbox
-from shared.resources import RedisClient, redis_client
-from shared.route_records import RouteRecords, decode, route_of
+from services.writer.links import changes as shortening
+from services.writer.redis_sync.relay import BATCH, relay_once
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.errors import StoreUnavailable
+from shared.domain.models import Link, Route
+from shared.postgres.pool import Database
+from shared.postgres.tables import outbox
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient, redis_client
+from shared.redis.route_records import RouteRecords, decode, route_of
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.network import at_port, refusing_port, silent_port

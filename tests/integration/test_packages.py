@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local import packages
+from deploy.local import packages
 
 
 def test_an_environment_that_was_left_half_made_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

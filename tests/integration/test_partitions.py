@@ -3,12 +3,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.stats.partitions import make_partitions
-from services.stats.stream import ClickStream
-from shared.database import Database
-from shared.models import Link
-from shared.repositories import clicks
-from shared.resources import RedisClient
+from services.stats.counting.click_stream import ClickStream
+from services.stats.counting.partitions import make_partitions
+from shared.domain.models import Link
+from shared.postgres.pool import Database
+from shared.postgres.tables import clicks
+from shared.redis.client import RedisClient
 from tests.integration.counting import (
     add,
     count_batch,

@@ -8,16 +8,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from multidict import MultiDict
 
-from services.stats import reports
-from services.stats.reports import Bucket
-from services.writer import shortening
-from shared.database import Database
-from shared.errors import InvalidInput, LinkNotFound
-from shared.models import ClickEvent, Link
-from shared.repositories import reports as rows
-from shared.repositories.reports import BOTS, INTERVALS, Bots, ClickFilter, TopLink, Totals, ValueFilter
+from services.stats.reports import series as reports
+from services.stats.reports.schemas import TimeseriesQuery
+from services.stats.reports.series import Bucket
+from services.writer.links import changes as shortening
+from shared.domain.dimensions import BOTS, INTERVALS, Bots, ClickFilter, ValueFilter
+from shared.domain.errors import InvalidInput, LinkNotFound
+from shared.domain.models import ClickEvent, Link
+from shared.postgres.pool import Database
+from shared.postgres.tables import reports as rows
+from shared.postgres.tables.reports import TopLink, Totals
 from shared.schemas.parsing import parse_query
-from shared.schemas.stats import TimeseriesQuery
 from tests.support.builders import BOT, FIREFOX, NOON, click_event, count_clicks, make_link, make_owner, milliseconds
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

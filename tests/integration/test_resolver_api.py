@@ -10,13 +10,14 @@ from pytest_aiohttp import AiohttpClient
 
 from services.resolver.app import create_api
 from services.resolver.settings import ResolverSettings
-from services.writer import shortening
-from services.writer.relay import relay_once
-from shared import click_events, redis_keys
-from shared.database import Database
-from shared.models import ClickEvent, Link
-from shared.resources import RedisClient
-from shared.route_records import RouteRecords
+from services.writer.links import changes as shortening
+from services.writer.redis_sync.relay import relay_once
+from shared.domain.models import ClickEvent, Link
+from shared.postgres.pool import Database
+from shared.redis import click_events
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient
+from shared.redis.route_records import RouteRecords
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.environments import environment

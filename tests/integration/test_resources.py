@@ -1,4 +1,4 @@
-from shared.resources import redis_client
+from shared.redis.client import redis_client
 from tests.integration.conftest import Stores
 
 

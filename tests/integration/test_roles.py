@@ -3,7 +3,7 @@ import asyncio
 import psycopg2.errors
 import pytest
 
-from shared.database import Database, connect
+from shared.postgres.pool import Database, connect
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared import redis_keys
-from shared.errors import StoreUnavailable
-from shared.models import DEFAULT_DOMAIN, Route
-from shared.resources import RedisClient, redis_client
-from shared.route_records import RouteRecords, decode
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.errors import StoreUnavailable
+from shared.domain.models import Route
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient, redis_client
+from shared.redis.route_records import RouteRecords, decode
 from tests.integration.conftest import Stores
 from tests.support.network import at_port, refusing_port, silent_port
 

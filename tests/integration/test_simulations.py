@@ -7,11 +7,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from services.stats.stream import ClickStream
-from shared import redis_keys
-from shared.models import DEFAULT_DOMAIN, Route
-from shared.resources import RedisClient
-from shared.route_records import RouteRecords
+from services.stats.counting.click_stream import ClickStream
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.models import Route
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient
+from shared.redis.route_records import RouteRecords
 from tests.support.simulated import Fuse, SimulatedRecords, SimulatedStream, StreamState
 
 STEPS = st.lists(

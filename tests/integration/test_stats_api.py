@@ -9,8 +9,8 @@ from pytest_aiohttp import AiohttpClient
 
 from services.stats.app import create_api
 from services.stats.settings import StatsSettings
-from services.writer.keys import make_key
-from shared.database import Database
+from services.writer.api_keys.creation import make_key
+from shared.postgres.pool import Database
 from tests.support.builders import BOT, NOON, click_event, count_clicks, make_link, make_owner, milliseconds
 from tests.support.environments import PUBLIC_URL
 

@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from services.stats.stream import Backlog, Broken, ClickStream, Entry
-from shared import redis_keys
-from shared.errors import StoreUnavailable
-from shared.resources import RedisClient, redis_client
+from services.stats.counting.click_stream import Backlog, Broken, ClickStream, Entry
+from shared.domain.errors import StoreUnavailable
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
 from tests.support.network import at_port, refusing_port, silent_port
 from tests.support.waiting import until

@@ -7,15 +7,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from pytest_aiohttp import AiohttpClient
 
+from services.writer.api_keys.creation import make_key
 from services.writer.app import create_api
-from services.writer.keys import make_key
 from services.writer.settings import WriterSettings
-from shared import redis_keys
-from shared.database import Database
-from shared.models import DEFAULT_DOMAIN, Scope
-from shared.repositories import outbox
-from shared.resources import RedisClient
-from shared.route_records import decode
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.models import Scope
+from shared.postgres.pool import Database
+from shared.postgres.tables import outbox
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient
+from shared.redis.route_records import decode
 from tests.integration.conftest import Stores
 from tests.support.environments import PUBLIC_URL, environment
 from tests.support.network import at_port, refusing_port

@@ -3,15 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from services.stats.rollups import click_of, per_bucket
-from services.writer.keys import make_key
-from services.writer.making import Wish
-from services.writer.shortening import shorten
-from shared import click_events
-from shared.database import Database
-from shared.models import Click, ClickEvent, Link, LinkOptions, NewLink, Scope
-from shared.repositories import clicks
-from shared.schemas.links import dump_link
+from services.stats.counting.rollups import click_of, per_bucket
+from services.writer.api_keys.creation import make_key
+from services.writer.links.changes import shorten
+from services.writer.links.creation import Wish
+from services.writer.links.schemas import dump_link
+from shared.domain.models import Click, ClickEvent, Link, LinkOptions, NewLink, Scope
+from shared.postgres.pool import Database
+from shared.postgres.tables import clicks
+from shared.redis import click_events
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 VISITOR_SECRET = b"the visitor secret of the tests"

@@ -20,10 +20,10 @@ from typing import Any, Final
 
 import pytest
 
-from compose.containers import REDIS_CLI, Containers
-from compose.engine import Engine, make_secrets
-from local.console import run
-from local.settings import CHECKOUT
+from deploy.compose.containers import REDIS_CLI, Containers
+from deploy.compose.engine import Engine, make_secrets
+from deploy.local.console import run
+from deploy.local.settings import CHECKOUT
 from tests.support.stack import free_ports
 from tests.support.webhook import Webhook, receiving
 
@@ -74,7 +74,7 @@ class System:
 
     def keys(self, *words: str) -> str:
         return self.engine.run_once(
-            "python", "-m", "services.writer.keys", *words, env={"BOLTLINK_ADMIN_KEY": self.key}
+            "python", "-m", "services.writer.api_keys.command", *words, env={"BOLTLINK_ADMIN_KEY": self.key}
         )
 
     def redis(self, *words: str) -> str:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from local.settings import CHECKOUT
+from deploy.local.settings import CHECKOUT
 from tests.support.visitors import Received
 from tests.support.waiting import until
 

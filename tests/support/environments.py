@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shared.settings import DatabaseSettings, RedisSettings
+from shared.process.settings import DatabaseSettings, RedisSettings
 
 PUBLIC_URL = "http://short.test"
 

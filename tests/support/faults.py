@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from local.settings import LocalSettings
-from local.supervision import Process, Supervisor
+from deploy.local.settings import LocalSettings
+from deploy.local.supervision import Process, Supervisor
 from tests.support.network import let_go
 from tests.support.waiting import until
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
-from shared.settings import DatabaseSettings, RedisSettings
+from shared.process.settings import DatabaseSettings, RedisSettings
 
 StoreSettings = TypeVar("StoreSettings", DatabaseSettings, RedisSettings)
 

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from local.packages import find_servers
-from local.processes import Processes
-from local.settings import LocalSettings
+from deploy.local.packages import find_servers
+from deploy.local.processes import Processes
+from deploy.local.settings import LocalSettings
+from services.writer.redis_sync.consistency_check import verify
 from services.writer.settings import RelaySettings
-from services.writer.verifying import verify
-from shared.database import connect
-from shared.resources import redis_client
-from shared.route_records import RouteRecords
+from shared.postgres.pool import connect
+from shared.redis.client import redis_client
+from shared.redis.route_records import RouteRecords
 from tests.support.client import Client
 from tests.support.crowd import Crowd
 from tests.support.waiting import until

@@ -6,7 +6,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pytest_aiohttp import AiohttpClient
 
-from shared.serving import serve
+from shared.http.server import serve
 
 Client = TestClient[web.Request, web.Application]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from services.stats.stream import Broken, Entry
-from shared.models import Click, Route
-from shared.repositories.clicks import BucketCount
-from shared.route_records import encode
+from services.stats.counting.click_stream import Broken, Entry
+from shared.domain.models import Click, Route
+from shared.postgres.tables.clicks import BucketCount
+from shared.redis.route_records import encode
 
 Result = TypeVar("Result")
 
@@ -88,7 +88,7 @@ class StreamState:
 
 
 class SimulatedStream:
-    """The stream as one consumer of its group sees it (services.stats.stream.ClickStream)."""
+    """The stream as one consumer of its group sees it (services.stats.counting.click_stream.ClickStream)."""
 
     def __init__(self, state: StreamState, consumer: str, fuse: Fuse, *, batch_size: int) -> None:
         self.state = state
@@ -178,7 +178,7 @@ class SimulatedDatabase:
 
 
 async def insert_new(tables: Tables, clicks: Sequence[Click]) -> list[Click]:
-    """What shared.repositories.clicks.insert_new does, where every link lives."""
+    """What shared.postgres.tables.clicks.insert_new does, where every link lives."""
     fresh = []
     for click in clicks:
         if (click.id, click.at) not in tables.clicks:
@@ -188,6 +188,6 @@ async def insert_new(tables: Tables, clicks: Sequence[Click]) -> list[Click]:
 
 
 async def add_counts(tables: Tables, counts: Iterable[BucketCount]) -> None:
-    """What shared.repositories.clicks.add_counts does to the totals."""
+    """What shared.postgres.tables.clicks.add_counts does to the totals."""
     for count in counts:
         tables.totals[count.link_id] += count.clicks

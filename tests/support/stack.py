@@ -11,11 +11,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from local import configuration, runtime
-from local.packages import Servers, find_servers
-from local.settings import CHECKOUT, LocalSettings, read_settings
-from local.state import prepare
-from local.supervision import Supervisor
+from deploy.local import configuration, runtime
+from deploy.local.packages import Servers, find_servers
+from deploy.local.settings import CHECKOUT, LocalSettings, read_settings
+from deploy.local.state import prepare
+from deploy.local.supervision import Supervisor
 
 _PORTS_NEEDED = 20
 

@@ -10,9 +10,9 @@ from aiohttp.typedefs import Handler, Middleware
 from hypothesis import settings
 from pytest_aiohttp import AiohttpClient
 
-from shared.application import create_application
-from shared.settings import InstanceSettings
-from shared.web import Page
+from shared.http.application import create_application
+from shared.http.middleware import Page
+from shared.process.settings import InstanceSettings
 
 settings.register_profile("unit", deadline=None, database=None)  # no timed asserts, nothing left behind
 settings.load_profile("unit")

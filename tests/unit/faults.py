@@ -7,7 +7,7 @@ import pytest
 from marshmallow import Schema
 from multidict import MultiDict
 
-from shared.errors import InvalidInput
+from shared.domain.errors import InvalidInput
 from shared.schemas.parsing import parse, parse_query
 
 

@@ -1,28 +1,37 @@
-"""Reads every import and holds it against the tree of the house: who may stand on whom."""
+"""Reads every import and holds it against the layout: which folder may know of which, also by way of others."""
 
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[2]
-FOLDERS = ("services", "shared", "local")
+CHECKOUT: Final = Path(__file__).parents[2]
+ROOTS: Final = ("services", "shared", "deploy")
+CONTRACT: Final = "services.api_contract"
+"""Makes the API's document of all services' routes; it runs in no process."""
 
-LEVELS = ("app", "routes", "handlers")
-"""Downwards only; all other modules of a service lie below these."""
+LEVELS: Final = ("app", "routes", "handlers")
+"""Inside a service, downwards only; everything else lies below these."""
 
-RULES_AND_REPOSITORIES = (
-    r"services\.writer\.(shortening|making|together|codes|listing)"
-    r"|services\.resolver\.(redirecting|lookup|asking|memory|pace)"
-    r"|services\.stats\.(rollups|reports|consumer)"
-    r"|shared\.repositories\.\w+"
-)
+MAX_LINES: Final = 250
+
+LAYERS: Final = ("domain", "process", "schemas", "postgres", "redis", "http")
+"""The folders of shared/, each of which may know those before it. Of those after it, it knows nothing."""
+
+FORBIDDEN: Final = {
+    "domain": {"aiohttp", "marshmallow", "aiopg", "psycopg2", "redis", "hiredis"},
+    "schemas": {"aiohttp", "aiopg", "psycopg2", "redis", "hiredis", "shared.postgres", "shared.redis"},
+    "postgres": {"marshmallow", "redis", "hiredis", "shared.schemas", "shared.redis"},
+    "redis": {"marshmallow", "aiopg", "psycopg2", "shared.schemas", "shared.postgres"},
+    "http": {"services"},
+}
+"""What nothing in a folder of shared/ may reach, by itself or by way of what it imports."""
 
 
 def _name(path: Path) -> str:
@@ -30,14 +39,23 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {_name(path): path for folder in FOLDERS for path in sorted((CHECKOUT / folder).rglob("*.py"))}
+MODULES: Final = {_name(path): path for root in ROOTS for path in sorted((CHECKOUT / root).rglob("*.py"))}
 
 
 @cache
 def imports_of(module: str) -> frozenset[str]:
-    """What a module imports: our own modules by their full names, others as they are written."""
+    """What a module imports when it runs: our own modules by their full names, others as they are written."""
     tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    return frozenset(chain.from_iterable(_imported(node) for node in ast.walk(tree)))
+    return frozenset(chain.from_iterable(_imported(node) for node in _run(tree)))
+
+
+def _run(node: ast.AST) -> Iterator[ast.AST]:
+    """Every node but those under `if TYPE_CHECKING`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from _run(child)
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
@@ -50,147 +68,194 @@ def _imported(node: ast.AST) -> Iterator[str]:
             yield submodule if submodule in MODULES else str(node.module)
 
 
+@cache
+def reach_of(module: str) -> frozenset[str]:
+    """What a module imports, and what that imports, and so on."""
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        for used in imports_of(waiting.pop()):
+            if used not in seen:
+                seen.add(used)
+                if used in MODULES:
+                    waiting.append(used)
+    return frozenset(seen)
+
+
 def is_part_of(module: str, *packages: str) -> bool:
     return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
-@dataclass(frozen=True)
-class Rule:
-    """Something that no import may do: a module that `applies` imports one that is `forbidden` to it."""
-
-    words: str
-    applies: Callable[[str], bool]
-    forbidden: Callable[[str, str], bool]
-
-
-def _service(module: str) -> str:
+def service_of(module: str) -> str:
+    """The service that a module belongs to; empty for any other."""
     parts = module.split(".")
-    return parts[1] if parts[0] == "services" and len(parts) > 1 else ""
+    return parts[1] if parts[0] == "services" and len(parts) > 1 and not is_part_of(module, CONTRACT) else ""
 
 
-def _level(module: str) -> int:
-    place = module.split(".")[2] if module.count(".") >= 2 else ""
+def layer_of(module: str) -> int:
+    parts = module.split(".")
+    return LAYERS.index(parts[1]) if parts[0] == "shared" and len(parts) > 1 else -1
+
+
+def level_of(module: str) -> int:
+    place = module.rpartition(".")[2]
     return LEVELS.index(place) if place in LEVELS else len(LEVELS)
 
 
-RULES = [
-    Rule(
-        "A service never imports another service; what two need lives in shared/.",
-        lambda module: bool(_service(module)),
-        lambda module, used: _service(used) not in ("", _service(module)),
-    ),
-    Rule(
-        "Inside a service imports go downwards only: app → routes → handlers → rules.",
-        lambda module: bool(_service(module)),
-        lambda module, used: _service(used) == _service(module) and _level(used) < _level(module),
-    ),
-    Rule(
-        "A service knows nothing of the local runtime.",
-        lambda module: bool(_service(module)),
-        lambda _, used: is_part_of(used, "local"),
-    ),
-    Rule(
-        "shared/ imports nothing from services, nor from the local runtime.",
-        lambda module: is_part_of(module, "shared"),
-        lambda _, used: is_part_of(used, "services", "local"),
-    ),
-    Rule(
-        "local/ imports nothing from services or shared: it starts before anything is installed.",
-        lambda module: is_part_of(module, "local"),
-        lambda _, used: is_part_of(used, "services", "shared"),
-    ),
-    Rule(
-        "local/ stands on the standard library alone: it starts before anything is installed.",
-        lambda module: is_part_of(module, "local"),
-        lambda _, used: not is_part_of(used, "local") and used.split(".")[0] not in sys.stdlib_module_names,
-    ),
-    Rule(
-        "Only shared/database.py imports aiopg and psycopg2: the driver is replaced in one file.",
-        lambda module: module != "shared.database",
-        lambda _, used: is_part_of(used, "aiopg", "psycopg2"),
-    ),
-    Rule(
-        "Rules and repositories know no aiohttp.",
-        lambda module: bool(re.fullmatch(RULES_AND_REPOSITORIES, module)),
-        lambda _, used: is_part_of(used, "aiohttp"),
-    ),
-    Rule(
-        "Repositories know no marshmallow, and no schemas.",
-        lambda module: is_part_of(module, "shared.repositories"),
-        lambda _, used: is_part_of(used, "marshmallow", "shared.schemas"),
-    ),
-    Rule(
-        "Repositories stand on the database and on models, not on stores of another kind.",
-        lambda module: is_part_of(module, "shared.repositories"),
-        lambda _, used: is_part_of(used, "redis", "shared.resources", "shared.redis_keys"),
-    ),
-    Rule(
-        "Schemas know no SQL: they do not import the database.",
-        lambda module: is_part_of(module, "shared.schemas"),
-        lambda _, used: is_part_of(used, "shared.database", "aiohttp", "redis"),
-    ),
-    Rule(
-        "Errors, models and keys are words of the domain: they stand on the standard library, keys on models too.",
-        lambda module: module in ("shared.errors", "shared.models", "shared.redis_keys"),
-        lambda module, used: (
-            used.split(".")[0] not in sys.stdlib_module_names
-            and (module, used) != ("shared.redis_keys", "shared.models")
-        ),
-    ),
-    Rule(
-        "Nothing that runs imports its tests.",
-        lambda _: True,
-        lambda _, used: is_part_of(used, "tests", "pytest", "hypothesis"),
-    ),
-]
+def said(module: str, used: str) -> str:
+    return f"{MODULES[module].relative_to(CHECKOUT)} imports {used}"
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.words)
-def test_the_house_keeps_its_rules(rule: Rule) -> None:
-    broken = [
-        f"{MODULES[module].relative_to(CHECKOUT)} imports {used}"
-        for module in MODULES
-        if rule.applies(module)
-        for used in sorted(imports_of(module))
-        if rule.forbidden(module, used)
+def imports() -> Iterator[tuple[str, str]]:
+    for module in MODULES:
+        yield from ((module, used) for used in sorted(imports_of(module)))
+
+
+def test_the_folders_of_shared_are_its_layers() -> None:
+    folders = {path.name for path in (CHECKOUT / "shared").iterdir() if path.is_dir() and path.name[0] != "_"}
+    assert folders == set(LAYERS)
+    assert {path.name for path in (CHECKOUT / "shared").glob("*.py")} == {"__init__.py"}
+
+
+def test_a_service_never_imports_another_service() -> None:
+    wrong = [
+        said(module, used)
+        for module, used in imports()
+        if service_of(module) and is_part_of(used, "services") and service_of(used) != service_of(module)
     ]
-    assert not broken, f"{rule.words}\n" + "\n".join(broken)
+    assert wrong == [], "what two services need lives in shared/"
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.words)
-def test_a_rule_has_somebody_to_keep_it(rule: Rule) -> None:
-    assert any(rule.applies(module) and imports_of(module) for module in MODULES)
+def test_imports_inside_a_service_go_downwards_only() -> None:
+    wrong = [
+        said(module, used)
+        for module, used in imports()
+        if service_of(module)
+        and service_of(used) == service_of(module)
+        and level_of(used) < level_of(module)
+        and not module.endswith((".command", ".settings"))
+    ]
+    assert wrong == [], "app → routes → handlers → everything else"
 
 
-@pytest.mark.parametrize(
-    ("module", "used"),
-    [
-        ("services.writer.relay", "services.stats.rollups"),
-        ("services.writer.shortening", "services.writer.handlers"),
-        ("services.writer.handlers", "services.writer.routes"),
-        ("services.resolver.lookup", "aiohttp.web"),
-        ("shared.web", "services.writer.codes"),
-        ("shared.migrate", "psycopg2"),
-        ("shared.schemas.links", "shared.database"),
-        ("local.runtime", "shared.settings"),
-        ("local.runtime", "aiohttp"),
-    ],
-)
-def test_who_breaks_a_rule_is_seen(module: str, used: str) -> None:
-    assert any(rule.applies(module) and rule.forbidden(module, used) for rule in RULES)
+def test_shared_imports_no_service_and_a_lower_layer_no_higher_one() -> None:
+    wrong = [
+        said(module, used)
+        for module, used in imports()
+        if is_part_of(module, "shared")
+        and (is_part_of(used, "services", "deploy") or layer_of(used) > layer_of(module))
+    ]
+    assert wrong == []
 
 
-def test_every_named_rule_and_repository_is_there() -> None:
-    named = {module for module in MODULES if re.fullmatch(RULES_AND_REPOSITORIES, module)}
-    assert {"services.writer.shortening", "services.resolver.lookup", "services.stats.reports"} <= named
-    assert {"shared.repositories.links", "shared.repositories.clicks"} <= named
+@pytest.mark.parametrize("folder", FORBIDDEN)
+def test_a_folder_of_shared_does_not_reach_what_it_may_not_know(folder: str) -> None:
+    wrong = [
+        f"{module} reaches {used}"
+        for module in MODULES
+        if is_part_of(module, f"shared.{folder}")
+        for used in sorted(reach_of(module))
+        if is_part_of(used, *FORBIDDEN[folder])
+    ]
+    assert wrong == []
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if is_part_of(name, "shared.schemas")])
-def test_a_schema_spells_no_sql(module: str) -> None:
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    assert [text for text in texts if re.search(r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|WHERE)\b", text)] == []
+def test_schemas_know_no_sql() -> None:
+    """Those of a service, too."""
+    schemas = [module for module in MODULES if module.endswith(".schemas") or is_part_of(module, "shared.schemas")]
+    assert len(schemas) > 5
+    wrong = [
+        f"{module} reaches {used}"
+        for module in schemas
+        for used in sorted(reach_of(module))
+        if is_part_of(used, "shared.postgres", "shared.redis", "aiopg", "psycopg2", "redis", "aiohttp")
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_nothing_goes_round_in_a_circle(root: str) -> None:
+    circles = [module for module in MODULES if is_part_of(module, root) and module in reach_of(module)]
+    assert circles == []
+
+
+def test_only_the_postgres_folder_knows_the_driver() -> None:
+    wrong = [
+        said(module, used)
+        for module, used in imports()
+        if is_part_of(used, "aiopg", "psycopg2") and not is_part_of(module, "shared.postgres")
+    ]
+    assert wrong == []
+
+
+def test_tables_and_rules_know_no_http() -> None:
+    """Only the edges of a service do: its application, routes, handlers, metrics, and what stands before aiohttp."""
+    wrong = [
+        said(module, used)
+        for module, used in imports()
+        if is_part_of(used, "aiohttp", "shared.http") and _is_rule(module)
+    ]
+    assert wrong == []
+
+
+def _is_rule(module: str) -> bool:
+    edges = r"app|app_keys|routes|handlers|metrics|settings|fast_path"
+    if is_part_of(module, "shared.postgres.tables"):
+        return True
+    return bool(service_of(module)) and not re.search(rf"\.({edges})(\.|\Z)", module)
+
+
+def test_deploy_stands_on_the_standard_library_alone() -> None:
+    """It runs before anything is installed."""
+    wrong = [
+        said(module, used)
+        for module, used in imports()
+        if is_part_of(module, "deploy.local", "deploy.compose", "deploy.processes")
+        and not is_part_of(used, "deploy")
+        and used.split(".")[0] not in sys.stdlib_module_names
+    ]
+    assert wrong == []
+
+
+def test_nothing_that_runs_imports_its_tests() -> None:
+    wrong = [said(module, used) for module, used in imports() if is_part_of(used, "tests", "pytest", "hypothesis")]
+    assert wrong == []
+
+
+@cache
+def _users_of(module: str) -> frozenset[str]:
+    """The services that reach a module of shared/."""
+    services = {service for user in MODULES if (service := service_of(user)) and module in reach_of(user)}
+    of_contract = any(is_part_of(user, CONTRACT) and module in imports_of(user) for user in MODULES)
+    return frozenset(services | ({"the API's contract"} if of_contract else set()))
+
+
+def test_what_one_service_alone_uses_lives_in_that_service() -> None:
+    """But for tables, which are what services meet in, and what tables stand on."""
+    tables = [module for module in MODULES if is_part_of(module, "shared.postgres.tables")]
+    for_tables = set(tables).union(*(reach_of(table) for table in tables))
+    alone = {
+        module: sorted(_users_of(module))
+        for module, path in MODULES.items()
+        if is_part_of(module, "shared") and path.name != "__init__.py" and module not in for_tables
+        if len(_users_of(module)) == 1
+    }
+    assert alone == {}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_one_thought(module: str) -> None:
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_functions_are_short() -> None:
+    lengths = sorted(
+        node.end_lineno - node.body[0].lineno + 1
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    )
+    assert lengths[len(lengths) // 2] <= 6, "the median, of bodies in lines"
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES.values() if path.name == "__init__.py"], ids=str)

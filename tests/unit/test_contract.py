@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from services.resolver.routes import ROUTES as RESOLVER_ROUTES
-from services.stats.routes import ROUTES as STATS_ROUTES
-from services.writer.codes import RESERVED
-from services.writer.routes import ROUTES as WRITER_ROUTES
-from shared.operations import ALL, RESOLVER, STATS, WRITER, Operation
-from shared.ops import OPS_ROUTES
-from shared.schemas.links import CODE_PATTERN
+from services.api_contract.document import OPERATIONS
+from services.resolver import routes as resolver
+from services.stats import routes as stats
+from services.writer import routes as writer
+from services.writer.links.codes import RESERVED
+from shared.domain.codes import CODE_PATTERN
+from shared.http.contract import Operation
+from shared.http.probes import PROBES
 
 ROUTES_CONF = Path(__file__).parents[2] / "nginx" / "routes.conf"
 
@@ -40,30 +41,25 @@ def promised(operations: tuple[Operation, ...]) -> set[Call]:
     return {(operation.method, operation.path, operation.name) for operation in operations}
 
 
-def test_the_writer_serves_what_is_promised() -> None:
-    assert served(WRITER_ROUTES) - PARTS_OF_A_PAGE == promised(WRITER)
-
-
-def test_the_stats_api_serves_what_is_promised() -> None:
-    assert served(STATS_ROUTES) == promised(STATS)
-
-
-def test_a_resolver_serves_what_is_promised_and_the_probes() -> None:
-    assert served([*RESOLVER_ROUTES, *OPS_ROUTES]) - FOR_PROMETHEUS == promised(RESOLVER)
+def test_what_a_service_serves_besides_its_operations_is_a_part_of_a_page_or_a_probe() -> None:
+    assert served(writer.ROUTES) - promised(writer.OPERATIONS) == PARTS_OF_A_PAGE
+    assert served(stats.ROUTES) == promised(stats.OPERATIONS)
+    assert served(resolver.ROUTES) == promised(resolver.OPERATIONS)
+    assert served(PROBES) - promised(resolver.PUBLIC_PROBES) == FOR_PROMETHEUS
 
 
 def test_metrics_are_promised_to_nobody() -> None:
-    assert not FOR_PROMETHEUS & promised(ALL)
+    assert not FOR_PROMETHEUS & promised(OPERATIONS)
 
 
 def test_no_path_of_a_service_hides_its_probes() -> None:
-    probes = {(method, path) for method, path, _ in served(OPS_ROUTES)}
-    others = {(method, path) for method, path, _ in served([*WRITER_ROUTES, *STATS_ROUTES, *RESOLVER_ROUTES])}
+    probes = {(method, path) for method, path, _ in served(PROBES)}
+    others = {(method, path) for method, path, _ in served([*writer.ROUTES, *stats.ROUTES, *resolver.ROUTES])}
     assert not probes & others
 
 
 def test_every_call_needs_a_key_unless_it_is_open() -> None:
-    assert {operation.name for operation in ALL if operation.scope is None} == OPEN
+    assert {operation.name for operation in OPERATIONS if operation.scope is None} == OPEN
 
 
 @dataclass(frozen=True)
@@ -107,10 +103,10 @@ def test_every_location_is_read() -> None:
 @pytest.mark.parametrize(
     ("pool", "path"),
     [
-        *(("writer", operation.path) for operation in WRITER),
+        *(("writer", operation.path) for operation in writer.OPERATIONS),
         *(("writer", path) for _, path, _ in PARTS_OF_A_PAGE),
-        *(("stats", operation.path) for operation in STATS),
-        *(("resolver", operation.path) for operation in RESOLVER),
+        *(("stats", operation.path) for operation in stats.OPERATIONS),
+        *(("resolver", operation.path) for operation in (*resolver.OPERATIONS, *resolver.PUBLIC_PROBES)),
     ],
 )
 def test_a_public_path_leads_to_its_pool(pool: str, path: str) -> None:
@@ -138,7 +134,7 @@ def test_metrics_are_not_found_at_the_door() -> None:
 
 
 def test_a_first_segment_that_is_ours_is_never_a_code() -> None:
-    paths = [*(operation.path for operation in ALL), *(location.path for location in locations())]
+    paths = [*(operation.path for operation in OPERATIONS), *(location.path for location in locations())]
     segments = {path.split("/")[1] for path in paths} - {"", "{code}"}
     assert {segment.partition(".")[0] for segment in segments} <= RESERVED
 
@@ -147,6 +143,8 @@ def test_a_path_with_a_dot_cannot_be_a_code() -> None:
     assert not re.match(CODE_PATTERN, "robots.txt")
 
 
-@pytest.mark.parametrize("operation", [operation for operation in ALL if operation.body], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "operation", [operation for operation in OPERATIONS if operation.body], ids=lambda one: one.name
+)
 def test_a_call_with_a_body_may_send_more_than_a_kilobyte(operation: Operation) -> None:
     assert "client_max_body_size" in location_of(example(operation.path)).block

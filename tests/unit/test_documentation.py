@@ -11,22 +11,22 @@ from typing import Any, Final
 import pytest
 from aiohttp import web
 
-from local import configuration
-from local.settings import CHECKOUT, PASSED_ON, read_settings
+from deploy.local import configuration
+from deploy.local.settings import CHECKOUT, PASSED_ON, read_settings
 from services.resolver.app import create_api as create_resolver
 from services.resolver.settings import ResolverSettings
 from services.stats.app import create_api as create_stats
 from services.stats.app import create_consumer
 from services.stats.settings import ConsumerSettings, StatsSettings
+from services.writer.api_keys.command import KeysSettings
 from services.writer.app import create_api as create_writer
 from services.writer.app import create_relay
-from services.writer.keys import KeysSettings
 from services.writer.settings import RelaySettings, WriterSettings
-from shared import problems
-from shared.errors import BoltLinkError, SettingsError
-from shared.metrics import REGISTRY
-from shared.migrate import MigrateSettings
-from shared.settings import Environment
+from shared.domain.errors import BoltLinkError, SettingsError
+from shared.http import problems
+from shared.postgres.migrate import MigrateSettings
+from shared.process.metrics import REGISTRY
+from shared.process.settings import Environment
 
 DOCS: Final = CHECKOUT / "docs"
 PAGES: Final = sorted([*CHECKOUT.glob("README.md"), *DOCS.rglob("*.md")])
@@ -100,8 +100,8 @@ def _texts(nodes: list[ast.expr]) -> set[str]:
 def all_variables() -> set[str]:
     return (
         read_by(*SERVICES, *COMMANDS)
-        | read_by_source("local/settings.py", "values")
-        | read_by_source("shared/gunicorn_conf.py", "os.environ")
+        | read_by_source("deploy/local/settings.py", "values")
+        | read_by_source("shared/process/gunicorn_conf.py", "os.environ")
     )
 
 
@@ -127,7 +127,7 @@ def sections(name: str, level: int) -> dict[str, str]:
 def test_every_page_that_a_file_of_the_containers_points_to_is_there() -> None:
     patterns = (
         "docker-compose*.yml",
-        "compose/*",
+        "deploy/compose/*",
         "services/Dockerfile*",
         "monitoring/**/*.yml",
         "nginx/**/*",
@@ -204,7 +204,7 @@ def test_the_local_runtime_hands_on_exactly_the_settings_that_it_does_not_set_it
 
 def test_what_the_local_runtime_sets_is_marked_and_nothing_else_is() -> None:
     marked = {name for name, text in sections("configuration.md", 3).items() if "*Set by the local" in text}
-    handed_on = {*PASSED_ON, *without_twins(read_by_source("local/settings.py", "values")), "HOST"}
+    handed_on = {*PASSED_ON, *without_twins(read_by_source("deploy/local/settings.py", "values")), "HOST"}
     assert marked == without_twins(all_variables()) - handed_on
 
 
@@ -296,7 +296,7 @@ def test_every_metric_that_a_page_names_is_in_the_code() -> None:
 
 
 CERTIFICATE_END: Final = "boltlink_certificate_end_seconds"
-"""No service has it: compose/certificate-watch.sh writes it for the node exporter."""
+"""No service has it: deploy/compose/certificate-watch.sh writes it for the node exporter."""
 
 
 def _database_names() -> set[str]:

@@ -6,16 +6,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from local.settings import CHECKOUT
+from deploy.local.settings import CHECKOUT
 from services.resolver import app as resolver_app
-from services.resolver.asking import REST
-from services.resolver.breaker import PAUSE
+from services.resolver.lookup.circuit_breaker import PAUSE
+from services.resolver.lookup.postgres_lookup import REST
 from services.resolver.settings import ResolverSettings
 from services.stats.settings import ConsumerSettings
 from services.writer.settings import RelaySettings, WriterSettings
-from shared import serving
-from shared.background import JITTER, jittered
-from shared.database import CLIENT_GRACE
+from shared.http import server as serving
+from shared.postgres.pool import CLIENT_GRACE
+from shared.process.loops import JITTER, jittered
 
 PAGE: Final = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
 ENOUGH: Final = {
@@ -83,14 +83,14 @@ def _limits(text: str) -> set[str]:
 
 
 def test_the_limits_of_those_who_stop_processes_are_told() -> None:
-    source = (CHECKOUT / "shared" / "gunicorn_conf.py").read_text(encoding="utf-8")
+    source = (CHECKOUT / "shared" / "process" / "gunicorn_conf.py").read_text(encoding="utf-8")
     for name, waited_for in (
         ("graceful_timeout", "requests under way, at the end"),
         ("timeout", "a sign of life of its worker"),
     ):
         (seconds,) = re.findall(rf"^{name} = (\d+)", source, re.MULTILINE)
         assert LIMITS["gunicorn", waited_for][0] == f"`{name}` {seconds} s"
-    supervised = (CHECKOUT / "local" / "configuration.py").read_text(encoding="utf-8")
+    supervised = (CHECKOUT / "deploy" / "local" / "configuration.py").read_text(encoding="utf-8")
     (seconds,) = re.findall(r"stopwaitsecs=(\d+)", supervised)
     assert LIMITS["supervisord", "a process to stop"][0] == f"`stopwaitsecs` {seconds} s"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from local.settings import LocalSettings
-from local.state import secret, server_user
+from deploy.local.settings import LocalSettings
+from deploy.local.state import secret, server_user
 from tests.bench.links import YARDSTICK_DATABASE, yardstick_key
 
 STREAM: Final = "clicks:lua"

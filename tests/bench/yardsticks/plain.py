@@ -6,9 +6,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from shared import click_events
-from shared.resources import REDIS, open_redis
-from shared.settings import RedisSettings
+from shared.http.stores import REDIS, open_redis
+from shared.process.settings import RedisSettings
+from shared.redis import click_events
 from tests.bench.links import YARDSTICK_DATABASE, yardstick_key
 
 STREAM = "clicks:plain"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.settings import RuntimeFault
+from deploy.local.settings import RuntimeFault
 from tests.bench.making import read_tps
 
 PGBENCH = """pgbench (15.18)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.models import is_code
+from shared.domain.codes import is_code
 from tests.bench.workload import DRAWS, codes, write_paths, zipf
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.settings import RuntimeFault
+from deploy.local.settings import RuntimeFault
 from tests.bench.wrk import read_answers
 
 WRK = """Running 2s test @ http://127.0.0.1:20000

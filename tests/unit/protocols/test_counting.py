@@ -8,10 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from services.stats.consumer import Portion, count_batch
-from shared import click_events
-from shared.errors import StoreUnavailable
-from shared.repositories import clicks
+from services.stats.counting.consumer import Portion, count_batch
+from shared.domain.errors import StoreUnavailable
+from shared.postgres.tables import clicks
+from shared.redis import click_events
 from tests.support import simulated
 from tests.support.builders import VISITOR_SECRET, click_event, encoded
 from tests.support.simulated import Crash, Fuse, SimulatedDatabase, SimulatedStream, StreamState, finished

@@ -14,10 +14,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from services.writer.relay import _publish_purged, publish
-from shared.models import DEFAULT_DOMAIN, Link, LinkOptions, Route
-from shared.repositories.outbox import Message
-from shared.route_records import decode, encode, route_of
+from services.writer.redis_sync.relay import _publish_purged, publish
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.models import Link, LinkOptions, Route
+from shared.postgres.tables.outbox import Message
+from shared.redis.route_records import decode, encode, route_of
 from tests.support.simulated import SimulatedRecords, finished
 
 Held = TypeVar("Held")

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from services.resolver.spool import Spool, SpoolFull
+from services.resolver.clicks.spool import Spool, SpoolFull
 from tests.support.simulated import Crash
 
 LIMIT = 400

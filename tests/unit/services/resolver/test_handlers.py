@@ -3,10 +3,10 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from services.resolver.handlers import _event, home, page, robots
-from shared import problems
-from shared.click_events import decode
-from shared.errors import BoltLinkError, Forbidden, LinkGone, LinkNotFound, StoreUnavailable
-from shared.logs import REQUEST_ID
+from shared.domain.errors import BoltLinkError, Forbidden, LinkGone, LinkNotFound, StoreUnavailable
+from shared.http import problems
+from shared.process.logging import REQUEST_ID
+from shared.redis.click_events import decode
 
 
 def request(**headers: str) -> web.Request:

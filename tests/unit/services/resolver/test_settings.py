@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from services.resolver.settings import ResolverSettings
-from shared.errors import SettingsError
+from shared.domain.errors import SettingsError
 
 NEEDED = {
     "DATABASE_URL": "postgresql://u:p@h/d",

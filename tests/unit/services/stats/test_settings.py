@@ -1,7 +1,7 @@
 import pytest
 
 from services.stats.settings import ConsumerSettings, StatsSettings
-from shared.errors import SettingsError
+from shared.domain.errors import SettingsError
 
 NEEDED = {"DATABASE_URL": "postgresql://u:p@h/d", "REDIS_URL": "redis://h:6379/0", "VISITOR_SECRET": "hush"}
 

@@ -1,7 +1,7 @@
 import pytest
 
 from services.writer.settings import RelaySettings, WriterSettings
-from shared.errors import SettingsError
+from shared.domain.errors import SettingsError
 
 STORES = {"DATABASE_URL": "postgresql://u:p@h/d", "REDIS_URL": "redis://h:6379/0"}
 

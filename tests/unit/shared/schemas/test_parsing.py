@@ -4,7 +4,7 @@ import pytest
 from marshmallow import Schema, ValidationError, fields, validates_schema
 from multidict import MultiDict
 
-from shared.errors import InvalidInput
+from shared.domain.errors import InvalidInput
 from shared.schemas.parsing import parse, parse_query
 from tests.unit.faults import faults_of, query_faults_of
 

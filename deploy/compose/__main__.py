@@ -1,0 +1,135 @@
+"""The runtime in containers, `python -m deploy.compose COMMAND`: called by the Makefile's targets."""
+
+import os
+import ssl
+import sys
+import urllib.request
+from functools import partial
+
+from deploy.compose.containers import REDIS_CLI, Containers
+from deploy.compose.engine import Engine, answers, make_secrets
+from deploy.local import choice, commands
+from deploy.local.console import step
+from deploy.local.settings import CHECKOUT, RuntimeFault, read_env_file
+from deploy.local.supervision import wait_until
+
+_READY_SECONDS = 60.0
+
+
+class ComposeRuntime:
+    """Containers, run by Docker Compose (see deploy.local.commands.Runtime)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def up(self) -> str | None:
+        print("BoltLink in containers, by Docker Compose (make up-compose; without Docker: make up-local)", flush=True)
+        self._engine.require()
+        if choice.other_runs("compose"):
+            raise RuntimeFault("BoltLink runs without Docker here; stop it first: make down")
+        if self._engine.production:
+            self._engine.require_production()
+        else:
+            make_secrets()
+            os.environ.setdefault("BOLTLINK_PUBLIC_URL", self.public_url())
+        choice.remember("compose")
+        self._engine.show("build")
+        self._engine.heal()
+        self._engine.show("up", "-d", "--wait", "--remove-orphans")
+        with step("Waiting until the door is ready"):
+            wait_until(self._is_ready, f"The door is not ready at {self.door_url()}; see make logs", _READY_SECONDS)
+        given = os.environ.get("BOLTLINK_ADMIN_KEY", "")
+        command = ("python", "-m", "services.writer.api_keys.command", "first")
+        return self._engine.run_once(*command, env={"BOLTLINK_ADMIN_KEY": given}) or None
+
+    def down(self) -> None:
+        self._engine.show("down", "--remove-orphans")
+        choice.forget()
+
+    def restart(self) -> None:
+        self.stores()
+        for name in self._engine.services:
+            with step(f"Restarting {name}"):
+                before = self._engine.started_at(name)
+                # gunicorn starts a new worker before it ends the old one, on the same socket.
+                self._engine.compose("kill", "-s", "HUP", name)
+                wait_until(partial(self._has_restarted, name, before), f"{name} does not come back")
+        # Not the door: a reload closes idle connections, and a client may just be sending its next request.
+        print("Every service has been started anew; no request was refused meanwhile.")
+
+    def ps(self) -> None:
+        self._engine.become("ps", "-a")
+
+    def logs(self) -> None:
+        self._engine.become("logs", "-f", "--tail", "20")
+
+    def destroy(self) -> None:
+        self._engine.show("down", "--volumes", "--remove-orphans")
+        choice.forget()
+
+    def keys(self, *words: str) -> str:
+        self.stores()
+        return self._engine.run_once("python", "-m", "services.writer.api_keys.command", *words)
+
+    def command(self, instance: str, module: str, *words: str) -> None:
+        self.stores()
+        self._engine.become("run", "--rm", "--no-deps", *_terminal(), instance, "python", "-m", module, *words)
+
+    def psql(self, *words: str) -> None:
+        self._engine.become("exec", *_terminal(), "postgres", "psql", "-U", "boltlink", *words)
+
+    def redis_cli(self, *words: str) -> None:
+        self._engine.become("exec", *_terminal(), "redis", "sh", "-c", REDIS_CLI, "redis-cli", *words)
+
+    def stores(self) -> Containers:
+        return Containers(self._engine)
+
+    def data(self) -> str:
+        return "the containers' volumes"
+
+    def public_url(self) -> str:
+        return os.environ.get("BOLTLINK_PUBLIC_URL") or self._near_url().replace("127.0.0.1", "localhost")
+
+    def door_url(self) -> str:
+        # The certificate is for the name that people type.
+        return self.public_url() if self._engine.production else self._near_url()
+
+    def _near_url(self) -> str:
+        """The door at this machine's own address."""
+        scheme, variable, usual = ("https", "TLS_PORT", "443") if self._engine.production else ("http", "PORT", "80")
+        port = os.environ.get(f"BOLTLINK_{variable}") or usual
+        return f"{scheme}://127.0.0.1" + ("" if port == usual else f":{port}")
+
+    def _is_ready(self) -> bool:
+        anyone = ssl.create_default_context()  # whom the certificate is for does not matter on the way to oneself
+        anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+        try:
+            with urllib.request.urlopen(f"{self._near_url()}/ready", timeout=3, context=anyone):  # noqa: S310  # always http or https
+                return True
+        except OSError:
+            return False
+
+    def _has_restarted(self, name: str, before: str | None) -> bool:
+        return self._engine.started_at(name) not in (None, before)
+
+
+def _terminal() -> list[str]:
+    return [] if sys.stdin.isatty() else ["-T"]
+
+
+def _runtime() -> ComposeRuntime:
+    for name, value in read_env_file(CHECKOUT / ".env").items():
+        os.environ.setdefault(name, value)
+    return ComposeRuntime(Engine())
+
+
+def main() -> int:
+    parser, more = commands.create_parser("compose", __doc__)
+    detect = more.add_parser("detect", help="say which runtime make up takes")
+    detect.set_defaults(act=lambda *_: print("compose" if answers() else "local"))
+    more.add_parser("secrets", help="make the secrets that are missing").set_defaults(act=lambda *_: make_secrets())
+    return commands.give(parser, _runtime)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""What a backup needs of the containers."""
+
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from deploy.compose.engine import DOOR, Engine, secrets_folder
+from deploy.local.settings import CHECKOUT, RuntimeFault
+
+_DATABASE: Final = "boltlink"
+_BESIDE: Final = f"{_DATABASE}_restored"
+"""The database that a backup is read into, before it takes the other's place."""
+
+REDIS_CLI: Final = 'REDISCLI_AUTH=$(cat /run/secrets/redis) exec redis-cli "$@"'
+
+
+class Containers:
+    """The running containers. Raises RuntimeFault when there are none."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        if not engine.runs():
+            raise RuntimeFault("BoltLink does not run here; start it with: make up")
+
+    def redis(self, *words: str) -> str:
+        return self._engine.compose("exec", "-T", "redis", "sh", "-c", REDIS_CLI, "redis-cli", *words).strip()
+
+    def spooled(self) -> bool:
+        look = "ls /spool/*.spool 2>/dev/null || true"
+        names = [name for name in self._engine.services if name.startswith("resolver")]
+        return any(self._engine.compose("exec", "-T", name, "sh", "-c", look).strip() for name in names)
+
+    def dump(self, path: Path) -> None:
+        with path.open("wb") as file:
+            self._postgres("pg_dump", "--format=custom", "--no-owner", output=file.fileno())
+
+    def check(self, path: Path) -> None:
+        with path.open("rb") as file:
+            self._postgres("pg_restore", "--list", text=file.fileno(), what=f"{path} is no backup of BoltLink")
+
+    def load(self, path: Path) -> None:
+        self._statements(f"DROP DATABASE IF EXISTS {_BESIDE} WITH (FORCE)", f"CREATE DATABASE {_BESIDE}")
+        with path.open("rb") as file:
+            self._postgres(
+                *("pg_restore", "--no-owner", "--exit-on-error", "-d", _BESIDE),
+                text=file.fileno(),
+                what=f"{path} is damaged",
+            )
+        url = (secrets_folder() / "owner_database_url").read_text(encoding="utf-8").strip()
+        beside = f"{url.removesuffix(_DATABASE)}{_BESIDE}"
+        self._engine.run_once(
+            "python", "-m", "shared.postgres.migrate", env={"DATABASE_URL": beside, "DATABASE_URL_FILE": ""}
+        )
+
+    def switch(self) -> None:
+        self._statements(f"DROP DATABASE {_DATABASE} WITH (FORCE)", f"ALTER DATABASE {_BESIDE} RENAME TO {_DATABASE}")
+
+    def stop_services(self) -> None:
+        self._engine.compose("stop", DOOR)
+        self._engine.compose("stop", *self._engine.services)
+
+    def start_services(self) -> None:
+        self._engine.compose("up", "-d", "--wait", "--no-recreate", *self._engine.services, DOOR)
+
+    def _statements(self, *statements: str) -> None:
+        for statement in statements:
+            self._postgres("psql", "-v", "ON_ERROR_STOP=1", "-qc", statement, database="postgres")
+
+    def _postgres(
+        self,
+        program: str,
+        *words: str,
+        database: str = _DATABASE,
+        text: int = subprocess.DEVNULL,
+        output: int = subprocess.DEVNULL,
+        what: str = "",
+    ) -> None:
+        names = ["-d", database] if program in ("psql", "pg_dump") else []
+        command = [
+            *self._engine.command,
+            "exec",
+            "-T",
+            "postgres",
+            program,
+            *(["-U", "boltlink"] if "--list" not in words else []),
+            *names,
+            *words,
+        ]
+        done = subprocess.run(command, cwd=CHECKOUT, stdin=text, stdout=output, stderr=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            raise RuntimeFault(f"{what or program}: {done.stderr.decode(errors='replace').strip()[-1000:]}")

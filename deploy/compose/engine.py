@@ -1,0 +1,165 @@
+"""Docker Compose as this project uses it: its files, its secrets, and the commands that every runtime has."""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.local.console import run, step
+from deploy.local.settings import CHECKOUT, RuntimeFault
+from deploy.local.supervision import wait_until
+
+DOOR: Final = "nginx"
+STORES: Final = ("postgres", "redis")
+SERVICES: Final = ("writer", "relay", "resolver1", "resolver2", "resolver3", "stats", "consumer")
+
+_SECOND_CONSUMER: Final = "consumer2"
+_CERTIFICATE: Final = ("fullchain.pem", "privkey.pem")
+_PASSWORDS: Final = ("postgres", "writer", "resolver", "stats", "monitor", "redis", "visitor", "grafana")
+_UP_SECONDS: Final = 600
+_HEAL_SECONDS: Final = 60.0
+
+
+class Engine:
+    """The containers of one checkout."""
+
+    def __init__(self, files: Sequence[str] = ("docker-compose.yml",)) -> None:
+        self.production = os.environ.get("BOLTLINK_PRODUCTION") == "yes"
+        self.services = (*SERVICES, _SECOND_CONSUMER) if self.production else SERVICES
+        if self.production:
+            files = [*files, "docker-compose.prod.yml"]
+        self.command = ["docker", "compose", *(word for file in files for word in ("-f", file))]
+
+    def require(self) -> None:
+        """Raise RuntimeFault unless an engine with Compose answers."""
+        if not answers():
+            raise RuntimeFault("No Docker engine with Compose answers here. Without Docker: make up-local")
+
+    def require_production(self) -> None:
+        """Raise RuntimeFault unless every variable, secret and certificate is there that production needs."""
+        declared: Any = self.config()["secrets"]
+        wanted = [Path(secret["file"]) for secret in declared.values()]
+        wanted += [Path(os.environ["BOLTLINK_CERTIFICATES"]) / name for name in _CERTIFICATE]
+        if missing := [str(path) for path in wanted if not path.is_file()]:
+            raise RuntimeFault(
+                f"Production needs these files: {', '.join(missing)}."
+                " python3 -m deploy.compose secrets makes the secrets that are missing."
+            )
+
+    def compose(
+        self, *words: str, what: str | None = None, text: str | None = None, timeout: float = _UP_SECONDS
+    ) -> str:
+        """Run a command of Compose; what it printed."""
+        command = [*self.command, *words]
+        return run(command, what=what or f"docker compose {words[0]}", cwd=CHECKOUT, text=text, timeout=timeout)
+
+    def become(self, *words: str) -> None:
+        """Turn this process into a command of Compose, with the terminal."""
+        os.chdir(CHECKOUT)
+        os.execvp(self.command[0], [*self.command, *words])  # it is what was asked for
+
+    def show(self, *words: str) -> None:
+        """Run a command of Compose that shows people what it does. Raises RuntimeFault when it fails."""
+        done = subprocess.run([*self.command, *words], cwd=CHECKOUT, check=False)
+        if done.returncode != 0:
+            what = f"docker compose {' '.join(words[:2])} failed; see above, and: make ps, make logs."
+            raise RuntimeFault(f"{what} Which images it takes is a matter of settings: docs/containers.md")
+
+    def config(self) -> Mapping[str, object]:
+        """The effective configuration."""
+        found: Mapping[str, object] = json.loads(self.compose("config", "--format", "json"))
+        return found
+
+    def runs(self) -> bool:
+        """Whether any container of ours runs."""
+        return bool(self.compose("ps", "-q").strip())
+
+    def heal(self) -> None:
+        """Bring the stores back, and wait for what ran on without them.
+
+        Compose gives up at once on a container that counts as unhealthy because nobody has looked at it again since.
+        What stays unhealthy is left to Compose.
+        """
+        if not self._any_unhealthy():
+            return
+        with step("Waiting until what ran on without its stores is healthy again"):
+            self.compose("up", "-d", "--wait", *STORES)
+            with contextlib.suppress(RuntimeFault):
+                wait_until(lambda: not self._any_unhealthy(), "A container stays unhealthy", _HEAL_SECONDS)
+
+    def _any_unhealthy(self) -> bool:
+        containers = self.compose("ps", "-q").split()
+        if not containers:
+            return False
+        form = "{{if .State.Health}}{{.State.Health.Status}}{{end}}"
+        return "unhealthy" in run(["docker", "inspect", "-f", form, *containers], what="docker inspect").split()
+
+    def started_at(self, service: str) -> str | None:
+        """When the worker of a service started, as it tells itself; None while it does not answer."""
+        ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/metrics', timeout=3).read().decode())"
+        try:
+            text = self.compose("exec", "-T", service, "python", "-c", ask)
+        except RuntimeFault:
+            return None
+        found = re.search(r"^boltlink_start_seconds (\S+)", text, re.MULTILINE)
+        return found[1] if found else None
+
+    def run_once(self, *words: str, env: Mapping[str, str] | None = None) -> str:
+        """Run a command as the database's owner, in a container of its own; what it printed."""
+        options = [word for name in env or {} for word in ("-e", name)]
+        command = [*self.command, "run", "--rm", "--no-deps", "-T", *options, "migrate", *words]
+        return run(command, what=" ".join(words), cwd=CHECKOUT, env={**os.environ, **(env or {})}).strip()
+
+
+def answers() -> bool:
+    """Whether an engine with Compose answers."""
+    if shutil.which("docker") is None:
+        return False
+    for words in (["docker", "info"], ["docker", "compose", "version"]):
+        try:
+            if subprocess.run(words, capture_output=True, check=False, timeout=20).returncode != 0:
+                return False
+        except subprocess.TimeoutExpired:
+            return False
+    return True
+
+
+def secrets_folder() -> Path:
+    """Where the secrets' files are."""
+    return Path(os.environ.get("BOLTLINK_SECRETS") or CHECKOUT / ".boltlink-secrets")
+
+
+def make_secrets() -> None:
+    """Make the secrets that are missing.
+
+    The folder is the owner's alone. The files in it can be read by whoever a container runs as: Compose mounts each
+    alone, as it is.
+    """
+    folder = secrets_folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in _PASSWORDS:
+        _write_missing(folder / name, secrets.token_urlsafe(24))
+    passwords = {name: (folder / name).read_text(encoding="utf-8").strip() for name in _PASSWORDS}
+    for role, user in (
+        ("owner", "boltlink"),
+        *((role, f"boltlink_{role}") for role in ("writer", "resolver", "stats")),
+    ):
+        password = passwords["postgres" if role == "owner" else role]
+        url = f"postgresql://{user}:{password}@boltlink-postgres:5432/boltlink"
+        _write_missing(folder / f"{role}_database_url", url)
+    _write_missing(folder / "redis_url", f"redis://:{passwords['redis']}@boltlink-redis:6379/0")
+    _write_missing(folder / "redis_exporter", json.dumps({"redis://boltlink-redis:6379": passwords["redis"]}))
+    # Alertmanager wants an address; this one goes nowhere until somebody names a better one.
+    _write_missing(folder / "alert_webhook_url", "http://127.0.0.1:9/")
+
+
+def _write_missing(path: Path, text: str) -> None:
+    if not path.exists():
+        path.write_text(text + "\n", encoding="utf-8")
+        path.chmod(0o444)

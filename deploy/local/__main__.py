@@ -1,0 +1,123 @@
+"""The runtime without Docker, `python -m deploy.local COMMAND`: called by the Makefile's targets."""
+
+import os
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  # for whoever calls it with another Python
+    sys.exit(
+        f"BoltLink needs Python 3.11; this is {sys.version.split()[0]}. Name another one: make up PYTHON=python3.11"
+    )
+
+from deploy.local import choice, commands, configuration, monitoring, postgres, runtime
+from deploy.local.packages import ensure_venv, find_servers
+from deploy.local.processes import Processes
+from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault, read_settings
+from deploy.local.state import secret
+from deploy.local.supervision import Supervisor
+
+
+class LocalRuntime:
+    """Processes of this machine, kept alive by supervisord (see deploy.local.commands.Runtime)."""
+
+    def __init__(self, settings: LocalSettings) -> None:
+        self._settings = settings
+
+    def up(self) -> str | None:
+        print("BoltLink without Docker (make up-local; in containers: make up-compose)", flush=True)
+        if choice.other_runs("local"):
+            raise RuntimeFault("BoltLink runs in containers here; stop them first: make down")
+        key = runtime.up(self._settings)
+        choice.remember("local")
+        return key
+
+    def down(self) -> None:
+        print("BoltLink is stopped." if runtime.down(self._settings) else "BoltLink does not run here.")
+        choice.forget()
+
+    def restart(self) -> None:
+        runtime.restart(self._settings)
+        print("Every service has been started anew; no request was refused meanwhile.")
+
+    def ps(self) -> None:
+        others = {
+            "nginx": self._settings.port,
+            "postgres": self._settings.postgres_port,
+            "redis": self._settings.redis_port,
+        }
+        ports = {**others, **self._settings.http_ports, **monitoring.ports(self._settings)}
+        for process in self._running().processes():
+            print(f"{process.name:<18} {process.state:<9} port {ports[process.name]:<6} {process.description}")
+
+    def watch(self, *, on: bool) -> None:
+        if choice.other_runs("local"):
+            raise RuntimeFault("BoltLink runs in containers here, and what watches it with it: docs/containers.md")
+        runtime.watch(self._settings, on=on)
+
+    def logs(self) -> None:
+        files = sorted(self._settings.logs.glob("*.log"))
+        if not files:
+            raise RuntimeFault(f"There are no logs in {self._settings.logs}; start BoltLink with: make up")
+        os.execvp("tail", ["tail", "-n", "20", "-F", *map(str, files)])
+
+    def destroy(self) -> None:
+        runtime.down(self._settings)
+        runtime.remove_state(self._settings)
+        choice.forget()
+
+    def keys(self, *words: str) -> str:
+        self._running()
+        return runtime.run_python(
+            self._settings, "services.writer.api_keys.command", *words, what="The keys command failed"
+        )
+
+    def command(self, instance: str, module: str, *words: str) -> None:
+        self._running()
+        name = f"{instance}-1"
+        _, env = configuration.service(self._settings, name, self._settings.http_ports[name])
+        python = str(ensure_venv("runtime"))
+        os.chdir(CHECKOUT)
+        os.execve(python, [python, "-m", module, *words], {**os.environ, **env})
+
+    def psql(self, *words: str) -> None:
+        self._running()
+        program = str(find_servers().postgres_bin / "psql")
+        os.execve(program, ["psql", *words], postgres.client_env(self._settings))
+
+    def redis_cli(self, *words: str) -> None:
+        self._running()
+        env = {**os.environ, "REDISCLI_AUTH": secret(self._settings, "redis")}
+        program = str(find_servers().redis_cli)
+        os.execve(program, ["redis-cli", "-h", "127.0.0.1", "-p", str(self._settings.redis_port), *words], env)
+
+    def stores(self) -> Processes:
+        return Processes(self._settings, find_servers())
+
+    def data(self) -> str:
+        return str(self._settings.state)
+
+    def public_url(self) -> str:
+        return self._settings.public_url
+
+    def door_url(self) -> str:
+        return self._settings.door_url
+
+    def _running(self) -> Supervisor:
+        supervisor = Supervisor(self._settings)
+        runtime.require_running(supervisor)
+        return supervisor
+
+
+def main() -> int:
+    parser, more = commands.create_parser("local", __doc__)
+    more.add_parser("servers", help="install the servers that are missing").set_defaults(act=lambda *_: find_servers())
+    for word, on in (("monitoring-up", True), ("monitoring-down", False)):
+        watching = more.add_parser(word, help=f"{'start' if on else 'stop'} Prometheus, Alertmanager and the exporters")
+        watching.set_defaults(act=lambda found, _, on=on: found.watch(on=on))
+    venv = more.add_parser("venv", help="install the Python packages")
+    venv.add_argument("requirements", choices=("runtime", "dev"))
+    venv.set_defaults(act=lambda _, options: ensure_venv(options.requirements))
+    return commands.give(parser, lambda: LocalRuntime(read_settings()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

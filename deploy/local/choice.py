@@ -1,0 +1,23 @@
+"""Which runtime was started last in this checkout: the one that `make down`, `ps` and their like are about."""
+
+from pathlib import Path
+from typing import Final
+
+from deploy.local.settings import CHECKOUT
+
+_MARK: Final[Path] = CHECKOUT / ".runtime"
+
+
+def remember(runtime: str) -> None:
+    """Note that a runtime (`local` or `compose`) is started."""
+    _MARK.write_text(f"{runtime}\n", encoding="utf-8")
+
+
+def forget() -> None:
+    """Note that nothing runs any more."""
+    _MARK.unlink(missing_ok=True)
+
+
+def other_runs(runtime: str) -> bool:
+    """Whether the other runtime was started and not stopped."""
+    return _MARK.exists() and _MARK.read_text(encoding="utf-8").strip() != runtime

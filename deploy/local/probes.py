@@ -1,0 +1,55 @@
+"""What can be seen of an installation from outside: ports that are in use, and services that are ready."""
+
+import json
+import re
+import socket
+import urllib.request
+from http.client import HTTPException
+
+from deploy.local.settings import LocalSettings, RuntimeFault
+
+
+def check_ports(settings: LocalSettings) -> None:
+    """Raise RuntimeFault unless every port is free."""
+    ports = settings.all_ports()
+    if len(set(ports.values())) < len(ports):
+        raise RuntimeFault(f"Two settings name the same port: {ports}")
+    taken = [f"    {port}: choose another with {name}" for name, port in ports.items() if _is_taken(port)]
+    if taken:
+        raise RuntimeFault("These ports are in use by other programs:\n" + "\n".join(taken))
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def get(url: str) -> str | None:
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310  # always http
+            return str(answer.read().decode())
+    except (OSError, HTTPException):
+        return None
+
+
+def is_ready(base_url: str) -> bool:
+    text = get(f"{base_url}/ready")
+    return text is not None and json.loads(text)["status"] == "ready"
+
+
+def inner(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def is_back(port: int, before: str | None) -> bool:
+    return started_at(port) not in (None, before) and is_ready(inner(port))
+
+
+def started_at(port: int) -> str | None:
+    found = re.search(r"^boltlink_start_seconds (\S+)", get(f"{inner(port)}/metrics") or "", re.MULTILINE)
+    return found[1] if found else None

@@ -1,0 +1,214 @@
+"""Up, down, restart: the whole system as processes of this machine, kept alive by supervisord."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Final
+
+from deploy.local import monitoring, postgres
+from deploy.local.configuration import (
+    DOOR,
+    SETTINGS,
+    STORES,
+    owner_env,
+    role_passwords,
+    service,
+    write_all,
+    write_store_urls,
+)
+from deploy.local.console import run, step
+from deploy.local.packages import VENV, Servers, ensure_venv, find_programs, find_servers
+from deploy.local.probes import check_ports, get, inner, is_back, is_ready, started_at
+from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault
+from deploy.local.state import prepare
+from deploy.local.supervision import Supervisor, wait_until
+
+READY_SECONDS: Final = 60.0
+
+
+def up(settings: LocalSettings) -> str | None:
+    """Set up what is missing and start what does not run; the first admin key, if it was made just now.
+
+    Quick, and without effect, when all is there already. A start that is broken off stops what it had started.
+    """
+    servers = find_servers()
+    ensure_venv("runtime")
+    prepare(settings)
+    supervisor = Supervisor(settings)
+    with _alone(settings):
+        started = not supervisor.runs
+        if started:
+            check_ports(settings)
+        try:
+            return _up(settings, servers, supervisor, start=started)
+        except BaseException:
+            if started and supervisor.runs:
+                with step("Stopping what was started"):
+                    supervisor.shut_down()
+            raise
+
+
+def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> str | None:
+    with step("Looking at the settings"):
+        check_settings(settings)
+    start_stores(settings, servers, supervisor, start=start)
+    with step("Bringing the database up to date"):
+        postgres.make_database(settings, servers)
+        migrate(settings)
+    with step("Starting the services and nginx"):
+        for name in [*settings.http_ports, DOOR, *_watchers(settings)]:
+            supervisor.ensure_started(name)
+        wait_ready(settings)
+    return first_key(settings)
+
+
+def watch(settings: LocalSettings, *, on: bool) -> None:
+    """Start Prometheus, Alertmanager and the exporters beside the running system, or stop them."""
+    supervisor = Supervisor(settings)
+    require_running(supervisor)
+    if on:
+        find_programs(monitoring.PACKAGES)  # before it is remembered: else a make up without them would fail
+    monitoring.switch(settings, on=on)
+    write_all(settings, find_servers())
+    supervisor.update()
+    for name in _watchers(settings):
+        supervisor.ensure_started(name)
+    if on:
+        url = f"http://127.0.0.1:{monitoring.ports(settings)['prometheus']}"
+        with step("Waiting for Prometheus"):
+            wait_until(lambda: get(f"{url}/-/ready") is not None, "Prometheus does not answer; see make logs")
+        print(f"Prometheus watches at {url}; its alerts: {url}/alerts")
+    else:
+        print("Monitoring is stopped; what Prometheus has stored stays.")
+
+
+def _watchers(settings: LocalSettings) -> tuple[str, ...]:
+    return monitoring.NAMES if monitoring.is_on(settings) else ()
+
+
+def start_stores(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> None:
+    """Write the configuration and see to it that PostgreSQL and Redis run; `start`: supervisord as well."""
+    write_all(settings, servers)
+    if postgres.make_cluster(settings, servers):
+        print("  Made a PostgreSQL cluster.", flush=True)
+    if start:
+        supervisor.start()
+    supervisor.update()
+    with step("Starting PostgreSQL and Redis"):
+        for name in STORES:
+            supervisor.ensure_started(name)
+        wait_until(
+            lambda: postgres.answers(settings, servers), f"PostgreSQL does not answer; see {settings.logs}/postgres.log"
+        )
+
+
+def down(settings: LocalSettings) -> bool:
+    """Stop everything; False when nothing ran."""
+    supervisor = Supervisor(settings)
+    if not supervisor.runs:
+        return False
+    with step("Stopping"):
+        supervisor.stop(DOOR)
+        supervisor.stop(*settings.http_ports)
+        supervisor.stop(*STORES)
+        supervisor.shut_down()
+    return True
+
+
+def restart(settings: LocalSettings) -> None:
+    """Start every service anew, one at a time, so that no request fails: gunicorn keeps its socket open meanwhile."""
+    supervisor = Supervisor(settings)
+    require_running(supervisor)
+    for name, port in settings.http_ports.items():
+        with step(f"Restarting {name}"):
+            before = started_at(port)
+            supervisor.signal(name, "HUP")
+            wait_until(partial(is_back, port, before), f"{name} does not come back")
+    # Not the door: a reload closes idle connections, and a client may just be sending its next request.
+
+
+def check_settings(settings: LocalSettings) -> None:
+    """See that every kind of process takes its settings. Raises RuntimeFault with all that is wrong in them."""
+    write_store_urls(settings)
+    faults: set[str] = set()
+    for kind, reader in SETTINGS.items():
+        _, env = service(settings, f"{kind}-1", settings.http_ports[f"{kind}-1"])
+        try:
+            run(
+                [VENV / "bin" / "python", "-m", "shared.process.check_settings", reader],
+                what=kind,
+                env={**os.environ, **env},
+                cwd=CHECKOUT,
+            )
+        except RuntimeFault as fault:
+            faults.update(str(fault).splitlines()[1:])
+    if faults:
+        raise RuntimeFault("\n    ".join(["Some settings are wrong:", *sorted(faults)]))
+
+
+def wait_ready(settings: LocalSettings) -> None:
+    """Wait until every service and the door say that they are ready. Raises RuntimeFault, naming who is not."""
+    late: list[str] = []
+
+    def all_ready() -> bool:
+        late[:] = [name for name, port in settings.http_ports.items() if not is_ready(inner(port))]
+        if not late and not is_ready(settings.door_url):
+            late.append("nginx")
+        return not late
+
+    try:
+        wait_until(all_ready, "", seconds=READY_SECONDS)
+    except RuntimeFault:
+        hints = "\n".join(f"    {settings.logs}/{name}.log" for name in late)
+        raise RuntimeFault(f"Not ready after {READY_SECONDS:.0f} s: {', '.join(late)}. Their logs:\n{hints}") from None
+
+
+def migrate(settings: LocalSettings) -> None:
+    """Bring the database up to date."""
+    run_python(settings, "shared.postgres.migrate", what="The migrations failed", env=role_passwords(settings))
+
+
+def first_key(settings: LocalSettings) -> str | None:
+    """The first admin key, if it was made just now."""
+    env = {"BOLTLINK_ADMIN_KEY": settings.admin_key} if settings.admin_key else {}
+    return (
+        run_python(
+            settings, "services.writer.api_keys.command", "first", what="The first key could not be made", env=env
+        )
+        or None
+    )
+
+
+def run_python(
+    settings: LocalSettings, module: str, *words: str, what: str, env: Mapping[str, str] | None = None
+) -> str:
+    """Run a module of ours as the database's owner; what it printed."""
+    everything = {**owner_env(settings), **(env or {}), "PYTHONDONTWRITEBYTECODE": "1"}
+    return run([VENV / "bin" / "python", "-m", module, *words], what=what, env=everything, cwd=CHECKOUT).strip()
+
+
+def require_running(supervisor: Supervisor) -> None:
+    if not supervisor.runs:
+        raise RuntimeFault("BoltLink does not run here; start it with: make up")
+
+
+def remove_state(settings: LocalSettings) -> None:
+    """Delete all data for good."""
+    shutil.rmtree(settings.state, ignore_errors=True)
+    usual = CHECKOUT / ".boltlink"
+    if usual.is_symlink():
+        usual.unlink()
+
+
+@contextlib.contextmanager
+def _alone(settings: LocalSettings) -> Iterator[None]:
+    """Let only one `make up` at a time work on a state."""
+    with (settings.state / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RuntimeFault("Another make up is at work here; wait for it to end.") from None
+        yield

@@ -1,0 +1,213 @@
+"""What the local runtime can be told, by the environment or by `.env` in the checkout (docs/configuration.md)."""
+
+import hashlib
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+CHECKOUT: Final = Path(__file__).resolve().parents[2]
+
+RESOLVERS: Final = 3
+
+PASSED_ON: Final = (
+    "LOG_LEVEL",
+    "DATABASE_POOL_SIZE",
+    "DATABASE_ACQUIRE_TIMEOUT",
+    "DATABASE_CONNECT_TIMEOUT",
+    "DATABASE_STATEMENT_TIMEOUT",
+    "REDIS_TIMEOUT",
+    "KEY_RATE_LIMIT",
+    "ADDRESS_RATE_LIMIT",
+    "TARGET_SCHEMES",
+    "OWN_HOSTS",
+    "BODY_LIMIT",
+    "BATCH_BODY_LIMIT",
+    "LINK_LIFETIME",
+    "MISS_LIFETIME",
+    "SPOOL_LIMIT",
+    "RELAY_INTERVAL",
+    "CLICK_BATCH_SIZE",
+    "CLICK_CLAIM_AFTER",
+)
+"""Settings of the services that are theirs alone: handed on as they are. All others the runtime sets itself."""
+
+
+class RuntimeFault(Exception):
+    """Something that the person at the keyboard can put right; the text says how."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalSettings:
+    """One installation on this machine: where its state lives, and its ports."""
+
+    state: Path
+    listen: str
+    port: int
+    public_url: str
+    postgres_port: int
+    redis_port: int
+    inner_port: int
+    database: str
+    redis_memory: str
+    trusted_proxies: tuple[str, ...]
+    admin_key: str
+    alert_webhook_url: str
+    durable: bool
+    passed_on: Mapping[str, str]
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        return self.state / "secrets"
+
+    @property
+    def door_url(self) -> str:
+        """The door as this machine itself reaches it."""
+        host = "127.0.0.1" if self.listen in ("0.0.0.0", "::") else self.listen  # noqa: S104  # compared, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def supervisor_port(self) -> int:
+        return self.inner_port
+
+    @property
+    def status_port(self) -> int:
+        """Where nginx tells its stub_status, on loopback."""
+        return self.inner_port + 1
+
+    @property
+    def http_ports(self) -> dict[str, int]:
+        """The port of every process of ours, by its instance."""
+        names = ["writer-1", "relay-1", "stats-1", "consumer-1", *(f"resolver-{n + 1}" for n in range(RESOLVERS))]
+        return {name: self.inner_port + 2 + place for place, name in enumerate(names)}
+
+    def all_ports(self) -> dict[str, int]:
+        """Every port that has to be free, by the setting that moves it."""
+        ports = {"BOLTLINK_PORT": self.port}
+        ports |= {"BOLTLINK_POSTGRES_PORT": self.postgres_port, "BOLTLINK_REDIS_PORT": self.redis_port}
+        inner = [self.supervisor_port, self.status_port, *self.http_ports.values()]
+        return ports | {f"BOLTLINK_INNER_PORT (+{port - self.inner_port})": port for port in inner}
+
+
+def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> LocalSettings:
+    """The settings of this checkout; the environment wins over `.env`. Raises RuntimeFault for a wrong one."""
+    values = {**read_env_file(checkout / ".env"), **environ}
+    port = _port(values, "BOLTLINK_PORT", 8080)
+    return LocalSettings(
+        state=_state(values.get("BOLTLINK_STATE", ""), checkout),
+        listen=_address(values, "BOLTLINK_LISTEN", default="127.0.0.1"),
+        port=port,
+        public_url=(values.get("BOLTLINK_PUBLIC_URL") or f"http://localhost:{port}").rstrip("/"),
+        postgres_port=_port(values, "BOLTLINK_POSTGRES_PORT", 15432),
+        redis_port=_port(values, "BOLTLINK_REDIS_PORT", 16379),
+        inner_port=_port(values, "BOLTLINK_INNER_PORT", 17000),
+        database=_matching(
+            values,
+            "BOLTLINK_DATABASE",
+            default="boltlink",
+            pattern=r"[a-z_][a-z0-9_]{0,50}",
+            wanted="a name of a-z, 0-9 and _",
+        ),
+        redis_memory=_matching(
+            values,
+            "BOLTLINK_REDIS_MEMORY",
+            default="512mb",
+            pattern=r"\d{1,15}([kmg]?b|[kmg])?",
+            wanted="such as 512mb",
+        ),
+        trusted_proxies=_networks(values, "BOLTLINK_TRUSTED_PROXIES"),
+        admin_key=_secret(values, "BOLTLINK_ADMIN_KEY"),
+        alert_webhook_url=_secret(values, "BOLTLINK_ALERT_WEBHOOK_URL"),
+        durable=values.get("BOLTLINK_DURABLE", "yes") != "no",
+        passed_on={name: _plain(values, name) for name in PASSED_ON if values.get(name)},
+    )
+
+
+def enterable_by_others(folder: Path) -> bool:
+    """Whether a server that runs as another user can get into a folder."""
+    return all(parent.stat().st_mode & 0o001 for parent in [folder, *folder.parents] if parent.exists())
+
+
+def _state(wanted: str, checkout: Path) -> Path:
+    """The folder of all state. Where only root may enter the checkout, `.boltlink` there is a link to elsewhere."""
+    if wanted:
+        return Path(wanted).expanduser().resolve()
+    usual = checkout / ".boltlink"
+    if os.geteuid() != 0 or usual.is_symlink() or usual.exists() or enterable_by_others(checkout):
+        return usual.resolve()
+    mark = hashlib.sha256(str(checkout).encode()).hexdigest()[:8]
+    return Path("/var/lib/boltlink") / f"{checkout.name}-{mark}"
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The settings of an `.env` file; none where there is none. Raises RuntimeFault for a line that is no setting."""
+    if not path.is_file():
+        return {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise RuntimeFault(f"{path} cannot be read: {fault}") from fault
+    values = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        setting = line.strip()
+        if not setting or setting.startswith("#"):
+            continue
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise RuntimeFault(f"{path}, line {number}: write NAME=value.")
+        values[name.strip()] = value.strip().strip("\"'")
+    return values
+
+
+def _port(values: Mapping[str, str], name: str, default: int) -> int:
+    text = values.get(name) or str(default)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5) or not 1 <= int(text) <= 65_500:
+        raise RuntimeFault(f"{name} must be a port from 1 to 65500, not {text!r}.")
+    return int(text)
+
+
+def _address(values: Mapping[str, str], name: str, *, default: str) -> str:
+    text = values.get(name) or default
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise RuntimeFault(f"{name} must be an IP address such as 127.0.0.1, not {text!r}.") from None
+
+
+def _networks(values: Mapping[str, str], name: str) -> tuple[str, ...]:
+    words = values.get(name, "").replace(",", " ").split()
+    try:
+        for word in words:
+            ipaddress.ip_network(word, strict=False)
+    except ValueError as fault:
+        raise RuntimeFault(f"{name} must be IP addresses or networks such as 10.0.0.0/8: {fault}.") from None
+    return tuple(words)
+
+
+def _matching(values: Mapping[str, str], name: str, *, default: str, pattern: str, wanted: str) -> str:
+    text = values.get(name) or default
+    if not re.fullmatch(pattern, text, re.ASCII | re.IGNORECASE):
+        raise RuntimeFault(f"{name} must be {wanted}, not {text!r}.")
+    return text
+
+
+def _plain(values: Mapping[str, str], name: str) -> str:
+    if not values[name].isprintable() or '"' in values[name]:
+        raise RuntimeFault(f"{name} must not contain quotes or control characters.")
+    return values[name]
+
+
+def _secret(values: Mapping[str, str], name: str) -> str:
+    if path := values.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as fault:
+            raise RuntimeFault(f"{name}_FILE: {fault}") from fault
+    return values.get(name, "")

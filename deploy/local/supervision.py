@@ -1,0 +1,132 @@
+"""Talking to supervisord, which keeps every process alive."""
+
+import http.client
+import os
+import time
+import xmlrpc.client
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from deploy.local.configuration import supervisor_conf
+from deploy.local.console import run
+from deploy.local.packages import VENV
+from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault
+from deploy.local.state import secret
+
+_WAIT_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 45.0
+"""More than supervisord waits before it kills (`stopwaitsecs`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One supervised process as it is now."""
+
+    name: str
+    state: str
+    description: str
+
+
+class Supervisor:
+    """The supervisord of one installation."""
+
+    def __init__(self, settings: LocalSettings) -> None:
+        self._settings = settings
+
+    @property
+    def runs(self) -> bool:
+        """Whether supervisord answers, and is ours: the password is this installation's own."""
+        if not (self._settings.secrets / "supervisor").exists():
+            return False
+        try:
+            self._call("getState")
+        except RuntimeFault:
+            return False
+        return True
+
+    def start(self) -> None:
+        """Start supervisord, with none of its programs."""
+        (self._settings.state / "supervisord.port").write_text(str(self._settings.supervisor_port))
+        env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+        run(
+            [VENV / "bin" / "supervisord", "-c", supervisor_conf(self._settings)],
+            what="supervisord did not start",
+            env=env,
+            cwd=CHECKOUT,
+        )
+        wait_until(lambda: self.runs, "supervisord does not answer")
+
+    def update(self) -> list[str]:
+        """Take over a changed configuration; the programs that were stopped for it, and have to be started again."""
+        added, changed, removed = self._call("reloadConfig")[0]
+        for name in [*changed, *removed]:
+            self._call("stopProcessGroup", name)
+            self._call("removeProcessGroup", name)
+        for name in [*added, *changed]:
+            self._call("addProcessGroup", name)
+        return [str(name) for name in changed]
+
+    def ensure_started(self, name: str) -> bool:
+        """Start a program unless it runs; whether it had to be."""
+        if self._call("getProcessInfo", name)["statename"] in ("RUNNING", "STARTING"):
+            return False
+        self._call("startProcess", name)
+        return True
+
+    def stop(self, *names: str) -> None:
+        """Stop programs, those that run, all at once; each gets the time it needs to finish what it has begun."""
+        running = [process.name for process in self.processes() if process.state in ("RUNNING", "STARTING", "BACKOFF")]
+        for name in running:
+            if name in names:
+                self._call("stopProcess", name, False)
+        wait_until(lambda: self._all_ended(names), f"{', '.join(names)} do not stop", seconds=_STOP_SECONDS)
+
+    def _all_ended(self, names: Sequence[str]) -> bool:
+        ended = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
+        return all(process.state in ended for process in self.processes() if process.name in names)
+
+    def signal(self, name: str, signal: str) -> None:
+        self._call("signalProcess", name, signal)
+
+    def processes(self) -> list[Process]:
+        return [
+            Process(info["name"], info["statename"], info["description"]) for info in self._call("getAllProcessInfo")
+        ]
+
+    def shut_down(self) -> None:
+        """Stop every program, then supervisord itself."""
+        pid = int(self._call("getPID"))
+        self._call("shutdown")
+        wait_until(lambda: not _alive(pid), "supervisord does not stop", seconds=90)
+
+    def _port(self) -> int:
+        """Where supervisord listens: where it was told to when it was started, whatever the settings say by now."""
+        path = self._settings.state / "supervisord.port"
+        return int(path.read_text()) if path.exists() else self._settings.supervisor_port
+
+    def _call(self, method: str, *arguments: object) -> Any:
+        url = f"http://boltlink:{secret(self._settings, 'supervisor')}@127.0.0.1:{self._port()}/RPC2"
+        try:
+            with xmlrpc.client.ServerProxy(url) as proxy:
+                return getattr(proxy.supervisor, method)(*arguments)
+        except (OSError, xmlrpc.client.Error, http.client.HTTPException) as fault:
+            text = fault.faultString if isinstance(fault, xmlrpc.client.Fault) else type(fault).__name__
+            raise RuntimeFault(f"supervisord, {method} {' '.join(map(str, arguments))}: {text}") from fault
+
+
+def wait_until(condition: Callable[[], bool], otherwise: str, seconds: float = _WAIT_SECONDS) -> None:
+    """Wait for a condition. Raises RuntimeFault when it does not come true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeFault(f"{otherwise} (waited {seconds:.0f} s).")
+        time.sleep(0.1)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,20 @@
+"""The monthly partitions of the clicks, made before they are needed."""
+
+from datetime import date, timedelta
+
+from shared.postgres.pool import Database
+from shared.postgres.tables import clicks
+
+
+def months_ahead(today: date, count: int = 2) -> list[date]:
+    """The first days of this month and of the next ones."""
+    months = [today.replace(day=1)]
+    for _ in range(count):
+        months.append((months[-1] + timedelta(days=32)).replace(day=1))
+    return months
+
+
+async def make_partitions(database: Database, today: date) -> None:
+    """See to it that this month and the next two have their partitions."""
+    for month in months_ahead(today):
+        await clicks.make_partition(database, month)

@@ -1,0 +1,106 @@
+"""HTTP in, one call, HTTP out."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from services.stats.reports import series as reports
+from services.stats.reports.schemas import (
+    BreakdownSchema,
+    FilterQuery,
+    LimitedQuery,
+    TimeseriesQuery,
+    TimeseriesSchema,
+    TopSchema,
+    TotalsSchema,
+)
+from services.stats.settings import StatsSettings
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.dimensions import DIMENSIONS, ClickFilter
+from shared.http.json import json_response
+from shared.http.stores import DATABASE
+from shared.postgres.tables import reports as rows
+from shared.schemas.parsing import parse_query
+
+SETTINGS = web.AppKey("SETTINGS", StatsSettings)
+
+
+async def overview(request: web.Request) -> web.Response:
+    """Totals of all links."""
+    query = parse_query(FilterQuery(), request.query)
+    return json_response(TotalsSchema().dump(await rows.totals(request.app[DATABASE], query["filter"])))
+
+
+async def link_summary(request: web.Request) -> web.Response:
+    """Totals of one link."""
+    query = parse_query(FilterQuery(), request.query)
+    wanted = await _for_link(request, query["filter"])
+    totals = await rows.totals(request.app[DATABASE], wanted)
+    return json_response({"code": request.match_info["code"], **_dumped(TotalsSchema(), totals)})
+
+
+async def timeseries(request: web.Request) -> web.Response:
+    """Clicks of all links by time."""
+    query = parse_query(TimeseriesQuery(), request.query)
+    return await _timeseries(request, query, query["filter"])
+
+
+async def link_timeseries(request: web.Request) -> web.Response:
+    """Clicks of one link by time."""
+    query = parse_query(TimeseriesQuery(), request.query)
+    return await _timeseries(request, query, await _for_link(request, query["filter"]))
+
+
+async def breakdown(request: web.Request) -> web.Response:
+    """Clicks of all links by the values of a dimension."""
+    query = parse_query(LimitedQuery(), request.query)
+    return await _breakdown(request, query, query["filter"])
+
+
+async def link_breakdown(request: web.Request) -> web.Response:
+    """Clicks of one link by the values of a dimension."""
+    query = parse_query(LimitedQuery(), request.query)
+    return await _breakdown(request, query, await _for_link(request, query["filter"]))
+
+
+async def top(request: web.Request) -> web.Response:
+    """The links with the most clicks."""
+    query = parse_query(LimitedQuery(), request.query)
+    found = await rows.top_links(request.app[DATABASE], query["filter"], domain=DEFAULT_DOMAIN, limit=query["limit"])
+    public_url = request.app[SETTINGS].public_url
+    listed = [
+        {
+            "code": link.code,
+            "short_url": f"{public_url}/{link.code}",
+            "url": link.url,
+            "title": link.title,
+            "clicks": link.clicks,
+        }
+        for link in found
+    ]
+    return json_response(_dumped(TopSchema(), {"links": listed}))
+
+
+async def _for_link(request: web.Request, wanted: ClickFilter) -> ClickFilter:
+    return await reports.for_link(request.app[DATABASE], request.match_info["code"], wanted)
+
+
+async def _timeseries(request: web.Request, query: dict[str, Any], wanted: ClickFilter) -> web.Response:
+    interval, tz = query["interval"], query["tz"]
+    buckets = await reports.timeseries(request.app[DATABASE], wanted, interval=interval, tz=tz, now=datetime.now(UTC))
+    return json_response(_dumped(TimeseriesSchema(), {"interval": interval, "tz": tz, "buckets": buckets}))
+
+
+async def _breakdown(request: web.Request, query: dict[str, Any], wanted: ClickFilter) -> web.Response:
+    dimension = request.match_info["dimension"]
+    if dimension not in DIMENSIONS:
+        raise web.HTTPNotFound
+    values, total = await rows.per_value(request.app[DATABASE], wanted, dimension=dimension, limit=query["limit"])
+    shares = [{"value": value, "clicks": clicks, "share": round(clicks / total, 6)} for value, clicks in values]
+    return json_response(_dumped(BreakdownSchema(), {"dimension": dimension, "total": total, "values": shares}))
+
+
+def _dumped(schema: Any, value: Any) -> dict[str, Any]:
+    dumped: dict[str, Any] = schema.dump(value)
+    return dumped

@@ -1,0 +1,37 @@
+"""What the writer's applications hold, each under a typed key."""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from services.writer.links.group_commit import Together
+from services.writer.links.schemas import NewLinkSchema
+from services.writer.redis_sync.publisher import Publisher
+from services.writer.settings import WriterSettings
+from shared.http.stores import DATABASE, REDIS
+from shared.process.loops import CleanupContext
+from shared.redis.route_records import RouteRecords
+
+SETTINGS = web.AppKey("SETTINGS", WriterSettings)
+ROUTE_RECORDS = web.AppKey("ROUTE_RECORDS", RouteRecords)
+
+TOGETHER = web.AppKey("TOGETHER", Together)
+PUBLISHER = web.AppKey("PUBLISHER", Publisher)
+NEW_LINK = web.AppKey("NEW_LINK", NewLinkSchema)
+
+
+async def open_records(app: web.Application) -> AsyncIterator[None]:
+    """A cleanup context that puts the records of REDIS under ROUTE_RECORDS."""
+    app[ROUTE_RECORDS] = RouteRecords(app[REDIS])
+    yield
+
+
+def open_making(settings: WriterSettings) -> CleanupContext:
+    """A cleanup context that puts what makes and shows links under TOGETHER and PUBLISHER."""
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        app[TOGETHER] = Together(app[DATABASE])
+        app[PUBLISHER] = Publisher(app[ROUTE_RECORDS], settings.link_lifetime)
+        yield
+
+    return context

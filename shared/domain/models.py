@@ -1,0 +1,112 @@
+"""The things BoltLink speaks of, as frozen values. Their names are those of `docs/glossary.md`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+LinkStatus = Literal["active", "scheduled", "expired", "exhausted", "disabled", "deleted"]
+LINK_STATUSES: Final[tuple[LinkStatus, ...]] = ("active", "scheduled", "expired", "exhausted", "disabled", "deleted")
+
+LINK_SORTS: Final = ("created_at", "updated_at", "clicks", "code")
+"""What links can be sorted by."""
+
+REDIRECT_STATUSES: Final = (301, 302, 307, 308)
+
+Scope = Literal["links:read", "links:write", "stats:read", "admin"]
+SCOPES: Final[tuple[Scope, ...]] = ("links:read", "links:write", "stats:read", "admin")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkOptions:
+    """Everything about a link that its owner decides and may change."""
+
+    url: str
+    title: str | None = None
+    notes: str | None = None
+    tags: tuple[str, ...] = ()
+    redirect_status: int = 302
+    valid_since: datetime | None = None
+    valid_until: datetime | None = None
+    max_clicks: int | None = None
+    expired_url: str | None = None
+    forward_query: bool = False
+    enabled: bool = True
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewLink:
+    """A link somebody wants: its options and, where it matters to them, its code."""
+
+    options: LinkOptions
+    code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """A link as Postgres holds it. `version` grows with every change, also over a purge of its code."""
+
+    id: int
+    domain: str
+    code: str
+    options: LinkOptions
+    status: LinkStatus
+    clicks: int
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """What a resolver needs to know of a link. `live` is false for a deleted, disabled or unknown one."""
+
+    version: int
+    link_id: int = 0
+    live: bool = False
+    url: str = ""
+    redirect_status: int = 302
+    valid_since: float | None = None
+    valid_until: float | None = None
+    limited: bool = False
+    expired_url: str | None = None
+    forward_query: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApiKey:
+    """An API key without the key itself, of which only a hash is kept."""
+
+    id: int
+    name: str
+    scopes: tuple[Scope, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClickEvent:
+    """One answered redirect, as the resolver saw it. `id` and `at_ms` (Unix, milliseconds) are the same on a retry."""
+
+    id: str
+    at_ms: int
+    link_id: int
+    address: str
+    user_agent: str
+    referrer: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Click:
+    """One click as it is counted: the event, read and made anonymous."""
+
+    id: str
+    at: datetime
+    link_id: int
+    visitor: str
+    bot: bool
+    referrer: str
+    browser: str
+    os: str
+    device: str

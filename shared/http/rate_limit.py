@@ -1,0 +1,79 @@
+"""How often a client may ask: a token bucket a client, in this process."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Self
+
+from shared.domain.errors import TooManyRequests
+from shared.process.settings import Environment
+
+_CLIENTS_MOST: Final = 10_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LimitSettings:
+    """Requests a minute; 0: as many as they like."""
+
+    key: int
+    address: int
+
+    @classmethod
+    def read(cls, env: Environment) -> Self:
+        return cls(
+            key=env.integer("KEY_RATE_LIMIT", 6_000, least=0),
+            address=env.integer("ADDRESS_RATE_LIMIT", 120, least=0),
+        )
+
+
+class Limiter:
+    """Lets each client make `per_minute` requests a minute; a client that was quiet may make them all at once."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = per_minute
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, client: str, count: int = 1) -> dict[str, str]:
+        """Count one request, or as much work as `count` are; the RateLimit-* headers of its answer.
+
+        Raises TooManyRequests when not so many are left. More than all of a minute is counted as all of a minute.
+        """
+        if not self._limit:
+            return {}
+        tokens = self._tokens(client)
+        count = min(count, self._limit)
+        if tokens < count:
+            raise self._refusal(tokens, count)
+        self._keep(client, tokens - count)
+        return self._headers(tokens - count)
+
+    def check(self, client: str) -> None:
+        """Raise TooManyRequests when none is left, without counting."""
+        if self._limit and (tokens := self._tokens(client)) < 1:
+            raise self._refusal(tokens)
+
+    def _tokens(self, client: str) -> float:
+        now = self._clock()
+        tokens, since = self._buckets.get(client, (float(self._limit), now))
+        return min(self._limit, tokens + (now - since) * self._limit / 60)
+
+    def _keep(self, client: str, tokens: float) -> None:
+        if len(self._buckets) >= _CLIENTS_MOST and client not in self._buckets:
+            self._buckets = {name: kept for name, kept in self._buckets.items() if self._tokens(name) < self._limit}
+        if len(self._buckets) >= _CLIENTS_MOST:
+            self._buckets.clear()
+        self._buckets[client] = (tokens, self._clock())
+
+    def _refusal(self, tokens: float, count: int = 1) -> TooManyRequests:
+        seconds = max(1, math.ceil((count - tokens) * 60 / self._limit))
+        return TooManyRequests(f"At most {self._limit} requests a minute.", seconds, self._headers(tokens))
+
+    def _headers(self, tokens: float) -> dict[str, str]:
+        """As draft-ietf-httpapi-ratelimit-headers-06: the limit, what is left, seconds until all is back."""
+        return {
+            "RateLimit-Limit": str(self._limit),
+            "RateLimit-Remaining": str(max(0, math.floor(tokens))),
+            "RateLimit-Reset": str(math.ceil((self._limit - tokens) * 60 / self._limit)),
+        }

@@ -1,0 +1,63 @@
+"""The table `idempotent_answers`: what a repeated Idempotency-Key gets again."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from shared.postgres.connection import Connection
+from shared.postgres.pool import Database
+
+LIFETIME_HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The first answer to a key, and the hash of the request that got it."""
+
+    request_hash: bytes
+    status: int
+    body: dict[str, Any]
+
+
+async def claim(conn: Connection, *, owner_id: int, key: str, request_hash: bytes) -> Answer | None:
+    """Claim a key for this transaction, or get the answer it has led to before.
+
+    Waits while another transaction holds the same key; an answer older than 24 hours is forgotten here and now.
+    """
+    values = {"owner_id": owner_id, "key": key, "request_hash": request_hash}
+    claimed = await conn.execute(
+        f"""
+        INSERT INTO idempotent_answers AS kept (owner_id, key, request_hash)
+        VALUES (%(owner_id)s, %(key)s, %(request_hash)s)
+        ON CONFLICT (owner_id, key) DO UPDATE
+        SET request_hash = excluded.request_hash, status = 0, body = NULL, created_at = now()
+        WHERE kept.created_at < now() - interval '{LIFETIME_HOURS} hours'
+        """,
+        values,
+    )
+    if claimed:
+        return None
+    row = await conn.fetch_one(
+        "SELECT request_hash, status, body FROM idempotent_answers WHERE owner_id = %(owner_id)s AND key = %(key)s",
+        values,
+    )
+    assert row is not None
+    return Answer(bytes(row["request_hash"]), row["status"], row["body"])
+
+
+async def keep(conn: Connection, *, owner_id: int, key: str, status: int, body: dict[str, Any]) -> None:
+    """Keep the answer of a key that this transaction has claimed."""
+    await conn.execute(
+        """
+        UPDATE idempotent_answers SET status = %(status)s, body = %(body)s::json
+        WHERE owner_id = %(owner_id)s AND key = %(key)s
+        """,
+        {"owner_id": owner_id, "key": key, "status": status, "body": json.dumps(body)},
+    )
+
+
+async def forget_old(database: Database) -> int:
+    """Remove every answer older than 24 hours; how many there were."""
+    return await database.execute(
+        f"DELETE FROM idempotent_answers WHERE created_at < now() - interval '{LIFETIME_HOURS} hours'"
+    )

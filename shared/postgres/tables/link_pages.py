@@ -1,0 +1,98 @@
+"""Pages of the table `links`: filters, orders, and keyset cursors."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from shared.domain.models import Link
+from shared.postgres.pool import Database
+from shared.postgres.tables.links import COLUMNS, JOINS, STATUS, link_of
+
+_IMPLIED: Final[Mapping[str, str]] = {
+    "deleted": "l.deleted_at IS NOT NULL",
+    "disabled": "NOT l.enabled",
+    "expired": "l.valid_until <= now()",
+    "scheduled": "l.valid_since > now()",
+    "exhausted": "l.max_clicks IS NOT NULL",
+}
+"""What a status implies, in words that an index knows (0007_statuses.sql)."""
+
+_ACTIVE: Final = """
+    l.enabled AND (l.valid_until <= now()) IS NOT TRUE AND (l.valid_since > now()) IS NOT TRUE
+    AND (p.used >= l.max_clicks) IS NOT TRUE
+"""
+"""The status `active` of a link that is not deleted. Postgres guesses a CASE to be rare, and reads all links."""
+
+_SORTS: Final[Mapping[str, tuple[str, str]]] = {
+    "created_at": ("l.created_at", "timestamptz"),
+    "updated_at": ("l.updated_at", "timestamptz"),
+    "clicks": ("t.clicks", "bigint"),
+    "code": ("l.code", "text"),
+}
+
+
+async def page(
+    database: Database,
+    *,
+    domain: str,
+    q: str | None = None,
+    tags: Sequence[str] = (),
+    any_tags: Sequence[str] = (),
+    status: str | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+    sort: str = "created_at",
+    descending: bool = True,
+    after: tuple[str, int] | None = None,
+    limit: int,
+) -> list[Link]:
+    """Links of a filter in the order of one column, at most `limit`, from behind the (value, id) of `after`.
+
+    Deleted links are left out unless `status` asks for them. Keyset: rows that come and go shift nothing.
+    """
+    column, kind = _SORTS[sort]
+    conditions = [
+        "l.domain = %(domain)s",
+        "l.deleted_at IS NOT NULL" if status == "deleted" else "l.deleted_at IS NULL",
+    ]
+    if q:
+        pattern = "l.code ILIKE %(q)s OR l.url ILIKE %(q)s OR l.title ILIKE %(q)s"
+        conditions.append(f"({pattern} OR EXISTS (SELECT FROM unnest(l.tags) tag WHERE tag ILIKE %(q)s))")
+    if tags:
+        conditions.append("l.tags @> %(tags)s::text[]")
+    if any_tags:
+        conditions.append("l.tags && %(any_tags)s::text[]")
+    if status:
+        conditions.append(_ACTIVE if status == "active" else f"{_IMPLIED[status]} AND {STATUS} = %(status)s")
+    if created_after:
+        conditions.append("l.created_at > %(created_after)s")
+    if created_before:
+        conditions.append("l.created_at < %(created_before)s")
+    direction = "DESC" if descending else "ASC"
+    row_id = "t.link_id" if sort == "clicks" else "l.id"  # the one beside the column in its index
+    if after:
+        conditions.append(f"({column}, {row_id}) {'<' if descending else '>'} (%(after_value)s::{kind}, %(after_id)s)")
+    rows = await database.fetch_all(
+        f"""
+        SELECT {COLUMNS} FROM links l {JOINS}
+        WHERE {" AND ".join(conditions)}
+        ORDER BY {column} {direction}, {row_id} {direction} LIMIT %(limit)s
+        """,
+        {
+            "domain": domain,
+            "q": f"%{_like_escaped(q)}%" if q else None,
+            "tags": list(tags),
+            "any_tags": list(any_tags),
+            "status": status,
+            "created_after": created_after,
+            "created_before": created_before,
+            "after_value": after[0] if after else None,
+            "after_id": after[1] if after else None,
+            "limit": limit,
+        },
+    )
+    return [link_of(row) for row in rows]
+
+
+def _like_escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

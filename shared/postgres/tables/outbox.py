@@ -1,0 +1,76 @@
+"""The table `outbox`: word of changes that Redis has still to hear of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from shared.domain.models import Link
+from shared.postgres.connection import Connection
+from shared.postgres.pool import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Word that the link of a code has changed; `version` is the version it then had."""
+
+    id: int
+    domain: str
+    code: str
+    version: int
+
+
+async def append(conn: Connection, links: Sequence[Link]) -> None:
+    """Leave word of changes, in the changes' own transaction."""
+    await conn.execute(
+        """
+        INSERT INTO outbox (domain, code, version)
+        SELECT * FROM unnest(%(domains)s::text[], %(codes)s::text[], %(versions)s::bigint[])
+        """,
+        {
+            "domains": [link.domain for link in links],
+            "codes": [link.code for link in links],
+            "versions": [link.version for link in links],
+        },
+    )
+
+
+async def append_changed_since(database: Database, since: datetime) -> int:
+    """Leave word again of all that was changed or purged since then, as old as it is; how much that was."""
+    return await database.execute(
+        """
+        INSERT INTO outbox (domain, code, version, created_at)
+        SELECT domain, code, version, updated_at FROM links WHERE updated_at >= %(since)s
+        UNION ALL
+        SELECT domain, code, version, purged_at FROM purged_codes WHERE purged_at >= %(since)s
+        """,
+        {"since": since},
+    )
+
+
+async def published_until(database: Database) -> datetime:
+    """When the oldest change that waits was made, or now: what was committed before has been published."""
+    row = await database.fetch_one("SELECT coalesce(min(created_at), now()) AS until FROM outbox")
+    assert row is not None
+    return cast(datetime, row["until"])
+
+
+async def take(conn: Connection, limit: int) -> list[Message]:
+    """Take the oldest messages, for good once the transaction commits; those that another relay holds are its own."""
+    rows = await conn.fetch_all(
+        """
+        DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+        RETURNING id, domain, code, version
+        """,
+        [limit],
+    )
+    return sorted((Message(**row) for row in rows), key=lambda message: message.id)
+
+
+async def backlog(database: Database) -> tuple[int, float]:
+    """How many messages wait, and for how many seconds the oldest one has."""
+    row = await database.fetch_one(
+        "SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS age FROM outbox"
+    )
+    assert row is not None
+    return row["waiting"], max(0.0, row["age"])

@@ -1,0 +1,179 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import psycopg2.errors
+import pytest
+
+from services.writer.links import changes as shortening
+from services.writer.links.changes import shorten
+from services.writer.links.creation import Wish
+from services.writer.links.schemas import dump_link
+from shared.domain.errors import InvalidInput, LinkChanged, LinkNotFound
+from shared.domain.models import Link, LinkOptions, NewLink
+from shared.postgres.pool import Database
+from tests.support.builders import NOON, make_link, make_owner
+from tests.support.environments import PUBLIC_URL
+
+
+@pytest.fixture
+async def owner_id(writer_database: Database) -> int:
+    return await make_owner(writer_database)
+
+
+@pytest.fixture
+async def link(writer_database: Database, owner_id: int) -> Link:
+    return await make_link(writer_database, owner_id=owner_id, code="abc")
+
+
+async def outbox_of(database: Database) -> list[tuple[str, int]]:
+    rows = await database.fetch_all("SELECT code, version FROM outbox ORDER BY id")
+    return [(row["code"], row["version"]) for row in rows]
+
+
+async def reuse(database: Database, owner_id: int, **options: Any) -> shortening.Shortened:
+    return await shorten(
+        database,
+        Wish(NewLink(options=LinkOptions(**{"url": "https://example.com/", **options})), owner_id),
+        reuse=True,
+        idempotency_key=None,
+        present=lambda link: dump_link(link, PUBLIC_URL),
+    )
+
+
+async def change_title(database: Database, code: str, *, based_on: shortening.Versions) -> Link:
+    return await shortening.change(database, code, {"title": "new"}, based_on=based_on)
+
+
+async def test_every_change_of_a_link_leaves_word_in_the_outbox(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    await shortening.change(writer_database, "abc", {"title": "new"}, based_on=None)
+    await shortening.delete(writer_database, "abc", based_on=None)
+    await shortening.restore(writer_database, "abc")
+    await shortening.purge(writer_database, "abc", based_on=None)
+    assert await outbox_of(writer_database) == [("abc", version) for version in (1, 2, 3, 4, 5)]
+
+
+async def test_without_the_outbox_there_is_no_link(
+    writer_database: Database, owner_id: int, database: Database
+) -> None:
+    await database.execute("ALTER TABLE outbox RENAME TO hidden")
+    with pytest.raises(psycopg2.errors.UndefinedTable):
+        await make_link(writer_database, owner_id=owner_id)
+    assert await writer_database.fetch_all("SELECT * FROM links") == []
+
+
+async def test_without_the_outbox_there_is_no_change(writer_database: Database, link: Link, database: Database) -> None:
+    await database.execute("ALTER TABLE outbox RENAME TO hidden")
+    with pytest.raises(psycopg2.errors.UndefinedTable):
+        await shortening.delete(writer_database, "abc", based_on=None)
+    assert await shortening.get(writer_database, "abc") == link
+
+
+async def test_a_change_that_changes_nothing_is_no_new_version(writer_database: Database, link: Link) -> None:
+    assert await shortening.change(writer_database, "abc", {"title": None}, based_on=None) == link
+    assert await outbox_of(writer_database) == [("abc", 1)]
+
+
+async def test_an_equal_link_is_given_again(writer_database: Database, link: Link, owner_id: int) -> None:
+    shortened = await reuse(writer_database, owner_id)
+    assert (shortened.status, shortened.links) == (200, (link,))
+    assert await outbox_of(writer_database) == [("abc", 1)]
+
+
+async def test_where_no_link_is_equal_one_is_made(writer_database: Database, link: Link, owner_id: int) -> None:
+    shortened = await reuse(writer_database, owner_id, title="another")
+    assert shortened.status == 201
+    assert shortened.document["code"] != link.code
+
+
+async def test_a_change_based_on_the_version_that_is_there_is_made(writer_database: Database, link: Link) -> None:
+    versions = frozenset({7, link.version})
+    assert (await shortening.change(writer_database, "abc", {"title": "new"}, based_on=versions)).version == 2
+
+
+@pytest.mark.parametrize("versions", [frozenset({2}), frozenset()])
+@pytest.mark.parametrize("act", [change_title, shortening.delete, shortening.purge])
+async def test_what_is_based_on_another_version_is_refused(
+    writer_database: Database, link: Link, versions: frozenset[int], act: Callable[..., Awaitable[Link]]
+) -> None:
+    with pytest.raises(LinkChanged):
+        await act(writer_database, "abc", based_on=versions)
+    assert await shortening.get(writer_database, "abc") == link
+
+
+async def test_of_changes_at_once_based_on_the_same_version_one_is_made(writer_database: Database, link: Link) -> None:
+    ends = await asyncio.gather(
+        *(
+            shortening.change(writer_database, "abc", {"title": str(number)}, based_on=frozenset({link.version}))
+            for number in range(5)
+        ),
+        return_exceptions=True,
+    )
+    assert sorted(type(end).__name__ for end in ends) == ["Link"] + ["LinkChanged"] * 4
+
+
+async def test_changes_at_once_of_different_fields_are_all_made(writer_database: Database, link: Link) -> None:
+    changes: list[dict[str, Any]] = [{"title": "t"}, {"notes": "n"}, {"tags": ("a",)}, {"max_clicks": 3}]
+    await asyncio.gather(*(shortening.change(writer_database, "abc", fields, based_on=None) for fields in changes))
+    changed = await shortening.get(writer_database, "abc")
+    assert changed.options == LinkOptions(url=link.options.url, title="t", notes="n", tags=("a",), max_clicks=3)
+    assert changed.version == 5
+
+
+async def test_the_outbox_of_changes_at_once_has_every_version_once(writer_database: Database, link: Link) -> None:
+    await asyncio.gather(
+        *(shortening.change(writer_database, link.code, {"title": str(number)}, based_on=None) for number in range(8))
+    )
+    assert await outbox_of(writer_database) == [("abc", version) for version in range(1, 10)]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda database: shortening.get(database, "unknown"),
+        lambda database: shortening.change(database, "unknown", {"title": "new"}, based_on=None),
+        lambda database: shortening.delete(database, "unknown", based_on=None),
+        lambda database: shortening.restore(database, "unknown"),
+        lambda database: shortening.purge(database, "unknown", based_on=None),
+    ],
+    ids=["get", "change", "delete", "restore", "purge"],
+)
+async def test_a_code_without_a_link_raises_link_not_found(
+    writer_database: Database, act: Callable[[Database], Awaitable[Link]]
+) -> None:
+    with pytest.raises(LinkNotFound):
+        await act(writer_database)
+
+
+@pytest.mark.usefixtures("link")
+async def test_a_deleted_link_is_not_changed(writer_database: Database) -> None:
+    deleted = await shortening.delete(writer_database, "abc", based_on=None)
+    with pytest.raises(LinkNotFound):
+        await shortening.change(writer_database, "abc", {"title": "new"}, based_on=None)
+    assert await shortening.get(writer_database, "abc") == deleted
+
+
+@pytest.mark.usefixtures("link")
+async def test_a_deleted_link_is_not_deleted_again(writer_database: Database) -> None:
+    deleted = await shortening.delete(writer_database, "abc", based_on=None)
+    with pytest.raises(LinkNotFound):
+        await shortening.delete(writer_database, "abc", based_on=None)
+    assert await shortening.get(writer_database, "abc") == deleted
+
+
+async def test_a_reserved_code_is_refused(writer_database: Database, owner_id: int) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await make_link(writer_database, owner_id=owner_id, code="Links")
+    assert list(caught.value.faults) == ["code"]
+
+
+async def test_an_end_before_the_beginning_that_is_there_already_is_refused(
+    writer_database: Database, owner_id: int
+) -> None:
+    made = await make_link(writer_database, owner_id=owner_id, code="abc", valid_since=NOON)
+    with pytest.raises(InvalidInput) as caught:
+        await shortening.change(writer_database, "abc", {"valid_until": NOON - timedelta(hours=1)}, based_on=None)
+    assert list(caught.value.faults) == ["valid_until"]
+    assert await shortening.get(writer_database, "abc") == made

@@ -1,0 +1,157 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.writer.links import changes as shortening
+from services.writer.redis_sync import consistency_check as verifying
+from services.writer.redis_sync.consistency_check import Verdict, verify
+from services.writer.redis_sync.relay import publish
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.models import Link, Route
+from shared.postgres.pool import Database
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient
+from shared.redis.route_records import RouteRecords
+from tests.support.builders import make_link, make_owner
+
+LIFETIME = 600
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No relay runs here, so there is nothing to wait for."""
+    monkeypatch.setattr(verifying, "LOOK_AGAIN_AFTER", 0.01)
+
+
+@pytest.fixture
+def records(redis: RedisClient) -> RouteRecords:
+    return RouteRecords(redis)
+
+
+@pytest.fixture
+async def owner_id(writer_database: Database) -> int:
+    return await make_owner(writer_database)
+
+
+@pytest.fixture
+async def link(writer_database: Database, records: RouteRecords, owner_id: int) -> Link:
+    """A link that Redis knows."""
+    made = await make_link(writer_database, owner_id=owner_id, code="abc")
+    await publish(records, [made], LIFETIME)
+    return made
+
+
+async def write(redis: RedisClient, code: str, record: str) -> None:
+    """Put something into Redis past every rule."""
+    await redis.set(redis_keys.route(DEFAULT_DOMAIN, code), record)
+
+
+async def read(redis: RedisClient, code: str) -> bytes | None:
+    found: Any = await redis.get(redis_keys.route(DEFAULT_DOMAIN, code))
+    return None if found is None else bytes(found)
+
+
+def faults(verdict: Verdict) -> dict[str, str]:
+    return {difference.code: difference.fault for difference in verdict.differences}
+
+
+async def test_what_agrees_is_no_difference(
+    writer_database: Database, records: RouteRecords, link: Link, owner_id: int
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="not-in-redis")
+    await records.put([(DEFAULT_DOMAIN, "never-made", Route(version=0), LIFETIME)])
+    verdict = await verify(writer_database, records)
+    assert (verdict.links, verdict.absent, verdict.records, verdict.different) == (2, 1, 2, 0)
+    assert link.code == "abc"
+
+
+@pytest.mark.parametrize(
+    ("record", "fault"),
+    [
+        ("1 {id} 302 https://example.org/", "wrong"),
+        ("1 {id} -", "wrong"),
+        ("0 0 -", "stale"),
+        ("7 {id} 302 https://example.com/", "ahead"),
+        ("nonsense", "unreadable"),
+    ],
+)
+async def test_a_record_that_differs_is_told_and_put_right(
+    writer_database: Database, redis: RedisClient, link: Link, record: str, fault: str
+) -> None:
+    records = RouteRecords(redis)
+    await write(redis, "abc", record.format(id=link.id))
+    told = await verify(writer_database, records)
+    assert (told.repaired, set(faults(told).values())) == (0, {fault})
+    repaired = await verify(writer_database, records, repair=True)
+    assert repaired.repaired == 1
+    assert await read(redis, "abc") is None
+    assert (await verify(writer_database, records)).different == 0
+
+
+async def test_a_live_record_without_a_link_is_removed(
+    writer_database: Database, records: RouteRecords, redis: RedisClient
+) -> None:
+    await write(redis, "ghost", "3 9 302 https://example.com/")
+    verdict = await verify(writer_database, records, repair=True)
+    assert faults(verdict) == {"ghost": "orphan"}
+    assert await read(redis, "ghost") is None
+
+
+async def test_a_change_on_its_way_is_no_difference(
+    writer_database: Database, records: RouteRecords, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying, "LOOK_AGAIN_AFTER", 0.2)
+    changed = await shortening.change(writer_database, link.code, {"url": "https://example.org/"}, based_on=None)
+
+    async def arrive() -> None:
+        await asyncio.sleep(0.1)
+        await publish(records, [changed], LIFETIME)
+
+    arriving = asyncio.create_task(arrive())
+    assert (await verify(writer_database, records)).different == 0
+    await arriving
+
+
+async def test_a_repair_leaves_alone_what_has_changed_since_it_was_seen(
+    records: RouteRecords, redis: RedisClient, link: Link
+) -> None:
+    await write(redis, "abc", f"2 {link.id} 302 https://example.org/")
+    assert not await records.remove(DEFAULT_DOMAIN, "abc", b"what was seen")
+    assert await read(redis, "abc") == f"2 {link.id} 302 https://example.org/".encode()
+
+
+async def test_a_repair_undoes_no_change_that_was_made_meanwhile(
+    writer_database: Database,
+    records: RouteRecords,
+    redis: RedisClient,
+    link: Link,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After a backup was restored, Redis knows a newer version than Postgres, and takes no change until it is gone."""
+    await write(redis, "abc", f"7 {link.id} 302 https://example.com/")
+    remove = records.remove
+
+    async def remove_late(domain: str, code: str, seen: bytes) -> bool:
+        changed = await shortening.change(writer_database, code, {"url": "https://example.org/"}, based_on=None)
+        await publish(records, [changed], LIFETIME)
+        return await remove(domain, code, seen)
+
+    monkeypatch.setattr(records, "remove", remove_late)
+    assert (await verify(writer_database, records, repair=True)).repaired == 1
+    assert await read(redis, "abc") is None
+
+
+async def test_every_link_is_looked_at_whatever_the_size_of_a_batch(
+    writer_database: Database, records: RouteRecords, redis: RedisClient, owner_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying, "BATCH", 3)
+    for number in range(10):
+        await make_link(writer_database, owner_id=owner_id, code=f"code-{number}")
+        await write(redis, f"code-{number}", "0 0 -")
+    steps: list[int] = []
+    verdict = await verify(
+        writer_database, records, repair=True, shown=4, progress=lambda found: steps.append(found.links)
+    )
+    assert (verdict.links, verdict.different, verdict.repaired, len(verdict.differences)) == (10, 10, 10, 4)
+    assert steps[:4] == [3, 6, 9, 10]

@@ -1,0 +1,258 @@
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import psycopg2.errors
+import pytest
+
+from services.writer.links import changes as shortening
+from services.writer.links import creation as making
+from services.writer.links.changes import IdempotencyKey, Shortened, shorten_all
+from services.writer.links.creation import Outcome, Wish, make_all
+from services.writer.links.group_commit import Together
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.errors import CodeTaken, ExternalIdTaken, IdempotencyKeyReused, InvalidInput
+from shared.domain.models import Link, LinkOptions, NewLink
+from shared.postgres.pool import Database
+from shared.postgres.tables import link_pages
+from tests.support.builders import NOON, make_link, make_owner
+from tests.support.waiting import until
+
+URL = "https://example.com/"
+
+
+@pytest.fixture
+async def owner_id(writer_database: Database) -> int:
+    return await make_owner(writer_database)
+
+
+def wish(owner_id: int, code: str | None = None, **options: Any) -> Wish:
+    return Wish(NewLink(code=code, options=LinkOptions(**{"url": URL, **options})), owner_id)
+
+
+async def make(database: Database, *wishes: Wish) -> list[Outcome]:
+    async with database.transaction() as conn:
+        return await make_all(conn, wishes)
+
+
+def told(outcomes: list[Outcome]) -> list[str]:
+    """The codes of links, and the names of refusals."""
+    return [outcome.code if isinstance(outcome, Link) else type(outcome).__name__ for outcome in outcomes]
+
+
+async def outbox_of(database: Database) -> set[tuple[str, int]]:
+    return {(row["code"], row["version"]) for row in await database.fetch_all("SELECT code, version FROM outbox")}
+
+
+async def count_of(database: Database, table: str) -> int:
+    row = await database.fetch_one(f"SELECT count(*) AS n FROM {table}")
+    assert row is not None
+    return int(row["n"])
+
+
+async def test_what_became_of_each_wish_is_told_in_order(writer_database: Database, owner_id: int) -> None:
+    outcomes = await make(writer_database, *(wish(owner_id, code) for code in ("c", "a", "b")))
+    assert told(outcomes) == ["c", "a", "b"]
+
+
+async def test_links_made_at_once_are_listed_in_their_order(writer_database: Database, owner_id: int) -> None:
+    outcomes = await make(writer_database, *(wish(owner_id, title=str(number)) for number in range(50)))
+    listed = await link_pages.page(writer_database, domain=DEFAULT_DOMAIN, descending=False, limit=100)
+    assert listed == outcomes
+
+
+async def test_every_link_has_its_word_in_the_outbox(writer_database: Database, owner_id: int) -> None:
+    await make(writer_database, wish(owner_id, "a"), wish(owner_id, "Links"), wish(owner_id, "b"))
+    assert await outbox_of(writer_database) == {("a", 1), ("b", 1)}
+
+
+async def test_without_the_outbox_there_are_no_links(
+    writer_database: Database, owner_id: int, database: Database
+) -> None:
+    await database.execute("ALTER TABLE outbox RENAME TO hidden")
+    with pytest.raises(psycopg2.errors.UndefinedTable):
+        await make(writer_database, wish(owner_id), wish(owner_id))
+    assert await count_of(writer_database, "links") == 0
+
+
+async def test_a_refused_wish_stops_no_other(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="taken", external_id="mine")
+    outcomes = await make(
+        writer_database,
+        wish(owner_id, "a"),
+        wish(owner_id, "taken"),
+        wish(owner_id, "stats"),
+        wish(owner_id, "b", external_id="mine"),
+        wish(owner_id, "c", valid_since=NOON, valid_until=NOON - timedelta(hours=1)),
+        wish(owner_id, "d"),
+    )
+    assert told(outcomes) == ["a", "CodeTaken", "InvalidInput", "ExternalIdTaken", "InvalidInput", "d"]
+
+
+async def test_of_equal_codes_the_first_wins(writer_database: Database, owner_id: int) -> None:
+    outcomes = await make(writer_database, *(wish(owner_id, "abc", title=str(number)) for number in range(4)))
+    assert told(outcomes) == ["abc"] + ["CodeTaken"] * 3
+    assert (await shortening.get(writer_database, "abc")).options.title == "0"
+
+
+async def test_of_equal_external_ids_the_first_wins(writer_database: Database, owner_id: int) -> None:
+    outcomes = await make(writer_database, *(wish(owner_id, code, external_id="mine") for code in ("b", "a", "c")))
+    assert told(outcomes) == ["b", "ExternalIdTaken", "ExternalIdTaken"]
+
+
+async def test_who_was_first_and_refused_leaves_the_code_to_the_next(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, external_id="mine")
+    outcomes = await make(writer_database, wish(owner_id, "abc", external_id="mine"), wish(owner_id, "abc"))
+    assert told(outcomes) == ["ExternalIdTaken", "abc"]
+
+
+async def test_a_thousand_who_want_one_code_and_have_taken_external_ids_take_few_statements(
+    writer_database: Database, owner_id: int
+) -> None:
+    await make(writer_database, *(wish(owner_id, external_id=str(number)) for number in range(999)))
+    wishes = [wish(owner_id, "abc", external_id=str(number)) for number in range(1_000)]
+    assert told(await make(writer_database, *wishes)) == ["ExternalIdTaken"] * 999 + ["abc"]
+
+
+async def test_a_random_code_that_is_taken_is_replaced_by_another(
+    writer_database: Database, owner_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="taken")
+    codes = iter(["taken", "same", "same", "free-1", "free-2"])
+    monkeypatch.setattr(making, "random_code", lambda: next(codes))
+    outcomes = await make(writer_database, wish(owner_id), wish(owner_id), wish(owner_id))
+    assert told(outcomes) == ["free-1", "same", "free-2"]
+
+
+async def test_where_no_random_code_is_free_that_is_said(
+    writer_database: Database, owner_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="taken")
+    monkeypatch.setattr(making, "random_code", lambda: "taken")
+    (outcome,) = await make(writer_database, wish(owner_id))
+    assert isinstance(outcome, CodeTaken)
+    assert "try again" in outcome.detail
+
+
+async def test_a_link_at_a_purged_code_is_newer_than_the_purge(writer_database: Database, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    purged = await shortening.purge(writer_database, "abc", based_on=None)
+    first, second = await make(writer_database, wish(owner_id, "abc"), wish(owner_id, "def"))
+    assert isinstance(first, Link)
+    assert isinstance(second, Link)
+    assert (first.version, second.version) == (purged.version + 1, 1)
+    assert ("abc", first.version) in await outbox_of(writer_database)
+
+
+async def batch(
+    database: Database, owner_id: int, *wishes: Wish | InvalidInput, key: IdempotencyKey | None = None
+) -> Shortened:
+    return await shorten_all(
+        database,
+        wishes,
+        owner_id=owner_id,
+        idempotency_key=key,
+        present=lambda outcomes: {"items": told(list(outcomes))},
+    )
+
+
+async def test_what_is_no_wish_is_answered_in_its_place(writer_database: Database, owner_id: int) -> None:
+    wishes: list[Wish | InvalidInput] = [
+        wish(owner_id, "a"),
+        InvalidInput({"url": ["Is missing."]}),
+        wish(owner_id, "b"),
+    ]
+    shortened = await batch(writer_database, owner_id, *wishes)
+    assert shortened.document == {"items": ["a", "InvalidInput", "b"]}
+    assert [link.code for link in shortened.links] == ["a", "b"]
+
+
+async def test_an_empty_batch_has_an_empty_answer(writer_database: Database, owner_id: int) -> None:
+    assert await batch(writer_database, owner_id) == Shortened(200, {"items": []}, ())
+
+
+async def test_a_repeated_batch_gets_the_first_answer_and_makes_nothing(
+    writer_database: Database, owner_id: int
+) -> None:
+    key = IdempotencyKey("key-1", b"the body")
+    wishes = [wish(owner_id), wish(owner_id, "stats")]
+    first = await batch(writer_database, owner_id, *wishes, key=key)
+    repeat = await batch(writer_database, owner_id, *wishes, key=key)
+    assert repeat == Shortened(200, first.document, ())
+    assert await count_of(writer_database, "links") == 1
+
+
+async def test_another_batch_under_the_same_key_is_refused(writer_database: Database, owner_id: int) -> None:
+    await batch(writer_database, owner_id, wish(owner_id), key=IdempotencyKey("key-1", b"the body"))
+    with pytest.raises(IdempotencyKeyReused):
+        await batch(writer_database, owner_id, wish(owner_id), key=IdempotencyKey("key-1", b"another body"))
+
+
+async def test_of_batches_that_want_the_same_in_different_orders_each_code_goes_to_one(
+    writer_database: Database, owner_id: int
+) -> None:
+    codes = [f"code-{number}" for number in range(300)]
+    answers = await asyncio.gather(
+        batch(writer_database, owner_id, *(wish(owner_id, code) for code in codes)),
+        batch(writer_database, owner_id, *(wish(owner_id, code) for code in reversed(codes))),
+    )
+    made = [link.code for answer in answers for link in answer.links]
+    assert sorted(made) == sorted(codes)
+
+
+async def test_wishes_at_once_share_a_transaction(writer_database: Database, owner_id: int) -> None:
+    together = Together(writer_database)
+    made = await asyncio.gather(*(together.make(wish(owner_id)) for _ in range(50)))
+    assert len({link.code for link in made}) == 50
+    assert len({link.created_at for link in made}) == 1  # now() is the same for all of a transaction
+
+
+async def test_wishes_at_once_are_refused_each_for_itself(writer_database: Database, owner_id: int) -> None:
+    together = Together(writer_database)
+    wishes = [wish(owner_id, "abc", external_id="mine"), wish(owner_id, "abc"), wish(owner_id, external_id="mine")]
+    ends = await asyncio.gather(
+        *(together.make(one) for one in [*wishes, wish(owner_id, "def")]), return_exceptions=True
+    )
+    assert [type(end) for end in ends] == [Link, CodeTaken, ExternalIdTaken, Link]
+
+
+async def test_who_waits_for_a_code_that_another_transaction_holds_holds_up_no_other(
+    writer_database: Database, owner_id: int
+) -> None:
+    together = Together(writer_database)
+    async with writer_database.transaction() as conn:
+        await make_all(conn, [wish(owner_id, "held")])
+        waiting = asyncio.create_task(together.make(wish(owner_id, "held")))
+        made = await asyncio.gather(*(together.make(wish(owner_id)) for _ in range(5)))
+        assert len(made) == 5
+        assert not waiting.done()
+    with pytest.raises(CodeTaken):
+        await waiting
+
+
+async def test_a_fault_that_lies_with_one_wish_is_its_own(
+    writer_database: Database, owner_id: int, database: Database
+) -> None:
+    await database.execute("ALTER TABLE links ADD CONSTRAINT no_such_title CHECK (title <> 'unforeseen')")
+    together = Together(writer_database)
+    ends = await asyncio.gather(
+        together.make(wish(owner_id, "a")),
+        together.make(wish(owner_id, "b", title="unforeseen")),
+        together.make(wish(owner_id, "c")),
+        return_exceptions=True,
+    )
+    assert [type(end) for end in ends] == [Link, psycopg2.errors.CheckViolation, Link]
+
+
+async def test_a_request_that_is_gone_takes_no_other_with_it(writer_database: Database, owner_id: int) -> None:
+    together = Together(writer_database)
+    tasks = [asyncio.create_task(together.make(wish(owner_id, f"code-{number}"))) for number in range(5)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    made = await asyncio.gather(*tasks[1:])
+    assert [link.code for link in made] == [f"code-{number}" for number in range(1, 5)]
+
+    async def all_told() -> bool:
+        return await count_of(writer_database, "links") == await count_of(writer_database, "outbox")
+
+    await until(all_told)

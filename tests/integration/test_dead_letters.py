@@ -1,0 +1,149 @@
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.stats.counting import consumer
+from services.stats.counting.click_stream import Backlog, ClickStream
+from services.stats.counting.consumer import Counted
+from services.stats.counting.dead_letters import _batches, newest, replay, waiting
+from shared.domain.errors import StoreUnavailable
+from shared.domain.models import Link
+from shared.postgres.pool import Database, connect
+from shared.redis import click_events
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient
+from tests.integration.counting import (
+    add,
+    count_batch,
+    counted_once,
+    set_aside,
+)
+from tests.support.builders import (
+    click_event,
+    encoded,
+    make_link,
+    make_owner,
+)
+from tests.support.network import at_port, refusing_port
+
+BROKEN = {
+    "no event": b"junk",
+    "empty": b"",
+    "a later version": b"3" + encoded(click_event(7))[1:],
+    "no id": encoded(click_event(7, id="")),
+    "no link": encoded(click_event(0)),
+    "a link that is no number": encoded(click_event(7)).replace(b"\x1f7\x1f", b"\x1fx\x1f"),
+    "a link beyond all numbers": encoded(click_event(2**63)),
+    "a time that no calendar has": encoded(click_event(7, at_ms=10**18)),
+    "a time before all calendars": encoded(click_event(7, at_ms=-(10**18))),
+    "an id longer than an index takes": encoded(click_event(7, id="".join(f"{n:x}" for n in range(3_000)))),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
+async def test_a_broken_event_is_set_aside_and_the_rest_counted(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, broken: bytes
+) -> None:
+    broken = broken.replace(b"\x1f7\x1f", b"\x1f%d\x1f" % link.id)
+    await add(redis, broken, click_event(link.id))
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, broken=1)
+    ((event, reason),) = await set_aside(redis)
+    assert event == broken
+    assert reason
+    await counted_once(stats_database)
+
+
+async def test_a_click_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
+    stats_database: Database, database: Database, redis: RedisClient
+) -> None:
+    owner_id = await make_owner(database)
+    link = await make_link(database, owner_id=owner_id)
+    await database.execute("ALTER TABLE clicks ADD CHECK (browser <> 'curl')")
+    stream = ClickStream(redis, "consumer-1", batch_size=10, claim_after=60, timeout=2)
+    await stream.read()  # makes the group
+    agents = ("", "curl/8.5.0", "")
+    events = [encoded(click_event(link.id, number, user_agent=agent)) for number, agent in enumerate(agents, 1)]
+    await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(events)})
+    counted = await consumer.count_batch(stats_database, stream, b"secret")
+    assert (counted.fresh, counted.known, counted.broken) == (2, 0, 1)
+    assert await redis.xlen(redis_keys.BROKEN_CLICKS) == 1
+    assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
+
+
+async def test_a_broken_event_whose_batch_comes_again_is_set_aside_once(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, b"junk", click_event(link.id))
+    with refusing_port() as port:
+        async with connect(at_port(stats_database._settings, port)) as away:
+            with pytest.raises(StoreUnavailable):
+                await count_batch(away, stream)
+    await count_batch(stats_database, stream)
+    assert [event for event, _ in await set_aside(redis)] == [b"junk"]
+    await counted_once(stats_database)
+
+
+@contextlib.asynccontextmanager
+async def filled(redis: RedisClient) -> AsyncIterator[None]:
+    """Redis has no room meanwhile, and nothing that it may evict."""
+    await redis.config_set("maxmemory-policy", "noeviction")
+    await redis.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        await redis.config_set("maxmemory", 0)
+        await redis.config_set("maxmemory-policy", "volatile-lfu")
+
+
+async def test_a_full_redis_is_emptied(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    for number in range(3):
+        await add(redis, click_event(link.id, number))
+    async with filled(redis):
+        assert (await count_batch(stats_database, stream)).fresh == 3
+        assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
+
+
+async def test_a_full_redis_that_cannot_set_a_broken_event_aside_still_gets_rid_of_the_rest(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, click_event(link.id, 1))
+    await add(redis, b"broken", click_event(link.id, 2))
+    async with filled(redis):
+        with pytest.raises(StoreUnavailable):
+            await count_batch(stats_database, stream)
+        assert await redis.xlen(redis_keys.CLICK_STREAM) == 1
+    assert (await count_batch(stats_database, stream)).broken == 1
+    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=1)
+
+
+async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
+    stats_database: Database, database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await database.execute("ALTER TABLE clicks ADD CONSTRAINT no_firefox CHECK (browser <> 'Firefox')")
+    events = [click_event(link.id, number) for number in range(1, 4)]
+    await add(redis, b"junk", *events)
+    assert (await count_batch(stats_database, stream)).broken == 4
+    assert await waiting(redis) == 4
+    shown = await newest(redis, 10)
+    assert {one.event for _, one in shown} == {b"junk", *(encoded(event) for event in events)}
+    assert any("no_firefox" in one.reason for _, one in shown)
+    await database.execute("ALTER TABLE clicks DROP CONSTRAINT no_firefox")
+    assert await replay(redis) == 4
+    assert (await count_batch(stats_database, stream)).fresh == 3
+    assert [event for event, _ in await set_aside(redis)] == [b"junk"]
+    assert await replay(redis) == 1
+
+
+async def test_a_replay_ends_although_all_of_it_is_set_aside_again(redis: RedisClient) -> None:
+    await redis.xadd(
+        redis_keys.BROKEN_CLICKS, {redis_keys.BROKEN_EVENT: b"junk", redis_keys.BROKEN_REASON: b"no event"}
+    )
+    moved = []
+    async for batch in _batches(redis):
+        moved += [entry_id for entry_id, _ in batch]
+        await redis.xdel(redis_keys.BROKEN_CLICKS, *moved)
+        await redis.xadd(redis_keys.BROKEN_CLICKS, {redis_keys.BROKEN_EVENT: b"junk"})
+    assert len(moved) == 1

@@ -1,0 +1,61 @@
+import asyncio
+
+import pytest
+
+from services.writer.redis_sync import publisher as publishing
+from services.writer.redis_sync.publisher import Publisher
+from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.models import Link
+from shared.postgres.pool import Database
+from shared.redis.client import RedisClient, redis_client
+from shared.redis.route_records import RouteRecords, decode, route_of
+from tests.integration.conftest import Stores
+from tests.support.builders import make_link, make_owner
+from tests.support.network import at_port, refusing_port
+
+LIFETIME = 600
+
+
+@pytest.fixture
+async def made(writer_database: Database) -> list[Link]:
+    owner_id = await make_owner(writer_database)
+    return [await make_link(writer_database, owner_id=owner_id, title=str(number)) for number in range(5)]
+
+
+async def shown(redis: RedisClient, links: list[Link]) -> int:
+    """How many of some links Redis knows as they are."""
+    records = await RouteRecords(redis).get(DEFAULT_DOMAIN, [link.code for link in links])
+    return sum(
+        record is not None and decode(record) == route_of(link) for record, link in zip(records, links, strict=True)
+    )
+
+
+async def test_a_change_is_shown_when_show_returns(redis: RedisClient, made: list[Link]) -> None:
+    await Publisher(RouteRecords(redis), LIFETIME).show(made[:1])
+    assert await shown(redis, made) == 1
+
+
+async def test_changes_at_once_are_all_shown(redis: RedisClient, made: list[Link]) -> None:
+    publisher = Publisher(RouteRecords(redis), LIFETIME)
+    await asyncio.gather(*(publisher.show([link]) for link in made))
+    assert await shown(redis, made) == 5
+
+
+async def test_many_links_are_all_shown_in_pieces(
+    redis: RedisClient, made: list[Link], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "_PIECE", 2)
+    await Publisher(RouteRecords(redis), LIFETIME).show(made)
+    assert await shown(redis, made) == 5
+
+
+async def test_nothing_to_show_is_nothing_to_do(redis: RedisClient) -> None:
+    await Publisher(RouteRecords(redis), LIFETIME).show([])
+    assert await redis.dbsize() == 0
+
+
+@pytest.mark.parametrize("count", [1, 5])
+async def test_while_redis_is_away_a_change_is_left_to_the_relay(stores: Stores, made: list[Link], count: int) -> None:
+    with refusing_port() as port:
+        async with redis_client(at_port(stores.redis_settings(), port)) as away:
+            await Publisher(RouteRecords(away), LIFETIME).show(made[:count])

@@ -1,0 +1,137 @@
+"""A Redis that comes back as it was a while ago is told again of what it lost."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.writer.links import changes as shortening
+from services.writer.redis_sync.recovery import republish_lost
+from services.writer.redis_sync.relay import relay_once
+from shared.domain.errors import StoreUnavailable
+from shared.postgres.pool import Database
+from shared.postgres.tables import outbox
+from shared.redis import keys as redis_keys
+from shared.redis.client import RedisClient, redis_client
+from shared.redis.route_records import RouteRecords
+from tests.integration.conftest import Stores
+from tests.support.builders import make_link, make_owner
+from tests.support.network import at_port, refusing_port
+
+ANOTHER_RUN = b"0" * 40
+
+
+@pytest.fixture
+async def owner_id(writer_database: Database) -> int:
+    return await make_owner(writer_database)
+
+
+async def relay(database: Database, redis: RedisClient) -> None:
+    while await relay_once(database, RouteRecords(redis), link_lifetime=600):
+        pass
+
+
+async def waiting(database: Database) -> int:
+    count, _ = await outbox.backlog(database)
+    return count
+
+
+async def held(redis: RedisClient) -> dict[bytes, bytes]:
+    """All that Redis holds, as it would have it on its disk."""
+    keys: Any = await redis.keys()
+    values: Any = await redis.mget(keys)
+    return dict(zip(keys, values, strict=True))
+
+
+async def start_redis_anew(redis: RedisClient, on_disk: dict[bytes, bytes]) -> None:
+    """What a Redis holds that was started anew with what its disk held: a mark of another run."""
+    await redis.flushall()
+    mark = redis_keys.RELAY_MARK.encode()
+    await redis.mset({**on_disk, mark: ANOTHER_RUN + b" " + on_disk[mark].split()[1]})
+
+
+async def test_redis_that_lost_its_newest_changes_is_told_of_them_again(
+    writer_database: Database, redis: RedisClient, owner_id: int
+) -> None:
+    for code in ("deleted", "purged", "disabled"):
+        await make_link(writer_database, owner_id=owner_id, code=code)
+    await relay(writer_database, redis)
+    assert await republish_lost(writer_database, redis) == 0
+    kept = await held(redis)
+
+    await shortening.delete(writer_database, "deleted", based_on=None)
+    await shortening.purge(writer_database, "purged", based_on=None)
+    await make_link(writer_database, owner_id=owner_id, code="new")
+    await relay(writer_database, redis)
+    right = await held(redis)
+
+    await start_redis_anew(redis, kept)
+    assert await republish_lost(writer_database, redis) == 4
+    await relay(writer_database, redis)
+    mark = redis_keys.RELAY_MARK.encode()
+    assert {**await held(redis), mark: b""} == {**right, mark: b""}
+
+
+async def test_redis_is_told_once(writer_database: Database, redis: RedisClient, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    await republish_lost(writer_database, redis)
+    await start_redis_anew(redis, await held(redis))
+    assert await republish_lost(writer_database, redis) == 1
+    assert await republish_lost(writer_database, redis) == 0
+
+
+async def test_redis_that_loses_power_twice_before_it_was_told_is_told_of_everything(
+    database: Database, writer_database: Database, redis: RedisClient, owner_id: int
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    await relay(writer_database, redis)
+    await database.execute("UPDATE links SET updated_at = updated_at - interval '10 minutes'")
+    await redis.set(
+        redis_keys.RELAY_MARK, f"{ANOTHER_RUN.decode()} {(datetime.now(UTC) - timedelta(minutes=10)).isoformat()}"
+    )
+    assert await republish_lost(writer_database, redis) == 1
+    kept = await held(redis)
+    await relay(writer_database, redis)
+    await start_redis_anew(redis, kept)
+    assert await republish_lost(writer_database, redis) == 1
+
+
+async def test_what_is_older_than_the_mark_is_left_alone(
+    database: Database, writer_database: Database, redis: RedisClient, owner_id: int
+) -> None:
+    for code in ("old", "new"):
+        await make_link(writer_database, owner_id=owner_id, code=code)
+    await relay(writer_database, redis)
+    await database.execute("UPDATE links SET updated_at = updated_at - interval '2 minutes' WHERE code = 'old'")
+    await republish_lost(writer_database, redis)
+    await start_redis_anew(redis, await held(redis))
+    assert await republish_lost(writer_database, redis) == 1
+
+
+async def test_the_mark_stays_where_the_oldest_unpublished_change_is(
+    database: Database, writer_database: Database, redis: RedisClient, owner_id: int
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    await database.execute("UPDATE outbox SET created_at = '2026-01-02 03:04:05+00'")
+    await republish_lost(writer_database, redis)
+    mark = (await held(redis))[redis_keys.RELAY_MARK.encode()]
+    assert datetime.fromisoformat(mark.decode().split()[1]) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+async def test_an_empty_redis_is_told_nothing(writer_database: Database, redis: RedisClient, owner_id: int) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    await relay(writer_database, redis)
+    await redis.flushall()
+    assert await republish_lost(writer_database, redis) == 0
+    assert await waiting(writer_database) == 0
+
+
+async def test_while_redis_is_away_nothing_is_republished(
+    writer_database: Database, owner_id: int, stores: Stores
+) -> None:
+    await make_link(writer_database, owner_id=owner_id, code="abc")
+    with refusing_port() as port:
+        async with redis_client(at_port(stores.redis_settings(), port)) as away:
+            with pytest.raises(StoreUnavailable):
+                await republish_lost(writer_database, away)
+    assert await waiting(writer_database) == 1

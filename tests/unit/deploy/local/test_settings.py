@@ -1,0 +1,189 @@
+from pathlib import Path
+
+import pytest
+
+from deploy.local.settings import PASSED_ON, RESOLVERS, LocalSettings, RuntimeFault, enterable_by_others, read_settings
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout that has its state folder, so that nothing depends on who runs the test."""
+    (tmp_path / ".boltlink").mkdir()
+    return tmp_path
+
+
+def read(checkout: Path, env_file: str = "", **environ: str) -> LocalSettings:
+    if env_file:
+        (checkout / ".env").write_text(env_file, encoding="utf-8")
+    return read_settings(environ, checkout)
+
+
+def test_nothing_has_to_be_set(checkout: Path) -> None:
+    settings = read(checkout)
+    assert (settings.public_url, settings.listen, settings.database) == (
+        "http://localhost:8080",
+        "127.0.0.1",
+        "boltlink",
+    )
+
+
+def test_the_state_lives_in_the_checkout(checkout: Path) -> None:
+    assert read(checkout).state == checkout / ".boltlink"
+
+
+def test_the_state_may_live_elsewhere(checkout: Path) -> None:
+    assert read(checkout, BOLTLINK_STATE="/srv/boltlink").state == Path("/srv/boltlink")
+
+
+def test_the_state_may_be_a_link_to_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / ".boltlink").symlink_to(tmp_path / "elsewhere")
+    assert read(tmp_path).state == tmp_path / "elsewhere"
+
+
+def test_the_home_folder_may_be_meant(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert read(checkout, BOLTLINK_STATE="~/links").state == Path("/home/somebody/links")
+
+
+def test_the_short_urls_follow_the_port(checkout: Path) -> None:
+    assert read(checkout, BOLTLINK_PORT="9090").public_url == "http://localhost:9090"
+
+
+@pytest.mark.parametrize("address", ["nonsense", "localhost", "127.0.0.1:80", "*"])
+def test_the_door_listens_on_an_address_and_nothing_else(checkout: Path, address: str) -> None:
+    with pytest.raises(RuntimeFault, match="BOLTLINK_LISTEN must be an IP address"):
+        read(checkout, BOLTLINK_LISTEN=address)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("BOLTLINK_TRUSTED_PROXIES", "10.0.0.1 nonsense"),
+        ("BOLTLINK_TRUSTED_PROXIES", "10.0.0.0/99"),
+        ("BOLTLINK_REDIS_MEMORY", "lots"),
+        ("BOLTLINK_REDIS_MEMORY", "-1"),
+        ("BOLTLINK_DATABASE", 'a"b'),
+        ("BOLTLINK_DATABASE", "a b"),
+    ],
+)
+def test_what_a_server_would_not_take_is_refused_here(checkout: Path, name: str, text: str) -> None:
+    with pytest.raises(RuntimeFault, match=f"{name} must be"):
+        read(checkout, **{name: text})
+
+
+def test_the_public_address_has_no_last_slash(checkout: Path) -> None:
+    assert read(checkout, BOLTLINK_PUBLIC_URL="https://sho.rt/").public_url == "https://sho.rt"
+
+
+def test_a_file_may_say_what_the_environment_does_not(checkout: Path) -> None:
+    assert read(checkout, "BOLTLINK_PORT=9090\n").port == 9090
+
+
+def test_the_environment_wins_over_the_file(checkout: Path) -> None:
+    assert read(checkout, "BOLTLINK_PORT=9090\n", BOLTLINK_PORT="9191").port == 9191
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "BOLTLINK_DATABASE=links",
+        "  BOLTLINK_DATABASE = links  ",
+        'BOLTLINK_DATABASE="links"',
+        "BOLTLINK_DATABASE='links'",
+        "# a comment\n\nBOLTLINK_DATABASE=links",
+    ],
+)
+def test_a_line_of_the_file_names_a_value(checkout: Path, line: str) -> None:
+    assert read(checkout, line).database == "links"
+
+
+def test_a_value_may_hold_an_equals_sign(checkout: Path) -> None:
+    assert read(checkout, "BOLTLINK_ADMIN_KEY=abc=def=").admin_key == "abc=def="
+
+
+def test_a_line_that_names_nothing_is_a_fault_with_its_number(checkout: Path) -> None:
+    with pytest.raises(RuntimeFault, match=r"line 2: write NAME=value"):
+        read(checkout, "A=1\nnonsense\n")
+
+
+@pytest.mark.parametrize("name", ["PORT", "POSTGRES_PORT", "REDIS_PORT", "INNER_PORT"])
+def test_a_fault_names_the_port_that_is_wrong(checkout: Path, name: str) -> None:
+    with pytest.raises(RuntimeFault, match=f"BOLTLINK_{name} must be a port"):
+        read(checkout, **{f"BOLTLINK_{name}": "http"})
+
+
+@pytest.mark.parametrize("text", ["0", "65501", "-1", "80.5", "0x50", "9" * 5_000])
+def test_what_is_no_port_is_a_fault(checkout: Path, text: str) -> None:
+    with pytest.raises(RuntimeFault, match="must be a port"):
+        read(checkout, BOLTLINK_PORT=text)
+
+
+def test_every_process_has_a_port_of_its_own(checkout: Path) -> None:
+    ports = read(checkout).all_ports()
+    assert len(set(ports.values())) == len(ports) == 3 + 2 + 4 + RESOLVERS
+
+
+def test_every_port_is_named_by_the_setting_that_moves_it(checkout: Path) -> None:
+    before = read(checkout).all_ports()
+    after = read(checkout, BOLTLINK_INNER_PORT="18000").all_ports()
+    moved = {name for name, port in after.items() if port != before[name]}
+    assert moved == {name for name in before if name.startswith("BOLTLINK_INNER_PORT")}
+
+
+def test_no_inner_port_is_above_the_highest(checkout: Path) -> None:
+    assert max(read(checkout, BOLTLINK_INNER_PORT="65500").all_ports().values()) < 65_536
+
+
+def test_there_are_three_resolvers_and_one_of_each_other(checkout: Path) -> None:
+    assert set(read(checkout).http_ports) == {
+        "writer-1",
+        "relay-1",
+        "stats-1",
+        "consumer-1",
+        "resolver-1",
+        "resolver-2",
+        "resolver-3",
+    }
+
+
+def test_proxies_may_be_trusted(checkout: Path) -> None:
+    proxies = read(checkout, BOLTLINK_TRUSTED_PROXIES="10.0.0.0/8, 192.0.2.1").trusted_proxies
+    assert proxies == ("10.0.0.0/8", "192.0.2.1")
+
+
+def test_settings_of_the_services_are_handed_on(checkout: Path) -> None:
+    settings = read(checkout, LOG_LEVEL="DEBUG", LINK_LIFETIME="", HOME="/root")
+    assert settings.passed_on == {"LOG_LEVEL": "DEBUG"}
+
+
+def test_no_secret_is_handed_on() -> None:
+    assert not [name for name in PASSED_ON if name.endswith(("_URL", "_SECRET", "_PASSWORD", "_KEY"))]
+
+
+def test_the_admin_key_may_stand_in_a_file(checkout: Path) -> None:
+    (checkout / "key").write_text("bl_hush\n")
+    assert read(checkout, BOLTLINK_ADMIN_KEY_FILE=str(checkout / "key")).admin_key == "bl_hush"
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"], ids=["no file", "no text"])
+def test_a_file_that_cannot_be_read_is_a_fault(checkout: Path, content: bytes | None) -> None:
+    if content is not None:
+        (checkout / "key").write_bytes(content)
+    with pytest.raises(RuntimeFault, match="BOLTLINK_ADMIN_KEY_FILE"):
+        read(checkout, BOLTLINK_ADMIN_KEY_FILE=str(checkout / "key"))
+
+
+@pytest.mark.parametrize(("text", "durable"), [("yes", True), ("no", False), ("", True)])
+def test_a_disk_is_waited_for_unless_told_otherwise(checkout: Path, text: str, durable: bool) -> None:  # noqa: FBT001  # it is what is tested
+    assert read(checkout, BOLTLINK_DURABLE=text).durable == durable
+
+
+def test_a_folder_in_a_closed_one_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "closed" / "open").mkdir(parents=True)
+    (tmp_path / "closed").chmod(0o700)
+    assert not enterable_by_others(tmp_path / "closed" / "open")
+
+
+def test_a_folder_that_is_not_there_yet_is_as_open_as_its_parent() -> None:
+    assert enterable_by_others(Path("/usr/new/folder"))

@@ -1,0 +1,68 @@
+import json
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from services.api_contract.command import FILE, text
+from services.api_contract.document import OPERATIONS, document
+from shared.http.contract import Operation
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[str, Any]:
+    """The document as a client reads it."""
+    read: dict[str, Any] = json.loads(json.dumps(document()))
+    return read
+
+
+def described(made: dict[str, Any], operation: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = made["paths"][operation.path][operation.method.lower()]
+    return found
+
+
+def test_the_document_is_valid(made: dict[str, Any]) -> None:
+    validate(made)
+
+
+def test_the_committed_document_is_the_one_that_the_code_makes() -> None:
+    assert FILE.read_text(encoding="utf-8") == text(), "run: make openapi"
+
+
+def test_every_call_is_described_and_no_other(made: dict[str, Any]) -> None:
+    there = {(path, method) for path, methods in made["paths"].items() for method in methods}
+    assert there == {(operation.path, operation.method.lower()) for operation in OPERATIONS}
+
+
+def test_the_name_of_a_call_is_its_own() -> None:
+    names = [operation.name for operation in OPERATIONS]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_a_call_says_whether_it_needs_a_key(made: dict[str, Any], operation: Operation) -> None:
+    text = described(made, operation)
+    assert ("security" in text) == ({"401", "403"} <= set(text["responses"])) == (operation.scope is not None)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_a_problem_of_a_call_is_a_problem_document(made: dict[str, Any], operation: Operation) -> None:
+    responses = described(made, operation)["responses"]
+    problems = [response for status, response in responses.items() if status >= "400"]
+    assert {content for problem in problems for content in problem["content"]} == {"application/problem+json"}
+
+
+@pytest.mark.parametrize("operation", [op for op in OPERATIONS if op.query], ids=lambda operation: operation.name)
+def test_a_parameter_is_described_under_the_name_that_clients_use(made: dict[str, Any], operation: Operation) -> None:
+    assert operation.query is not None
+    parameters = [part["name"] for part in described(made, operation)["parameters"] if part["in"] == "query"]
+    assert parameters == [field.data_key or name for name, field in operation.query().fields.items()]
+
+
+def test_an_unknown_field_is_refused_in_the_document_too(made: dict[str, Any]) -> None:
+    assert made["components"]["schemas"]["NewLink"]["additionalProperties"] is False
+
+
+def test_a_code_in_a_path_has_its_pattern(made: dict[str, Any]) -> None:
+    (code,) = made["paths"]["/links/{code}"]["get"]["parameters"]
+    assert code["schema"] == {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}

@@ -1,0 +1,154 @@
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.resolver.redirects.decision import Target, cache_control, exhausted, merge_query, target_of
+from shared.domain.errors import LinkGone, LinkNotFound
+from shared.domain.models import Route
+
+URL = "https://example.com/"
+OVER = "https://example.com/over"
+
+
+def route(**fields: Any) -> Route:
+    values: dict[str, Any] = {"version": 1, "link_id": 5, "live": True, "url": URL}
+    return Route(**(values | fields))
+
+
+def test_a_live_link_leads_to_its_target() -> None:
+    assert target_of(route(), 0.0, "") == Target(URL, 302, is_click=True)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_link_leads_on_in_its_own_way(status: int) -> None:
+    assert target_of(route(redirect_status=status), 0.0, "").status == status
+
+
+def test_a_dead_link_is_not_found() -> None:
+    with pytest.raises(LinkNotFound):
+        target_of(Route(version=1), 0.0, "")
+
+
+def test_a_dead_link_does_not_even_lead_elsewhere() -> None:
+    with pytest.raises(LinkNotFound):
+        target_of(route(live=False, expired_url=OVER), 0.0, "")
+
+
+def test_a_link_leads_nowhere_yet() -> None:
+    with pytest.raises(LinkNotFound):
+        target_of(route(valid_since=100.0), 99.999, "")
+
+
+def test_a_link_leads_somewhere_from_its_first_moment_on() -> None:
+    assert target_of(route(valid_since=100.0), 100.0, "").url == URL
+
+
+def test_a_link_leads_somewhere_until_its_last_moment() -> None:
+    assert target_of(route(valid_until=100.0), 99.999, "").url == URL
+
+
+@pytest.mark.parametrize("now", [100.0, 1e10])
+def test_a_link_is_gone_from_its_end_on(now: float) -> None:
+    with pytest.raises(LinkGone):
+        target_of(route(valid_until=100.0), now, "")
+
+
+def test_a_link_that_ended_at_the_epoch_is_gone() -> None:
+    with pytest.raises(LinkGone):
+        target_of(route(valid_until=0.0), 1.0, "")
+
+
+@pytest.mark.parametrize("conditions", [{"valid_since": 100.0}, {"valid_until": 10.0}])
+def test_a_link_out_of_its_time_leads_elsewhere_without_a_click(conditions: dict[str, float]) -> None:
+    wanted = route(expired_url=OVER, redirect_status=301, **conditions)
+    assert target_of(wanted, 50.0, "") == Target(OVER, 302, is_click=False)
+
+
+def test_a_link_that_is_used_up_is_gone() -> None:
+    with pytest.raises(LinkGone):
+        exhausted(route(limited=True))
+
+
+def test_a_link_that_is_used_up_leads_elsewhere_without_a_click() -> None:
+    assert exhausted(route(limited=True, expired_url=OVER)) == Target(OVER, 302, is_click=False)
+
+
+def test_a_query_is_not_forwarded_unasked() -> None:
+    assert target_of(route(), 0.0, "a=1").url == URL
+
+
+def test_a_query_is_forwarded_where_the_link_says_so() -> None:
+    assert target_of(route(forward_query=True), 0.0, "a=1").url == f"{URL}?a=1"
+
+
+def test_without_a_query_a_target_stays_as_it_is() -> None:
+    wanted = route(url=f"{URL}?&a=1#f", forward_query=True)
+    assert target_of(wanted, 0.0, "").url == f"{URL}?&a=1#f"
+
+
+def test_a_query_is_not_forwarded_elsewhere() -> None:
+    wanted = route(expired_url=OVER, valid_until=10.0, forward_query=True)
+    assert target_of(wanted, 50.0, "a=1").url == OVER
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        (301, "private, max-age=90"),
+        (302, "private, no-store"),
+        (307, "private, no-store"),
+        (308, "private, max-age=90"),
+    ],
+)
+def test_no_redirect_is_kept_for_long(status: int, wanted: str) -> None:
+    assert cache_control(status) == wanted
+
+
+@pytest.mark.parametrize(
+    ("url", "query", "merged"),
+    [
+        ("https://e.com/", "a=1", "https://e.com/?a=1"),
+        ("https://e.com", "a=1", "https://e.com?a=1"),
+        ("https://e.com/?", "a=1", "https://e.com/?a=1"),
+        ("https://e.com/?b=2", "a=1", "https://e.com/?b=2&a=1"),
+        ("https://e.com/?a=2", "a=1", "https://e.com/?a=1"),
+        ("https://e.com/?a=2&a=3&b=4", "a=1&a=0", "https://e.com/?b=4&a=1&a=0"),
+        ("https://e.com/?a", "a=1", "https://e.com/?a=1"),
+        ("https://e.com/?%61=2", "a=1", "https://e.com/?a=1"),
+        ("https://e.com/?a+b=2", "a%20b=1", "https://e.com/?a%20b=1"),
+        ("https://e.com/?A=2", "a=1", "https://e.com/?A=2&a=1"),
+        ("https://e.com/?b=2#f?a=3", "a=1", "https://e.com/?b=2&a=1#f?a=3"),
+        ("https://e.com/#f", "a=1", "https://e.com/?a=1#f"),
+        ("https://e.com/", "a=%zz&b=%C3%BC", "https://e.com/?a=%zz&b=%C3%BC"),
+        ("https://e.com/", "a=ü", "https://e.com/?a=%C3%BC"),
+        ("https://e.com/", "a=\udcfc", "https://e.com/?a=%FC"),
+        ("https://e.com/", "a=1?b=2", "https://e.com/?a=1?b=2"),
+    ],
+)
+def test_a_query_is_merged_and_the_visitor_wins(url: str, query: str, merged: str) -> None:
+    assert merge_query(url, query) == merged
+
+
+_NAMES = st.sampled_from(["a", "b", "ü", "a b", "a&b", "=", "", "#", "?"])
+_PAIRS = st.lists(st.tuples(_NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=5)), max_size=6)
+
+
+@given(own=_PAIRS, given=_PAIRS.filter(bool), fragment=st.sampled_from(["", "#top", "#a?b=1"]))
+def test_a_merged_query_holds_what_the_visitor_said_and_what_he_left_open(
+    own: list[tuple[str, str]], given: list[tuple[str, str]], fragment: str
+) -> None:
+    url = f"https://example.com/path?{urlencode(own)}{fragment}"
+    parts = urlsplit(merge_query(url, urlencode(given)))
+    names = {name for name, _ in given}
+    kept = [(name, value) for name, value in own if name not in names]
+    assert parse_qsl(parts.query, keep_blank_values=True) == kept + given
+    assert (parts.path, parts.fragment) == ("/path", fragment.removeprefix("#"))
+
+
+@given(st.text(min_size=1))
+def test_a_target_with_any_query_is_printable_ascii(query: str) -> None:
+    url = merge_query(URL, query.encode("utf-8", "replace").decode("utf-8", "surrogateescape"))
+    assert all("!" <= char <= "~" for char in url)

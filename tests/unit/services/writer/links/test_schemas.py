@@ -1,0 +1,290 @@
+from dataclasses import fields as dataclass_fields
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.api_contract.document import document
+from services.writer.links.schemas import (
+    MAX_CLICKS_MOST,
+    BatchSchema,
+    LinkOptionsSchema,
+    LinkPatchSchema,
+    LinkSchema,
+    ListQuery,
+    NewLinkSchema,
+    PurgeQuery,
+    ReuseQuery,
+    dump_link,
+)
+from services.writer.links.targets import policy
+from shared.domain.models import Link, LinkOptions
+from shared.schemas.parsing import parse
+from tests.unit.faults import faults_of, query_faults_of
+
+URL = "https://example.com/"
+
+
+def new_link(**fields: Any) -> dict[str, Any]:
+    """What is read of a wish for a link."""
+    return parse(NewLinkSchema(), {"url": URL} | fields)
+
+
+def new_link_faults(**fields: Any) -> set[str]:
+    """The fields that a wish is refused for."""
+    return set(faults_of(NewLinkSchema(), {"url": URL} | fields))
+
+
+def test_a_url_is_enough() -> None:
+    assert new_link() == {"url": URL}
+
+
+def test_a_url_is_required() -> None:
+    assert faults_of(NewLinkSchema(), {}) == {"url": ["Missing data for required field."]}
+
+
+def test_an_iri_is_kept_as_it_was_given() -> None:
+    assert new_link(url="https://münchen.de/ä")["url"] == "https://münchen.de/ä"
+
+
+@pytest.mark.parametrize("field", ["url", "expired_url"])
+@pytest.mark.parametrize("value", ["javascript:alert(1)", "https://a b/", "https://u:p@example.com/", "x" * 8_193, ""])
+def test_a_target_has_to_be_good(field: str, value: str) -> None:
+    assert new_link_faults(**{field: value}) == {field}
+
+
+def test_our_own_short_url_is_no_target() -> None:
+    schema = NewLinkSchema(policy("https://sho.rt", frozenset({"https"})))
+    faults = faults_of(schema, {"url": "https://sho.rt/abc", "expired_url": "https://sho.rt/"})
+    assert set(faults) == {"url", "expired_url"}
+
+
+@pytest.mark.parametrize("code", ["a", "a" * 64, "A-Z_09", "-", "_"])
+def test_a_code_may_be_wished_for(code: str) -> None:
+    assert new_link(code=code)["code"] == code
+
+
+@pytest.mark.parametrize(
+    "code", ["", "a" * 65, "a b", "a/b", "a.b", "ä", "٣", "a+", "a%20", "abc\n", "\nabc", "\ud800", 7, ["a"]]
+)
+def test_a_code_that_cannot_be_is_refused(code: object) -> None:
+    assert new_link_faults(code=code) == {"code"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("title", "x" * 512),
+        ("notes", "x" * 4_096),
+        ("notes", "two\nlines"),
+        ("redirect_status", 308),
+        ("max_clicks", 1),
+        ("max_clicks", MAX_CLICKS_MOST),
+        ("forward_query", True),
+        ("enabled", False),
+        ("external_id", "x" * 256),
+        ("expired_url", "https://example.com/over"),
+    ],
+)
+def test_an_option_is_read(field: str, value: object) -> None:
+    assert new_link(**{field: value})[field] == value
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("url", 7),
+        ("url", None),
+        ("title", 7),
+        ("title", "x" * 513),
+        ("title", "two\nlines"),
+        ("notes", "x" * 4_097),
+        ("notes", "a\x00b"),
+        ("redirect_status", 303),
+        ("redirect_status", "302"),
+        ("redirect_status", 302.0),
+        ("redirect_status", True),
+        ("valid_since", "2026-01-31T12:00:00"),
+        ("valid_until", 1_772_366_400),
+        ("max_clicks", 0),
+        ("max_clicks", -1),
+        ("max_clicks", 1.5),
+        ("max_clicks", "1"),
+        ("max_clicks", True),
+        ("max_clicks", float("inf")),
+        ("max_clicks", MAX_CLICKS_MOST + 1),
+        ("max_clicks", 10**400),
+        ("forward_query", "true"),
+        ("forward_query", 1),
+        ("enabled", "false"),
+        ("enabled", 0),
+        ("external_id", ""),
+        ("external_id", "x" * 257),
+        ("external_id", "a\ud800"),
+        ("tags", "tag"),
+        ("tags", {"a": 1}),
+        ("tags", ["x"] * 33),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(field: str, value: object) -> None:
+    assert new_link_faults(**{field: value}) == {field}
+
+
+@pytest.mark.parametrize("tag", ["", "x" * 65, "a\nb", 7, None])
+def test_the_fault_of_a_tag_says_which_one(tag: object) -> None:
+    assert new_link_faults(tags=["good", tag]) == {"tags.1"}
+
+
+def test_equal_tags_are_one() -> None:
+    assert new_link(tags=["b", "a", "b"])["tags"] == ("b", "a")
+
+
+def test_a_time_is_read_as_utc() -> None:
+    assert new_link(valid_until="2026-01-31T12:00:00+02:00")["valid_until"] == datetime(2026, 1, 31, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("title", None),
+        ("notes", None),
+        ("tags", ()),
+        ("redirect_status", 302),
+        ("valid_since", None),
+        ("valid_until", None),
+        ("max_clicks", None),
+        ("expired_url", None),
+        ("forward_query", False),
+        ("enabled", True),
+        ("external_id", None),
+    ],
+)
+def test_null_clears_a_field(field: str, value: object) -> None:
+    assert parse(LinkPatchSchema(), {field: None}) == {field: value}
+
+
+def test_null_clears_to_what_a_new_link_has() -> None:
+    options = {field.name for field in dataclass_fields(LinkOptions)} - {"url"}
+    cleared = parse(LinkPatchSchema(), dict.fromkeys(options))
+    assert LinkOptions(url=URL, **cleared) == LinkOptions(url=URL)
+
+
+def test_the_schema_has_every_option() -> None:
+    assert set(LinkOptionsSchema().fields) == {field.name for field in dataclass_fields(LinkOptions)}
+
+
+def test_a_patch_need_not_say_anything() -> None:
+    assert parse(LinkPatchSchema(), {}) == {}
+
+
+def test_a_patch_cannot_clear_the_url() -> None:
+    assert set(faults_of(LinkPatchSchema(), {"url": None})) == {"url"}
+
+
+@pytest.mark.parametrize("field", ["code", "version", "id", "clicks", "short_url"])
+def test_a_patch_cannot_change_what_is_no_option(field: str) -> None:
+    assert faults_of(LinkPatchSchema(), {field: "x"}) == {field: ["Unknown field."]}
+
+
+def test_an_unknown_field_is_refused() -> None:
+    assert faults_of(NewLinkSchema(), {"url": URL, "colour": 1}) == {"colour": ["Unknown field."]}
+
+
+def test_all_faults_are_told_at_once() -> None:
+    document = {"url": "ftp://x/", "code": "a b", "max_clicks": 0, "tags": [""], "valid_since": "now", "colour": 1}
+    assert set(faults_of(NewLinkSchema(), document)) == {
+        "url",
+        "code",
+        "max_clicks",
+        "tags.0",
+        "valid_since",
+        "colour",
+    }
+
+
+def test_a_link_is_answered_with_all_its_fields() -> None:
+    link = Link(
+        id=5,
+        domain="default",
+        code="abc",
+        options=LinkOptions(url=URL, tags=("a",), valid_until=datetime(2026, 3, 1, tzinfo=UTC)),
+        status="active",
+        clicks=7,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        updated_at=datetime(2026, 2, 1, tzinfo=UTC),
+        version=3,
+    )
+    assert dump_link(link, "https://sho.rt") == {
+        "code": "abc",
+        "short_url": "https://sho.rt/abc",
+        "url": URL,
+        "title": None,
+        "notes": None,
+        "tags": ["a"],
+        "redirect_status": 302,
+        "valid_since": None,
+        "valid_until": "2026-03-01T00:00:00Z",
+        "max_clicks": None,
+        "expired_url": None,
+        "forward_query": False,
+        "enabled": True,
+        "external_id": None,
+        "status": "active",
+        "clicks": 7,
+        "has_password": False,
+        "version": 3,
+        "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-02-01T00:00:00Z",
+    }
+    assert set(dump_link(link, "https://sho.rt")) == set(LinkSchema().fields)
+
+
+def test_a_list_has_its_defaults() -> None:
+    assert parse(ListQuery(), {}) == {"limit": 100, "tag": [], "any_tag": [], "sort": "-created_at"}
+
+
+@pytest.mark.parametrize("sort", ["created_at", "-created_at", "updated_at", "clicks", "-clicks", "code", "-code"])
+def test_a_list_has_an_order(sort: str) -> None:
+    assert parse(ListQuery(), {"sort": sort})["sort"] == sort
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("limit", "0"),
+        ("limit", "1001"),
+        ("limit", "-1"),
+        ("limit", "many"),
+        ("limit", "1.5"),
+        ("limit", "9" * 5_000),
+        ("cursor", ""),
+        ("cursor", "x" * 1_025),
+        ("q", ""),
+        ("q", "x" * 257),
+        ("q", "a\x00b"),
+        ("status", "gone"),
+        ("created_after", "2026-01-31"),
+        ("created_before", "yesterday"),
+        ("sort", "id"),
+        ("sort", "--code"),
+        ("sort", "code; DROP TABLE links"),
+        ("colour", "blue"),
+    ],
+)
+def test_a_list_that_cannot_be_is_refused(name: str, value: str) -> None:
+    assert set(query_faults_of(ListQuery(), (name, value))) == {name}
+
+
+@pytest.mark.parametrize(("schema", "name"), [(ReuseQuery(), "reuse"), (PurgeQuery(), "purge")])
+def test_what_changes_much_has_to_be_said(schema: ReuseQuery | PurgeQuery, name: str) -> None:
+    assert parse(schema, {}) == {name: False}
+
+
+def test_a_batch_hands_its_links_on_unread() -> None:
+    links: list[Any] = [{"url": "nonsense", "more": 1}, None, 7]
+    assert BatchSchema().load({"links": links}) == {"links": links}
+
+
+def test_a_batch_promises_what_a_new_link_may_have() -> None:
+    schemas = document()["components"]["schemas"]
+    assert schemas["Batch"]["properties"]["links"]["items"] == {"$ref": "#/components/schemas/NewLink"}

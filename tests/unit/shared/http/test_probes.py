@@ -1,0 +1,44 @@
+import json
+
+from aiohttp import web
+
+from shared.domain.errors import StoreUnavailable
+from shared.process.metrics import READINGS
+from shared.process.version import VERSION
+from tests.unit.conftest import Start
+
+
+async def nothing(_request: web.Request) -> web.Response:
+    return web.Response()
+
+
+async def test_health_says_who_lives(start: Start) -> None:
+    answer = await (await start(nothing)).get("/health")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert json.loads(await answer.read()) == {
+        "status": "ok",
+        "service": "writer",
+        "instance": "writer-7",
+        "version": VERSION,
+    }
+
+
+async def test_a_service_without_stores_is_ready(start: Start) -> None:
+    answer = await (await start(nothing)).get("/ready")
+    assert (answer.status, json.loads(await answer.read())["status"]) == (200, "ready")
+
+
+async def test_metrics_say_what_runs_here(start: Start) -> None:
+    text = await (await (await start(nothing)).get("/metrics")).text()
+    assert f'boltlink_info{{instance_id="writer-7",service="writer",version="{VERSION}"}} 1' in text
+
+
+async def test_a_reading_that_fails_spoils_no_metrics(start: Start) -> None:
+    async def fail(_app: web.Application) -> None:
+        raise StoreUnavailable("away")
+
+    client = await start(nothing)
+    assert client.app is not None
+    client.app[READINGS].append(fail)
+    answer = await client.get("/metrics")
+    assert (answer.status, "boltlink_info" in await answer.text()) == (200, True)

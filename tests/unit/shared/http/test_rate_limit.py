@@ -1,0 +1,110 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.domain.errors import TooManyRequests
+from shared.http.rate_limit import Limiter
+from tests.unit.clock import Clock
+
+
+def allowed(limiter: Limiter, client: str = "a") -> bool:
+    """Whether a request is let through."""
+    try:
+        limiter.take(client)
+    except TooManyRequests:
+        return False
+    return True
+
+
+def test_a_client_may_make_all_its_requests_at_once() -> None:
+    limiter = Limiter(3, Clock())
+    assert [allowed(limiter) for _ in range(4)] == [True, True, True, False]
+
+
+def test_a_client_gets_its_requests_back_with_time() -> None:
+    clock = Clock()
+    limiter = Limiter(60, clock)
+    while allowed(limiter):
+        pass
+    clock.now += 2
+    assert [allowed(limiter) for _ in range(3)] == [True, True, False]
+
+
+def test_a_quiet_client_gathers_no_more_than_its_limit() -> None:
+    clock = Clock()
+    limiter = Limiter(2, clock)
+    limiter.take("a")
+    clock.now += 3_600
+    assert [allowed(limiter) for _ in range(3)] == [True, True, False]
+
+
+def test_clients_have_limits_of_their_own() -> None:
+    limiter = Limiter(1, Clock())
+    assert [allowed(limiter, client) for client in "aba"] == [True, True, False]
+
+
+def test_much_work_counts_as_many_requests() -> None:
+    limiter = Limiter(10, Clock())
+    assert limiter.take("a", 4)["RateLimit-Remaining"] == "6"
+    with pytest.raises(TooManyRequests) as caught:
+        limiter.take("a", 7)
+    assert caught.value.retry_after == 6  # one request comes back in 6 seconds
+    assert limiter.take("a", 6)["RateLimit-Remaining"] == "0"
+
+
+def test_more_work_than_the_limit_takes_all_of_it() -> None:
+    clock = Clock()
+    limiter = Limiter(10, clock)
+    assert limiter.take("a", 1_000)["RateLimit-Remaining"] == "0"
+    clock.now += 60
+    assert limiter.take("a", 1_000)["RateLimit-Remaining"] == "0"
+
+
+def test_work_without_a_limit_costs_nothing() -> None:
+    assert Limiter(0, Clock()).take("a", 1_000) == {}
+
+
+def test_zero_is_no_limit() -> None:
+    limiter = Limiter(0, Clock())
+    assert limiter.take("a") == {}
+
+
+def test_looking_costs_nothing() -> None:
+    limiter = Limiter(1, Clock())
+    limiter.check("a")
+    limiter.check("a")
+    assert allowed(limiter)
+
+
+def test_looking_says_when_nothing_is_left() -> None:
+    limiter = Limiter(1, Clock())
+    limiter.take("a")
+    with pytest.raises(TooManyRequests):
+        limiter.check("a")
+
+
+def test_an_answer_says_what_is_left() -> None:
+    limiter = Limiter(60, Clock())
+    assert limiter.take("a") == {"RateLimit-Limit": "60", "RateLimit-Remaining": "59", "RateLimit-Reset": "1"}
+
+
+def test_who_comes_again_when_told_is_let_through() -> None:
+    clock = Clock()
+    limiter = Limiter(7, clock)
+    while allowed(limiter):
+        pass
+    with pytest.raises(TooManyRequests) as caught:
+        limiter.take("a")
+    clock.now += caught.value.retry_after
+    assert allowed(limiter)
+
+
+@given(limit=st.integers(1, 100), steps=st.lists(st.floats(0, 30), max_size=200))
+def test_nobody_gets_more_than_a_burst_and_the_limit_of_the_time(limit: int, steps: list[float]) -> None:
+    clock = Clock()
+    limiter = Limiter(limit, clock)
+    count = 0
+    for step in steps:
+        clock.now += step
+        count += allowed(limiter)
+    assert count <= limit + sum(steps) * limit / 60 + 0.001

@@ -1,0 +1,98 @@
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from shared.process.batching import Batcher
+from tests.unit.polling import until
+
+
+class Journey:
+    """Doubles each item, once it may go on. A batch with a 13 fails."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.free = asyncio.Event()
+
+    async def __call__(self, items: list[int]) -> Sequence[int]:
+        self.batches.append(items)
+        await self.free.wait()
+        if 13 in items:
+            raise LookupError("bad luck")
+        return [item * 2 for item in items]
+
+
+async def submitted(batcher: Batcher[int, int], *items: int) -> list[asyncio.Task[int]]:
+    """A task for each item, all of them waiting."""
+    tasks = [asyncio.create_task(batcher.submit(item)) for item in items]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def ends(tasks: Sequence[asyncio.Task[int]]) -> list[object]:
+    """Results, and the types of failures."""
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    return [result if isinstance(result, int) else type(result) for result in results]
+
+
+async def test_items_at_once_travel_in_one_batch() -> None:
+    journey = Journey()
+    tasks = await submitted(Batcher(journey), 1, 2, 3)
+    journey.free.set()
+    assert await ends(tasks) == [2, 4, 6]
+    assert journey.batches == [[1, 2, 3]]
+
+
+async def test_what_arrives_during_a_batch_gathers_for_the_next() -> None:
+    journey = Journey()
+    batcher = Batcher(journey)
+    tasks = await submitted(batcher, 1)
+    await until(lambda: journey.batches == [[1]])
+    tasks += await submitted(batcher, 2) + await submitted(batcher, 3)
+    journey.free.set()
+    assert await ends(tasks) == [2, 4, 6]
+    assert journey.batches == [[1], [2, 3]]
+
+
+async def test_a_batch_has_a_limit() -> None:
+    journey = Journey()
+    tasks = await submitted(Batcher(journey, limit=2), 1, 2, 3, 4, 5)
+    journey.free.set()
+    await ends(tasks)
+    assert journey.batches == [[1, 2], [3, 4], [5]]
+
+
+async def test_a_failure_reaches_its_batch_and_no_other() -> None:
+    journey = Journey()
+    tasks = await submitted(Batcher(journey, limit=2), 1, 13, 3, 4)
+    journey.free.set()
+    assert await ends(tasks) == [LookupError, LookupError, 6, 8]
+
+
+async def test_after_a_pause_it_goes_on() -> None:
+    journey = Journey()
+    journey.free.set()
+    batcher = Batcher(journey)
+    assert [await batcher.submit(item) for item in (1, 2)] == [2, 4]
+    assert journey.batches == [[1], [2]]
+
+
+async def test_an_item_that_is_cancelled_takes_no_other_with_it() -> None:
+    journey = Journey()
+    tasks = await submitted(Batcher(journey), 1, 2, 3)
+    await until(lambda: bool(journey.batches))
+    tasks[0].cancel()
+    journey.free.set()
+    assert await ends(tasks) == [asyncio.CancelledError, 4, 6]
+
+
+async def test_a_batch_that_is_cancelled_leaves_nobody_waiting() -> None:
+    journey = Journey()
+    batcher = Batcher(journey, limit=2)
+    tasks = await submitted(batcher, 1, 2, 3)
+    await until(lambda: bool(journey.batches))
+    assert batcher._draining is not None
+    batcher._draining.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await batcher._draining
+    assert await ends(tasks) == [asyncio.CancelledError] * 3

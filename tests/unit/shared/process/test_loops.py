@@ -1,0 +1,174 @@
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+
+from shared.domain.errors import StoreUnavailable
+from shared.process.loops import keep_doing
+from tests.unit.polling import until
+
+NEVER = 3_600.0
+"""A pause that no test lives to see the end of."""
+
+
+@asynccontextmanager
+async def running(app: web.Application) -> AsyncIterator[None]:
+    """The application from its start to its end."""
+    app.freeze()
+    await app.startup()
+    try:
+        yield
+    finally:
+        await app.cleanup()
+
+
+class Work:
+    """Counts its calls; what each has to say comes from a list, then it has nothing more to do."""
+
+    def __init__(self, *answers: bool | BaseException) -> None:
+        self._answers = list(answers)
+        self.calls = 0
+
+    async def __call__(self, _app: web.Application) -> bool:
+        self.calls += 1
+        answer = self._answers.pop(0) if self._answers else False
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def doing(work: Work, *, pause: float) -> web.Application:
+    app = web.Application()
+    app.cleanup_ctx.append(keep_doing(work, pause=pause, name="work"))
+    return app
+
+
+async def test_work_goes_on_at_once_while_there_is_more() -> None:
+    work = Work(True, True, False)
+    async with running(doing(work, pause=NEVER)):
+        await until(lambda: work.calls == 3)
+
+
+async def test_work_goes_on_after_a_pause() -> None:
+    work = Work(False, False)
+    async with running(doing(work, pause=0.001)):
+        await until(lambda: work.calls >= 3)
+
+
+@pytest.mark.parametrize("fault", [LookupError("lost"), StoreUnavailable("away"), asyncio.CancelledError()])
+async def test_work_goes_on_after_a_failure(fault: BaseException) -> None:
+    work = Work(fault, fault)
+    async with running(doing(work, pause=0.001)):
+        await until(lambda: work.calls >= 3)
+
+
+async def test_a_cancellation_that_a_driver_left_behind_ends_nothing() -> None:
+    found: list[int] = []
+
+    async def work(_app: web.Application) -> bool:
+        task = asyncio.current_task()
+        assert task
+        found.append(task.cancelling())
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        return False
+
+    app = web.Application()
+    app.cleanup_ctx.append(keep_doing(work, pause=0.001, name="work"))
+    async with running(app):
+        await until(lambda: len(found) >= 3)
+    assert not any(found)
+
+
+async def test_a_failure_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    work = Work(LookupError("lost"))
+    async with running(doing(work, pause=NEVER)):
+        await until(lambda: caplog.records)
+    (record,) = caplog.records
+    assert (record.levelno, "LookupError" in (record.exc_text or "")) == (logging.ERROR, True)
+
+
+async def test_a_store_that_is_away_is_a_warning_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    work = Work(StoreUnavailable("away"))
+    async with running(doing(work, pause=NEVER)):
+        await until(lambda: caplog.records)
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info) == (logging.WARNING, None)
+    assert record.getMessage().startswith("work: away")
+
+
+async def test_a_store_that_stays_away_is_told_once_and_its_return_too(caplog: pytest.LogCaptureFixture) -> None:
+    work = Work(*[StoreUnavailable("away")] * 5)
+    with caplog.at_level(logging.INFO):
+        async with running(doing(work, pause=0.001)):
+            await until(lambda: work.calls >= 8)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
+
+
+async def test_a_pause_ends_with_the_application() -> None:
+    work = Work()
+    async with asyncio.timeout(10), running(doing(work, pause=NEVER)):
+        await until(lambda: work.calls == 1)
+
+
+async def test_work_that_always_has_more_to_do_ends_with_the_application() -> None:
+    calls = 0
+
+    async def work(_app: web.Application) -> bool:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0)
+        return True
+
+    app = web.Application()
+    app.cleanup_ctx.append(keep_doing(work, pause=NEVER, name="work"))
+    async with asyncio.timeout(10), running(app):
+        await until(lambda: calls)
+    at_the_end = calls
+    await asyncio.sleep(0)
+    assert calls == at_the_end
+
+
+async def test_a_call_that_is_under_way_may_finish() -> None:
+    begun, finish, finished = asyncio.Event(), asyncio.Event(), False
+
+    async def work(_app: web.Application) -> bool:
+        nonlocal finished
+        begun.set()
+        await finish.wait()
+        finished = True
+        return False
+
+    app = web.Application()
+    app.cleanup_ctx.append(keep_doing(work, pause=NEVER, name="work"))
+    async with running(app):
+        await begun.wait()
+        asyncio.get_running_loop().call_soon(finish.set)
+    assert finished
+
+
+async def test_a_call_that_does_not_end_is_cancelled(caplog: pytest.LogCaptureFixture) -> None:
+    begun = asyncio.Event()
+    ended_by: BaseException | None = None
+
+    async def work(_app: web.Application) -> bool:
+        nonlocal ended_by
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError as fault:
+            ended_by = fault
+            raise
+        return False
+
+    app = web.Application()
+    app.cleanup_ctx.append(keep_doing(work, pause=NEVER, name="work", patience=0.01))
+    async with asyncio.timeout(10), running(app):
+        await begun.wait()
+    assert isinstance(ended_by, asyncio.CancelledError)
+    assert "did not finish" in caplog.text
