@@ -10,7 +10,7 @@ VENV := .venv/bin
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-.PHONY: up up-local up-compose down restart ps logs clean key demo psql redis-cli backup restore verify broken
+.PHONY: up up-local up-compose down restart ps logs clean key demo psql redis-cli backup restore verify dead-letters
 up: ## set up what is missing and start everything, in containers where Docker answers, else without
 	$(RUN) $(RUNTIME) up
 up-local: ## the same, without Docker
@@ -41,8 +41,8 @@ restore: ## replace all data by a backup's: make restore FILE=backups/….dump
 	$(RUN) $(RUNTIME) restore "$(FILE)"
 verify: ## compare every record in Redis with PostgreSQL; REPAIR=yes puts right what differs
 	$(RUN) $(RUNTIME) verify $(if $(filter yes,$(REPAIR)),--repair)
-broken: ## look at the clicks that could not be counted; REPLAY=yes has them counted again
-	$(RUN) $(RUNTIME) broken $(if $(filter yes,$(REPLAY)),--replay)
+dead-letters: ## look at the clicks that could not be counted; REPLAY=yes has them counted again
+	$(RUN) $(RUNTIME) dead-letters $(if $(filter yes,$(REPLAY)),--replay)
 
 .PHONY: monitoring-up monitoring-down
 monitoring-up: ## without Docker: start Prometheus, Alertmanager and the exporters too
@@ -65,7 +65,7 @@ test-chaos: servers venv ## what each fault costs, under load: 20 seconds a row;
 	LONG="$(LONG)" $(VENV)/pytest -v tests/chaos
 test-compose: venv ## the tests of the containers; needs a Docker engine, and builds and starts everything
 	$(VENV)/pytest -q tests/compose
-bench: servers venv ## measure beside yardsticks, into docs/performance.md (QUICK=1: in three minutes, no file)
+bench: servers venv ## measure beside baselines, into docs/performance.md (QUICK=1: in three minutes, no file)
 	@PYTHONDONTWRITEBYTECODE=1 $(VENV)/python -m tests.bench $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 format: venv ## put the code into its form
 	$(VENV)/ruff format .

@@ -1,7 +1,7 @@
 """The main job on real input: `python -m deploy.demo`, or `make demo`.
 
 Shortens the home pages and project links that the metadata of the installed Python packages name, follows each through
-the door, waits for the counts, prints a table. Exits non-zero when one redirect or one count is wrong.
+nginx, waits for the counts, prints a table. Exits non-zero when one redirect or one count is wrong.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Final
 import aiohttp
 
 AT_ONCE: Final = 16
-COUNT_SECONDS: Final = 20.0
+COUNT_TIMEOUT: Final = 20.0
 VISITS: Final = (1, 2, 3)
 """How often the links are followed, in turn: counts that are all the same would hide a mix-up."""
 
@@ -51,7 +51,7 @@ def package_urls() -> list[Row]:
 
 
 class Client:
-    """Speaks to BoltLink as any client would: through the door, with an API key."""
+    """Speaks to BoltLink as any client would: through nginx, with an API key."""
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str, key: str) -> None:
         self._session = session
@@ -120,7 +120,7 @@ async def _each(rows: Iterable[Row], act: Callable[[Row], Awaitable[None]]) -> N
 async def _wait_for_counts(client: Client, rows: list[Row]) -> None:
     started = time.monotonic()
     open_rows = rows
-    while open_rows and time.monotonic() - started < COUNT_SECONDS:
+    while open_rows and time.monotonic() - started < COUNT_TIMEOUT:
         await _each(open_rows, client.read_clicks)
         open_rows = [row for row in open_rows if row.clicks < row.visits]
         if open_rows:

@@ -13,7 +13,7 @@ from deploy.local.console import step
 from deploy.local.settings import CHECKOUT, RuntimeFault, read_env_file
 from deploy.local.supervision import wait_until
 
-_READY_SECONDS = 60.0
+_READY_TIMEOUT = 60.0
 
 
 class ComposeRuntime:
@@ -36,8 +36,8 @@ class ComposeRuntime:
         self._engine.show("build")
         self._engine.heal()
         self._engine.show("up", "-d", "--wait", "--remove-orphans")
-        with step("Waiting until the door is ready"):
-            wait_until(self._is_ready, f"The door is not ready at {self.door_url()}; see make logs", _READY_SECONDS)
+        with step("Waiting until nginx is ready"):
+            wait_until(self._is_ready, f"nginx is not ready at {self.base_url()}; see make logs", _READY_TIMEOUT)
         given = os.environ.get("BOLTLINK_ADMIN_KEY", "")
         command = ("python", "-m", "services.writer.api_keys.command", "first")
         return self._engine.run_once(*command, env={"BOLTLINK_ADMIN_KEY": given}) or None
@@ -54,7 +54,7 @@ class ComposeRuntime:
                 # gunicorn starts a new worker before it ends the old one, on the same socket.
                 self._engine.compose("kill", "-s", "HUP", name)
                 wait_until(partial(self._has_restarted, name, before), f"{name} does not come back")
-        # Not the door: a reload closes idle connections, and a client may just be sending its next request.
+        # Not nginx: a reload closes idle connections, and a client may just be sending its next request.
         print("Every service has been started anew; no request was refused meanwhile.")
 
     def ps(self) -> None:
@@ -90,12 +90,12 @@ class ComposeRuntime:
     def public_url(self) -> str:
         return os.environ.get("BOLTLINK_PUBLIC_URL") or self._near_url().replace("127.0.0.1", "localhost")
 
-    def door_url(self) -> str:
+    def base_url(self) -> str:
         # The certificate is for the name that people type.
         return self.public_url() if self._engine.production else self._near_url()
 
     def _near_url(self) -> str:
-        """The door at this machine's own address."""
+        """nginx at this machine's own address."""
         scheme, variable, usual = ("https", "TLS_PORT", "443") if self._engine.production else ("http", "PORT", "80")
         port = os.environ.get(f"BOLTLINK_{variable}") or usual
         return f"{scheme}://127.0.0.1" + ("" if port == usual else f":{port}")

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Writes when the door's certificate ends, as a metric for the node exporter's textfile collector.
+# Writes when nginx's certificate ends, as a metric for the node exporter's textfile collector.
 set -eu
 while true; do
     end=$(openssl x509 -enddate -noout -in /run/certificates/fullchain.pem | cut -d= -f2)
     {
-        echo '# HELP boltlink_certificate_end_seconds When the certificate of the door ends, in Unix time.'
+        echo '# HELP boltlink_certificate_end_seconds When the certificate of nginx ends, in Unix time.'
         echo '# TYPE boltlink_certificate_end_seconds gauge'
         echo "boltlink_certificate_end_seconds $(date -u -d "$end" +%s)"
     } > /textfile/certificate.new

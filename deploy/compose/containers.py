@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-from deploy.compose.engine import DOOR, Engine, secrets_folder
+from deploy.compose.engine import NGINX, Engine, secrets_folder
 from deploy.local.settings import CHECKOUT, RuntimeFault
 
 _DATABASE: Final = "boltlink"
@@ -56,11 +56,11 @@ class Containers:
         self._statements(f"DROP DATABASE {_DATABASE} WITH (FORCE)", f"ALTER DATABASE {_BESIDE} RENAME TO {_DATABASE}")
 
     def stop_services(self) -> None:
-        self._engine.compose("stop", DOOR)
+        self._engine.compose("stop", NGINX)
         self._engine.compose("stop", *self._engine.services)
 
     def start_services(self) -> None:
-        self._engine.compose("up", "-d", "--wait", "--no-recreate", *self._engine.services, DOOR)
+        self._engine.compose("up", "-d", "--wait", "--no-recreate", *self._engine.services, NGINX)
 
     def _statements(self, *statements: str) -> None:
         for statement in statements:

@@ -15,15 +15,15 @@ from deploy.local.console import run, step
 from deploy.local.settings import CHECKOUT, RuntimeFault
 from deploy.local.supervision import wait_until
 
-DOOR: Final = "nginx"
+NGINX: Final = "nginx"
 STORES: Final = ("postgres", "redis")
 SERVICES: Final = ("writer", "relay", "resolver1", "resolver2", "resolver3", "stats", "consumer")
 
 _SECOND_CONSUMER: Final = "consumer2"
 _CERTIFICATE: Final = ("fullchain.pem", "privkey.pem")
 _PASSWORDS: Final = ("postgres", "writer", "resolver", "stats", "monitor", "redis", "visitor", "grafana")
-_UP_SECONDS: Final = 600
-_HEAL_SECONDS: Final = 60.0
+_UP_TIMEOUT: Final = 600
+_HEAL_TIMEOUT: Final = 60.0
 
 
 class Engine:
@@ -53,7 +53,7 @@ class Engine:
             )
 
     def compose(
-        self, *words: str, what: str | None = None, text: str | None = None, timeout: float = _UP_SECONDS
+        self, *words: str, what: str | None = None, text: str | None = None, timeout: float = _UP_TIMEOUT
     ) -> str:
         """Run a command of Compose; what it printed."""
         command = [*self.command, *words]
@@ -91,7 +91,7 @@ class Engine:
         with step("Waiting until what ran on without its stores is healthy again"):
             self.compose("up", "-d", "--wait", *STORES)
             with contextlib.suppress(RuntimeFault):
-                wait_until(lambda: not self._any_unhealthy(), "A container stays unhealthy", _HEAL_SECONDS)
+                wait_until(lambda: not self._any_unhealthy(), "A container stays unhealthy", _HEAL_TIMEOUT)
 
     def _any_unhealthy(self) -> bool:
         containers = self.compose("ps", "-q").split()

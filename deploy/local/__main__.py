@@ -98,8 +98,8 @@ class LocalRuntime:
     def public_url(self) -> str:
         return self._settings.public_url
 
-    def door_url(self) -> str:
-        return self._settings.door_url
+    def base_url(self) -> str:
+        return self._settings.base_url
 
     def _running(self) -> Supervisor:
         supervisor = Supervisor(self._settings)

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from deploy.local.console import step
 from deploy.local.settings import RuntimeFault
 
-_DRY_SECONDS: Final = 30.0
+_DRAIN_TIMEOUT: Final = 30.0
 
 
 class Stores(Protocol):
@@ -33,7 +33,7 @@ class Stores(Protocol):
         """Put the database that was loaded in the place of the one in use."""
 
     def stop_services(self) -> None:
-        """Stop the door and every service."""
+        """Stop nginx and every service."""
 
     def start_services(self) -> None:
         """Start them, and wait until they are ready."""
@@ -66,7 +66,7 @@ def restore(stores: Stores, path: Path) -> None:
     A backup that turns out to be damaged changes nothing: it is read whole before the services are stopped.
     """
     check(stores, path)
-    with step("Reading the backup"):
+    with step("Collector the backup"):
         stores.load(path)
     with step("Stopping the services"):
         stores.stop_services()
@@ -79,7 +79,7 @@ def restore(stores: Stores, path: Path) -> None:
 
 def _wait_counted(stores: Stores) -> None:
     """Wait until the stream no longer holds anything that is in it, or in a spool, now."""
-    deadline = time.monotonic() + _DRY_SECONDS
+    deadline = time.monotonic() + _DRAIN_TIMEOUT
     while stores.spooled():
         _pause(deadline)
     last = stores.redis("--raw", "XREVRANGE", "clicks", "+", "-", "COUNT", "1").split("\n")[0]
@@ -90,6 +90,6 @@ def _wait_counted(stores: Stores) -> None:
 def _pause(deadline: float) -> None:
     if time.monotonic() > deadline:
         raise RuntimeFault(
-            f"Clicks are not counted within {_DRY_SECONDS:.0f} s; is the consumer well? See make ps, make logs."
+            f"Clicks are not counted within {_DRAIN_TIMEOUT:.0f} s; is the consumer well? See make ps, make logs."
         )
     time.sleep(0.2)

@@ -56,8 +56,8 @@ class Runtime(Protocol):
     def public_url(self) -> str:
         """The address that people type."""
 
-    def door_url(self) -> str:
-        """The door as this machine reaches it."""
+    def base_url(self) -> str:
+        """nginx as this machine reaches it."""
 
 
 def up(runtime: Runtime, _options: argparse.Namespace) -> None:
@@ -94,15 +94,15 @@ def verify(runtime: Runtime, options: argparse.Namespace) -> None:
     runtime.command("writer", "services.writer.redis_sync.command", *(["--repair"] if options.repair else []))
 
 
-def broken(runtime: Runtime, options: argparse.Namespace) -> None:
-    runtime.command("consumer", "services.stats.counting.dead_letters", *(["--replay"] if options.replay else []))
+def dead_letters(runtime: Runtime, options: argparse.Namespace) -> None:
+    runtime.command("consumer", "services.stats.counting.command", *(["--replay"] if options.replay else []))
 
 
 def demo(runtime: Runtime, _options: argparse.Namespace) -> None:
     made = runtime.keys("make", "--name", "demo", "--hours", "1", "--scope", "links:write", "--scope", "stats:read")
     python = str(ensure_venv("dev"))  # more packages, so more real URLs
     os.chdir(CHECKOUT)
-    os.execve(python, [python, "-m", "demo"], {**os.environ, "BOLTLINK_URL": runtime.door_url(), "BOLTLINK_KEY": made})
+    os.execve(python, [python, "-m", "demo"], {**os.environ, "BOLTLINK_URL": runtime.base_url(), "BOLTLINK_KEY": made})
 
 
 def backup(runtime: Runtime, options: argparse.Namespace) -> None:
@@ -144,9 +144,9 @@ def create_parser(module: str, about: str | None) -> tuple[argparse.ArgumentPars
     verifying = commands.add_parser("verify", help="compare Redis with PostgreSQL")
     verifying.add_argument("--repair", action="store_true", help="put right what differs")
     verifying.set_defaults(act=verify)
-    looking = commands.add_parser("broken", help="look at the clicks that could not be counted")
+    looking = commands.add_parser("dead-letters", help="look at the clicks that could not be counted")
     looking.add_argument("--replay", action="store_true", help="have them counted again")
-    looking.set_defaults(act=broken)
+    looking.set_defaults(act=dead_letters)
     for name, become in (("psql", "psql"), ("redis-cli", "redis_cli")):
         client = commands.add_parser(name, help=f"open {name} on our server")
         client.add_argument("words", nargs="*", help=f"words for {name}; put -- before them")

@@ -13,7 +13,7 @@ from deploy.local.state import own_folder, secret, server_user, write_secret
 
 DATABASE_ROLES: Final = ("writer", "resolver", "stats", "monitor")
 STORES: Final = ("postgres", "redis")
-DOOR: Final = "nginx"
+NGINX: Final = "nginx"
 FACTORIES: Final[Mapping[str, str]] = {
     "writer": "services.writer.app:serve_api",
     "relay": "services.writer.app:serve_relay",
@@ -135,7 +135,7 @@ def _supervisor(settings: LocalSettings, servers: Servers, factories: Mapping[st
             env={"CONFIGURATION": _hash(_redis(settings))},
         ),
         *_program(
-            DOOR,
+            NGINX,
             settings,
             [
                 servers.nginx,

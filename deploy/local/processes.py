@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deploy.local import postgres
-from deploy.local.configuration import DOOR
+from deploy.local.configuration import NGINX
 from deploy.local.console import run
 from deploy.local.packages import Servers
 from deploy.local.runtime import migrate, require_running, wait_ready
@@ -65,11 +65,11 @@ class Processes:
         self._statement(f'ALTER DATABASE "{self._beside().database}" RENAME TO "{database}"')
 
     def stop_services(self) -> None:
-        self._supervisor.stop(DOOR)
+        self._supervisor.stop(NGINX)
         self._supervisor.stop(*self._settings.http_ports)
 
     def start_services(self) -> None:
-        for name in [*self._settings.http_ports, DOOR]:
+        for name in [*self._settings.http_ports, NGINX]:
             self._supervisor.ensure_started(name)
         wait_ready(self._settings)
 

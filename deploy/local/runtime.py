@@ -10,7 +10,7 @@ from typing import Final
 
 from deploy.local import monitoring, postgres
 from deploy.local.configuration import (
-    DOOR,
+    NGINX,
     SETTINGS,
     STORES,
     owner_env,
@@ -26,13 +26,13 @@ from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault
 from deploy.local.state import prepare
 from deploy.local.supervision import Supervisor, wait_until
 
-READY_SECONDS: Final = 60.0
+READY_TIMEOUT: Final = 60.0
 
 
 def up(settings: LocalSettings) -> str | None:
     """Set up what is missing and start what does not run; the first admin key, if it was made just now.
 
-    Quick, and without effect, when all is there already. A start that is broken off stops what it had started.
+    Quick, and without effect, when all is there already. A start that is interrupted stops what it had started.
     """
     servers = find_servers()
     ensure_venv("runtime")
@@ -59,7 +59,7 @@ def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, st
         postgres.make_database(settings, servers)
         migrate(settings)
     with step("Starting the services and nginx"):
-        for name in [*settings.http_ports, DOOR, *_watchers(settings)]:
+        for name in [*settings.http_ports, NGINX, *_watchers(settings)]:
             supervisor.ensure_started(name)
         wait_ready(settings)
     return first_key(settings)
@@ -111,7 +111,7 @@ def down(settings: LocalSettings) -> bool:
     if not supervisor.runs:
         return False
     with step("Stopping"):
-        supervisor.stop(DOOR)
+        supervisor.stop(NGINX)
         supervisor.stop(*settings.http_ports)
         supervisor.stop(*STORES)
         supervisor.shut_down()
@@ -127,7 +127,7 @@ def restart(settings: LocalSettings) -> None:
             before = started_at(port)
             supervisor.signal(name, "HUP")
             wait_until(partial(is_back, port, before), f"{name} does not come back")
-    # Not the door: a reload closes idle connections, and a client may just be sending its next request.
+    # Not nginx: a reload closes idle connections, and a client may just be sending its next request.
 
 
 def check_settings(settings: LocalSettings) -> None:
@@ -150,20 +150,20 @@ def check_settings(settings: LocalSettings) -> None:
 
 
 def wait_ready(settings: LocalSettings) -> None:
-    """Wait until every service and the door say that they are ready. Raises RuntimeFault, naming who is not."""
+    """Wait until every service and nginx say that they are ready. Raises RuntimeFault, naming who is not."""
     late: list[str] = []
 
     def all_ready() -> bool:
         late[:] = [name for name, port in settings.http_ports.items() if not is_ready(inner(port))]
-        if not late and not is_ready(settings.door_url):
+        if not late and not is_ready(settings.base_url):
             late.append("nginx")
         return not late
 
     try:
-        wait_until(all_ready, "", seconds=READY_SECONDS)
+        wait_until(all_ready, "", seconds=READY_TIMEOUT)
     except RuntimeFault:
         hints = "\n".join(f"    {settings.logs}/{name}.log" for name in late)
-        raise RuntimeFault(f"Not ready after {READY_SECONDS:.0f} s: {', '.join(late)}. Their logs:\n{hints}") from None
+        raise RuntimeFault(f"Not ready after {READY_TIMEOUT:.0f} s: {', '.join(late)}. Their logs:\n{hints}") from None
 
 
 def migrate(settings: LocalSettings) -> None:

@@ -68,8 +68,8 @@ class LocalSettings:
         return self.state / "secrets"
 
     @property
-    def door_url(self) -> str:
-        """The door as this machine itself reaches it."""
+    def base_url(self) -> str:
+        """nginx as this machine itself reaches it."""
         host = "127.0.0.1" if self.listen in ("0.0.0.0", "::") else self.listen  # noqa: S104  # compared, not bound
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 

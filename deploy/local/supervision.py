@@ -15,8 +15,8 @@ from deploy.local.packages import VENV
 from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault
 from deploy.local.state import secret
 
-_WAIT_SECONDS: Final = 30.0
-_STOP_SECONDS: Final = 45.0
+_WAIT_TIMEOUT: Final = 30.0
+_STOP_TIMEOUT: Final = 45.0
 """More than supervisord waits before it kills (`stopwaitsecs`)."""
 
 
@@ -81,7 +81,7 @@ class Supervisor:
         for name in running:
             if name in names:
                 self._call("stopProcess", name, False)
-        wait_until(lambda: self._all_ended(names), f"{', '.join(names)} do not stop", seconds=_STOP_SECONDS)
+        wait_until(lambda: self._all_ended(names), f"{', '.join(names)} do not stop", seconds=_STOP_TIMEOUT)
 
     def _all_ended(self, names: Sequence[str]) -> bool:
         ended = ("STOPPED", "EXITED", "FATAL", "UNKNOWN")
@@ -116,7 +116,7 @@ class Supervisor:
             raise RuntimeFault(f"supervisord, {method} {' '.join(map(str, arguments))}: {text}") from fault
 
 
-def wait_until(condition: Callable[[], bool], otherwise: str, seconds: float = _WAIT_SECONDS) -> None:
+def wait_until(condition: Callable[[], bool], otherwise: str, seconds: float = _WAIT_TIMEOUT) -> None:
     """Wait for a condition. Raises RuntimeFault when it does not come true in time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -26,9 +26,9 @@ def _promises() -> list[Panel]:
         ),
         number(
             "Broken clicks",
-            "Events of the last 24 hours that could not be read; they are in the stream clicks:broken.",
+            "Events of the last 24 hours that could not be read; they are in the stream clicks:dead-letters.",
             "short",
-            {"broken": 'sum(increase(boltlink_clicks_total{result="broken"}[24h]))'},
+            {"dead letters": 'sum(increase(boltlink_clicks_total{result="dead_letter"}[24h]))'},
             ((None, "green"), (0.001, "orange")),
             width=6,
         ),
@@ -55,7 +55,7 @@ def _counting() -> list[Panel]:
     return [
         lines(
             "Clicks that arrived",
-            "fresh: counted. known: counted before, or of a purged link. broken: could not be read.",
+            "fresh: counted. known: counted before, or of a purged link. dead_letter: could not be counted.",
             "ops",
             {"{{result}}": "sum by (result) (rate(boltlink_clicks_total[$__rate_interval]))"},
             stacked=True,

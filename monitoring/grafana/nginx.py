@@ -1,4 +1,4 @@
-"""nginx, the door: requests, connections, and its certificate."""
+"""nginx, nginx: requests, connections, and its certificate."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
@@ -11,7 +11,7 @@ def make() -> Dashboard:
     return board(
         "nginx",
         "BoltLink / nginx",
-        "The door: what comes in, and the connections that it comes by. Statuses are counted by the services.",
+        "nginx: what comes in, and the connections that it comes by. Statuses are counted by the services.",
         {"Now": _now(), "Traffic": _traffic(), "Connections": _connections()},
     )
 
@@ -57,7 +57,7 @@ def _now() -> list[Panel]:
 def _traffic() -> list[Panel]:
     return [
         lines(
-            "Requests at the door and at the services",
+            "Requests at nginx and at the services",
             "Requests that nginx took, and those that the services answered without probes and scrapes. nginx answers"
             " some itself, and asks another resolver when one fails.",
             "reqps",

@@ -10,13 +10,13 @@ from aiohttp import web
 
 from services.resolver import handlers
 from services.resolver.clicks.recorder import Clicks
-from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool
 from services.resolver.fast_path.answering import Answering
-from services.resolver.fast_path.batch import ShortWay
+from services.resolver.fast_path.batch import FastPath
 from services.resolver.fast_path.raw_connection import RedisPipe
 from services.resolver.fast_path.responses import PlainAnswers
-from services.resolver.lookup.circuit_breaker import Breaker
+from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.resolver.lookup.lookup import Lookup
 from services.resolver.metrics import RESOLVER_METRICS, ResolverMetrics
 from services.resolver.routes import ROUTES
@@ -26,21 +26,21 @@ from shared.domain.errors import StoreUnavailable
 from shared.http.application import create_application
 from shared.http.middleware import INSTANCE_ID
 from shared.http.probes import ENOUGH_STORES
-from shared.http.server import SHORT_WAY, serve
+from shared.http.server import FAST_PATH, serve
 from shared.http.stores import DATABASE, REDIS, open_database, open_redis
 from shared.process import logging as logs
-from shared.process.loops import CleanupContext, keep_doing
-from shared.process.metrics import READINGS, REQUEST_METRICS
+from shared.process.loops import CleanupContext, background_loop
+from shared.process.metrics import COLLECTORS, REQUEST_METRICS
 from shared.redis.client import RedisClient, redis_client
 from shared.redis.route_records import RouteRecords
 
-_FEED_INTERVAL = 0.5
-_RECEIPTS_INTERVAL = 0.5
+_DRAIN_INTERVAL = 0.5
+_RECONCILE_INTERVAL = 0.5
 _PATIENCE = 3.0
 """Seconds that Redis has where no visitor waits."""
 
-PATIENT_REDIS = web.AppKey("PATIENT_REDIS", RedisClient)
-RECEIPTS = web.AppKey("RECEIPTS", Receipts)
+BACKGROUND_REDIS = web.AppKey("BACKGROUND_REDIS", RedisClient)
+REPLAY_BUFFER = web.AppKey("REPLAY_BUFFER", ReplayBuffer)
 _PIPE_INTERVAL = 0.25
 
 PIPE = web.AppKey("PIPE", RedisPipe)
@@ -55,11 +55,11 @@ def create_api(settings: ResolverSettings) -> web.Application:
         [
             open_database(settings.database),
             open_redis(settings.redis),
-            _open_patient_redis(settings),
+            _open_background_redis(settings),
             _open_lookup_and_clicks(settings),
-            keep_doing(_keep_pipe_open, pause=_PIPE_INTERVAL, name="pipe"),
-            keep_doing(_feed_spool, pause=_FEED_INTERVAL, name="spool"),
-            keep_doing(_settle_receipts, pause=_RECEIPTS_INTERVAL, name="receipts"),
+            background_loop(_keep_pipe_open, pause=_PIPE_INTERVAL, name="pipe"),
+            background_loop(_drain_spool, pause=_DRAIN_INTERVAL, name="spool"),
+            background_loop(_reconcile_replay_buffer, pause=_RECONCILE_INTERVAL, name="replay_buffer"),
         ]
     )
     app.add_routes(ROUTES)
@@ -73,9 +73,9 @@ async def serve_api() -> web.AppRunner:
     return serve(create_api(settings))
 
 
-def _open_patient_redis(settings: ResolverSettings) -> CleanupContext:
+def _open_background_redis(settings: ResolverSettings) -> CleanupContext:
     async def context(app: web.Application) -> AsyncIterator[None]:
-        async with redis_client(replace(settings.redis, timeout=_PATIENCE)) as app[PATIENT_REDIS]:
+        async with redis_client(replace(settings.redis, timeout=_PATIENCE)) as app[BACKGROUND_REDIS]:
             yield
 
     return context
@@ -83,27 +83,27 @@ def _open_patient_redis(settings: ResolverSettings) -> CleanupContext:
 
 def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
     async def context(app: web.Application) -> AsyncIterator[None]:
-        breaker = Breaker()
+        circuit_breaker = CircuitBreaker()
         spool = Spool(settings.spool_folder, settings.spool_limit)
-        receipts = app[RECEIPTS] = Receipts(app[PATIENT_REDIS])
+        replay_buffer = app[REPLAY_BUFFER] = ReplayBuffer(app[BACKGROUND_REDIS])
         lookup = app[handlers.LOOKUP] = Lookup(
             RouteRecords(app[REDIS]),
             app[DATABASE],
-            breaker,
+            circuit_breaker,
             link_lifetime=settings.link_lifetime,
             miss_lifetime=settings.miss_lifetime,
         )
-        clicks = app[handlers.CLICKS] = Clicks(app[REDIS], spool, receipts, breaker)
+        clicks = app[handlers.CLICKS] = Clicks(app[REDIS], spool, replay_buffer, circuit_breaker)
 
         async def read(app: web.Application) -> None:
-            app[RESOLVER_METRICS].hand_over(clicks, receipts, spool)
+            app[RESOLVER_METRICS].export(clicks, replay_buffer, spool)
 
-        app[READINGS].append(read)
+        app[COLLECTORS].append(read)
         pipe = app[PIPE] = RedisPipe(app[REDIS], settings.redis.timeout)
-        app[SHORT_WAY] = _short_way(app, pipe, receipts, breaker)
+        app[FAST_PATH] = _short_way(app, pipe, replay_buffer, circuit_breaker)
         with contextlib.suppress(StoreUnavailable):  # both are tried again, see the loops
             await pipe.open()
-            await receipts.settle()
+            await replay_buffer.reconcile()
         yield
         await lookup.finish()
         pipe.close()
@@ -112,13 +112,21 @@ def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
     return context
 
 
-def _short_way(app: web.Application, pipe: RedisPipe, receipts: Receipts, breaker: Breaker) -> ShortWay:
+def _short_way(
+    app: web.Application, pipe: RedisPipe, replay_buffer: ReplayBuffer, circuit_breaker: CircuitBreaker
+) -> FastPath:
     answers = PlainAnswers(app[INSTANCE_ID])
     now = asyncio.get_running_loop().time
     answering = Answering(
-        pipe, receipts, breaker, answers, requests=app[REQUEST_METRICS], metrics=app[RESOLVER_METRICS], now=now
+        pipe,
+        replay_buffer,
+        circuit_breaker,
+        answers,
+        requests=app[REQUEST_METRICS],
+        metrics=app[RESOLVER_METRICS],
+        now=now,
     )
-    return ShortWay(pipe, receipts, breaker, answering, literals=_literals(app), now=now)
+    return FastPath(pipe, replay_buffer, circuit_breaker, answering, literals=_literals(app), now=now)
 
 
 def _literals(app: web.Application) -> frozenset[str]:
@@ -132,11 +140,11 @@ async def _keep_pipe_open(app: web.Application) -> bool:
     return False
 
 
-async def _feed_spool(app: web.Application) -> bool:
-    await app[handlers.CLICKS].feed_spool()
+async def _drain_spool(app: web.Application) -> bool:
+    await app[handlers.CLICKS].drain_spool()
     return False
 
 
-async def _settle_receipts(app: web.Application) -> bool:
-    await app[RECEIPTS].settle()
+async def _reconcile_replay_buffer(app: web.Application) -> bool:
+    await app[REPLAY_BUFFER].reconcile()
     return False

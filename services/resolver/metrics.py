@@ -4,7 +4,7 @@ from aiohttp import web
 from aioprometheus.collectors import Counter, Gauge, Registry
 
 from services.resolver.clicks.recorder import Clicks
-from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool
 from services.resolver.lookup.lookup import Source
 
@@ -25,11 +25,11 @@ class ResolverMetrics:
         )
         self._spool = Gauge("boltlink_spool_bytes", "Clicks that wait for Redis, in bytes.", registry=registry)
 
-    def hand_over(self, clicks: Clicks, receipts: Receipts, spool: Spool) -> None:
+    def export(self, clicks: Clicks, replay_buffer: ReplayBuffer, spool: Spool) -> None:
         for source, count in self.lookups.items():
             self._lookups.set({"source": source}, count)
-        self._lost.set({}, clicks.lost + receipts.lost)
-        self._restored.set({}, receipts.restored)
+        self._lost.set({}, clicks.lost + replay_buffer.lost)
+        self._restored.set({}, replay_buffer.restored)
         self._spool.set({}, spool.size)
 
 

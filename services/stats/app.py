@@ -7,20 +7,20 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from services.stats.counting.click_stream import ClickStream
-from services.stats.counting.consumer import Portion, count_batch
+from services.stats.counting.consumer import AdaptiveBatchSize, count_batch
 from services.stats.counting.partitions import make_partitions
 from services.stats.metrics import STREAM, ConsumerMetrics
 from services.stats.reports import handlers
 from services.stats.routes import OPERATIONS, ROUTES
 from services.stats.settings import ConsumerSettings, StatsSettings
 from shared.http.application import create_application
-from shared.http.auth import create_gate
+from shared.http.auth import auth_middleware
 from shared.http.contract import scopes
 from shared.http.server import serve
 from shared.http.stores import DATABASE, REDIS, open_database, open_redis
 from shared.process import logging as logs
-from shared.process.loops import CleanupContext, keep_doing
-from shared.process.metrics import READINGS
+from shared.process.loops import CleanupContext, background_loop
+from shared.process.metrics import COLLECTORS
 
 _PARTITIONS_INTERVAL = 3_600.0
 _PAUSE_AFTER_FAILURE = 0.5
@@ -28,7 +28,7 @@ _PAUSE_AFTER_FAILURE = 0.5
 
 def create_api(settings: StatsSettings) -> web.Application:
     """The API that shows what was counted."""
-    app, _ = create_application("stats", settings.instance, gate=create_gate(scopes(OPERATIONS), settings.limits))
+    app, _ = create_application("stats", settings.instance, gate=auth_middleware(scopes(OPERATIONS), settings.limits))
     app[handlers.SETTINGS] = settings
     app.cleanup_ctx.append(open_database(settings.database))
     app.add_routes(ROUTES)
@@ -40,20 +40,20 @@ def create_consumer(settings: ConsumerSettings) -> web.Application:
     app, registry = create_application("consumer", settings.instance)
     metrics = ConsumerMetrics(registry)
     secret = settings.visitor_secret.encode()
-    portion = Portion()
+    batch_size = AdaptiveBatchSize()
 
     async def consume(app: web.Application) -> bool:
-        metrics.counted(await count_batch(app[DATABASE], app[STREAM], secret, portion))
+        metrics.counted(await count_batch(app[DATABASE], app[STREAM], secret, batch_size))
         return True  # the read itself waits when there is nothing
 
-    app[READINGS].append(metrics.read)
+    app[COLLECTORS].append(metrics.read)
     app.cleanup_ctx.extend(
         [
             open_database(settings.database),
             open_redis(settings.redis),
             _open_stream(settings),
-            keep_doing(_make_partitions, pause=_PARTITIONS_INTERVAL, name="partitions"),
-            keep_doing(consume, pause=_PAUSE_AFTER_FAILURE, name="consumer"),
+            background_loop(_make_partitions, pause=_PARTITIONS_INTERVAL, name="partitions"),
+            background_loop(consume, pause=_PAUSE_AFTER_FAILURE, name="consumer"),
         ]
     )
     return app

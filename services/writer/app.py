@@ -5,21 +5,21 @@ import os
 from aiohttp import web
 
 from services.writer.api_docs.handlers import open_api_docs
-from services.writer.app_keys import NEW_LINK, ROUTE_RECORDS, SETTINGS, open_making, open_records
+from services.writer.app_keys import NEW_LINK, ROUTE_RECORDS, SETTINGS, open_creation, open_records
 from services.writer.links.schemas import NewLinkSchema
 from services.writer.metrics import set_up_relay_metrics
-from services.writer.redis_sync.recovery import INTERVAL, republish_lost
+from services.writer.redis_sync.recovery import INTERVAL, recover
 from services.writer.redis_sync.relay import BATCH, relay_once
 from services.writer.routes import OPERATIONS, ROUTES
 from services.writer.settings import RelaySettings, WriterSettings
 from shared.http.application import create_application
-from shared.http.auth import create_gate
+from shared.http.auth import auth_middleware
 from shared.http.contract import scopes
 from shared.http.server import serve
 from shared.http.stores import DATABASE, REDIS, open_database, open_redis
 from shared.postgres.tables import idempotency
 from shared.process import logging as logs
-from shared.process.loops import keep_doing
+from shared.process.loops import background_loop
 
 _CLEANING_INTERVAL = 3_600.0
 
@@ -29,7 +29,7 @@ def create_api(settings: WriterSettings) -> web.Application:
     app, _ = create_application(
         "writer",
         settings.instance,
-        gate=create_gate(scopes(OPERATIONS), settings.limits),
+        gate=auth_middleware(scopes(OPERATIONS), settings.limits),
         body_limit=settings.body_limit,
     )
     app[SETTINGS] = settings
@@ -39,7 +39,7 @@ def create_api(settings: WriterSettings) -> web.Application:
             open_database(settings.database),
             open_redis(settings.redis),
             open_records,
-            open_making(settings),
+            open_creation(settings),
             open_api_docs(settings.public_url),
         ]
     )
@@ -62,9 +62,9 @@ def create_relay(settings: RelaySettings) -> web.Application:
             open_database(settings.database),
             open_redis(settings.redis),
             open_records,
-            keep_doing(relay, pause=settings.interval, name="relay"),
-            keep_doing(_republish_lost, pause=INTERVAL, name="republishing"),
-            keep_doing(_forget_old_answers, pause=_CLEANING_INTERVAL, name="cleaning"),
+            background_loop(relay, pause=settings.interval, name="relay"),
+            background_loop(_recover, pause=INTERVAL, name="recovery"),
+            background_loop(_forget_old_answers, pause=_CLEANING_INTERVAL, name="cleaning"),
         ]
     )
     return app
@@ -84,8 +84,8 @@ async def serve_relay() -> web.AppRunner:
     return serve(create_relay(settings))
 
 
-async def _republish_lost(app: web.Application) -> bool:
-    await republish_lost(app[DATABASE], app[REDIS])
+async def _recover(app: web.Application) -> bool:
+    await recover(app[DATABASE], app[REDIS])
     return False
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from services.writer.links.group_commit import Together
+from services.writer.links.group_commit import GroupCommit
 from services.writer.links.schemas import NewLinkSchema
 from services.writer.redis_sync.publisher import Publisher
 from services.writer.settings import WriterSettings
@@ -15,7 +15,7 @@ from shared.redis.route_records import RouteRecords
 SETTINGS = web.AppKey("SETTINGS", WriterSettings)
 ROUTE_RECORDS = web.AppKey("ROUTE_RECORDS", RouteRecords)
 
-TOGETHER = web.AppKey("TOGETHER", Together)
+GROUP_COMMIT = web.AppKey("GROUP_COMMIT", GroupCommit)
 PUBLISHER = web.AppKey("PUBLISHER", Publisher)
 NEW_LINK = web.AppKey("NEW_LINK", NewLinkSchema)
 
@@ -26,11 +26,11 @@ async def open_records(app: web.Application) -> AsyncIterator[None]:
     yield
 
 
-def open_making(settings: WriterSettings) -> CleanupContext:
-    """A cleanup context that puts what makes and shows links under TOGETHER and PUBLISHER."""
+def open_creation(settings: WriterSettings) -> CleanupContext:
+    """A cleanup context that puts what makes and shows links under GROUP_COMMIT and PUBLISHER."""
 
     async def context(app: web.Application) -> AsyncIterator[None]:
-        app[TOGETHER] = Together(app[DATABASE])
+        app[GROUP_COMMIT] = GroupCommit(app[DATABASE])
         app[PUBLISHER] = Publisher(app[ROUTE_RECORDS], settings.link_lifetime)
         yield
 

@@ -5,7 +5,7 @@ from aioprometheus.collectors import Counter, Gauge, Registry
 
 from shared.http.stores import DATABASE
 from shared.postgres.tables import outbox
-from shared.process.metrics import READINGS
+from shared.process.metrics import COLLECTORS
 
 
 class RelayMetrics:
@@ -29,5 +29,5 @@ class RelayMetrics:
 def set_up_relay_metrics(app: web.Application, registry: Registry) -> RelayMetrics:
     """Make the relay's numbers and have them read with /metrics."""
     metrics = RelayMetrics(registry)
-    app[READINGS].append(metrics.read)
+    app[COLLECTORS].append(metrics.read)
     return metrics

@@ -4,10 +4,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from aioprometheus.collectors import Gauge, Registry
 
-from shared.http.middleware import INSTANCE_ID, Page, create_edge
+from shared.http.middleware import INSTANCE_ID, Page, error_middleware
 from shared.http.probes import PROBES, SERVICE
 from shared.http.stores import DATABASE
-from shared.process.metrics import READINGS, set_up_metrics
+from shared.process.metrics import COLLECTORS, set_up_metrics
 from shared.process.settings import InstanceSettings
 from shared.process.version import VERSION
 
@@ -21,7 +21,7 @@ def create_application(
     body_limit: int = 1_024,
 ) -> tuple[web.Application, Registry]:
     """An application with /health, /ready and /metrics, and the registry for what its service counts."""
-    middlewares = [create_edge(page), *([gate] if gate else [])]
+    middlewares = [error_middleware(page), *([gate] if gate else [])]
     app = web.Application(middlewares=middlewares, client_max_size=body_limit)
     app[SERVICE] = service
     app[INSTANCE_ID] = instance.instance_id
@@ -34,6 +34,6 @@ def create_application(
             for state, count in (("used", use.used), ("idle", use.idle), ("limit", use.limit)):
                 pool.set({"state": state}, count)
 
-    app[READINGS].append(read_pool)
+    app[COLLECTORS].append(read_pool)
     app.add_routes(PROBES)
     return app, registry

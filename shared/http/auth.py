@@ -24,22 +24,22 @@ class Allowance:
     def __init__(self, limiter: Limiter, key: ApiKey) -> None:
         self._limiter = limiter
         self._client = str(key.id)
-        self.headers: dict[str, str] = limiter.take(self._client)
+        self.headers: dict[str, str] = limiter.acquire(self._client)
 
-    def take(self, count: int) -> None:
+    def acquire(self, count: int) -> None:
         """Count so many requests more. Raises TooManyRequests when they are not left."""
-        self.headers = self._limiter.take(self._client, count)
+        self.headers = self._limiter.acquire(self._client, count)
 
 
 CALLER = web.RequestKey("CALLER", ApiKey)
 ALLOWANCE = web.RequestKey("ALLOWANCE", Allowance)
 
-REMEMBER_SECONDS: Final = 1.0
+KEY_CACHE_LIFETIME: Final = 1.0
 """A key is looked up again after this time: as long as a revoked one may still work."""
 
-_REMEMBER_MOST: Final = 1_000
-_NOTE_SECONDS: Final = 60.0
-_KEY_MOST: Final = 256
+_MAX_REMEMBERED: Final = 1_000
+_USE_INTERVAL: Final = 60.0
+_MAX_KEY_LENGTH: Final = 256
 
 
 class KeyRing:
@@ -60,15 +60,15 @@ class KeyRing:
         if key is None:
             self._known.pop(key_hash, None)
             raise Unauthenticated("This API key is unknown, revoked or past its time.")
-        if len(self._known) >= _REMEMBER_MOST:
+        if len(self._known) >= _MAX_REMEMBERED:
             self._known.clear()
-        self._known[key_hash] = (now + REMEMBER_SECONDS, key)
+        self._known[key_hash] = (now + KEY_CACHE_LIFETIME, key)
         await self._note_use(app, key, now)
         return key
 
     async def _note_use(self, app: web.Application, key: ApiKey, now: float) -> None:
         """Once a minute, while the request waits: a task of its own could outlive the pool that it needs."""
-        if now - self._noted.get(key.id, -_NOTE_SECONDS) < _NOTE_SECONDS:
+        if now - self._noted.get(key.id, -_USE_INTERVAL) < _USE_INTERVAL:
             return
         self._noted[key.id] = now
         try:
@@ -77,7 +77,7 @@ class KeyRing:
             log.warning("the last use of key %d was not noted", key.id)
 
 
-def create_gate(scopes: Mapping[str, Scope | None], limits: LimitSettings) -> Middleware:
+def auth_middleware(scopes: Mapping[str, Scope | None], limits: LimitSettings) -> Middleware:
     """A middleware that lets a request through whose key has the scope of its route, and asks no more than it may.
 
     `scopes` maps the names of routes to what they need; a route that it does not know is open, as are probes and 404s.
@@ -96,7 +96,7 @@ def create_gate(scopes: Mapping[str, Scope | None], limits: LimitSettings) -> Mi
         try:
             key = await ring.find(request.app, bearer(request))
         except Unauthenticated:
-            strangers_limiter.take(address)
+            strangers_limiter.acquire(address)
             raise
         allowance = Allowance(keys_limiter, key)
         if scope not in key.scopes and "admin" not in key.scopes:
@@ -116,6 +116,6 @@ def bearer(request: web.Request) -> str:
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret:
         raise Unauthenticated("Send Authorization: Bearer followed by an API key.")
-    if len(secret) > _KEY_MOST or not secret.isascii():
+    if len(secret) > _MAX_KEY_LENGTH or not secret.isascii():
         raise Unauthenticated("This is no API key.")
     return secret

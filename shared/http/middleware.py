@@ -22,7 +22,7 @@ Page = Callable[[web.Request, Problem], str | None]
 INSTANCE_ID = web.AppKey("INSTANCE_ID", str)
 
 
-def create_edge(page: Page | None = None) -> Middleware:
+def error_middleware(page: Page | None = None) -> Middleware:
     """The only middleware around every handler: whatever happens inside, the client gets an answer that says so."""
 
     @web.middleware

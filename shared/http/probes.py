@@ -13,7 +13,7 @@ from shared.domain.errors import StoreUnavailable
 from shared.http.json import json_response
 from shared.http.middleware import INSTANCE_ID
 from shared.http.stores import DATABASE, REDIS
-from shared.process.metrics import READINGS, REGISTRY, REQUEST_METRICS
+from shared.process.metrics import COLLECTORS, REGISTRY, REQUEST_METRICS
 from shared.process.version import VERSION
 from shared.redis.client import redis_errors
 
@@ -23,7 +23,7 @@ SERVICE = web.AppKey("SERVICE", str)
 ENOUGH_STORES = web.AppKey("ENOUGH_STORES", int)
 """How many of the stores that a service uses have to answer for it to be ready."""
 
-_PROBE_SECONDS: Final = 2.0
+_PROBE_TIMEOUT: Final = 2.0
 
 
 async def health(request: web.Request) -> web.Response:
@@ -59,19 +59,19 @@ async def ready(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """What Prometheus scrapes. A reading that fails leaves its last value and is logged."""
     app = request.app
-    for reading in app[READINGS]:
+    for reading in app[COLLECTORS]:
         try:
             await reading(app)
         except StoreUnavailable as fault:
             log.warning("metrics: %s", fault.detail)
-    app[REQUEST_METRICS].hand_over()
+    app[REQUEST_METRICS].export()
     content, headers = render(app[REGISTRY], request.headers.getall("Accept", []))
     return web.Response(body=content, headers=headers)
 
 
 async def _answers(probe: Callable[[], Awaitable[object]]) -> bool:
     try:
-        async with asyncio.timeout(_PROBE_SECONDS):
+        async with asyncio.timeout(_PROBE_TIMEOUT):
             with redis_errors():
                 await probe()
     except (StoreUnavailable, TimeoutError):

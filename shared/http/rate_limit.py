@@ -9,7 +9,7 @@ from typing import Final, Self
 from shared.domain.errors import TooManyRequests
 from shared.process.settings import Environment
 
-_CLIENTS_MOST: Final = 10_000
+_MAX_CLIENTS: Final = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +35,7 @@ class Limiter:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def take(self, client: str, count: int = 1) -> dict[str, str]:
+    def acquire(self, client: str, count: int = 1) -> dict[str, str]:
         """Count one request, or as much work as `count` are; the RateLimit-* headers of its answer.
 
         Raises TooManyRequests when not so many are left. More than all of a minute is counted as all of a minute.
@@ -60,9 +60,9 @@ class Limiter:
         return min(self._limit, tokens + (now - since) * self._limit / 60)
 
     def _keep(self, client: str, tokens: float) -> None:
-        if len(self._buckets) >= _CLIENTS_MOST and client not in self._buckets:
+        if len(self._buckets) >= _MAX_CLIENTS and client not in self._buckets:
             self._buckets = {name: kept for name, kept in self._buckets.items() if self._tokens(name) < self._limit}
-        if len(self._buckets) >= _CLIENTS_MOST:
+        if len(self._buckets) >= _MAX_CLIENTS:
             self._buckets.clear()
         self._buckets[client] = (tokens, self._clock())
 

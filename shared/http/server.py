@@ -24,11 +24,11 @@ _BACKLOG: Final = 4_096
 """Connections that may wait to be taken. A burst through nginx opens hundreds at once; TCP tries those that do not fit
 again after a second, which is too late."""
 
-_LEAVING_SECONDS: Final = 3.0
+DRAIN_TIMEOUT: Final = 3.0
 """How long idle connections are kept when a service ends. nginx closes those that are idle for 2 s (`keepalive_timeout`
 of its upstreams): so it is never we who close one on which nginx is just sending a request that it must not repeat."""
 
-_LOOK_SECONDS: Final = 0.05
+_POLL_INTERVAL: Final = 0.05
 
 _LINE_LIMIT: Final = 32_768
 """Longest request line and header that a service reads; nginx lets no longer one through."""
@@ -46,14 +46,14 @@ def serve(app: web.Application) -> web.AppRunner:
     )
 
 
-class ShortWay(Protocol):
+class FastPath(Protocol):
     """Answers some requests without a task, a request object and an application."""
 
     def take(self, message: RawRequestMessage, connection: "Connection") -> bool:
-        """Whether the request is answered here: then one of `answer` and `go_ordinary_way` is called, later, once."""
+        """Whether the request is answered here: one of `respond` and `pass_to_application` is called, later, once."""
 
 
-SHORT_WAY = web.AppKey("SHORT_WAY", ShortWay)
+FAST_PATH = web.AppKey("FAST_PATH", FastPath)
 """What an application may set while it starts."""
 
 
@@ -70,13 +70,13 @@ class Connection(RequestHandler):
     def __init__(self, manager: "_Server", **options: Any) -> None:
         super().__init__(manager, **options)
         self._server = manager
-        self._short_way = manager.short_way
+        self._short_way = manager.fast_path
         self._is_taken = False
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if self._server.is_leaving and isinstance(resp, web.StreamResponse) and not resp.prepared:
+        if self._server.is_draining and isinstance(resp, web.StreamResponse) and not resp.prepared:
             resp.force_close()
         return await super().finish_response(request, resp, start_time)
 
@@ -104,7 +104,7 @@ class Connection(RequestHandler):
             self._parser.message_consumed()
         self._offer()
 
-    def go_ordinary_way(self) -> None:
+    def pass_to_application(self) -> None:
         """Hand the request that was taken to the application."""
         if not self._messages or self._waiter is None or self._waiter.done():  # the client has left
             self._give_back()
@@ -119,7 +119,7 @@ class Connection(RequestHandler):
         message, payload = self._messages[0]
         if (
             self._short_way is not None
-            and not self._server.is_leaving
+            and not self._server.is_draining
             and not self._paused  # a client that reads no answers: aiohttp's task waits until it does
             and payload is EMPTY_PAYLOAD
             and len(self._messages) == 1
@@ -172,8 +172,8 @@ class Connection(RequestHandler):
 
 class _Server(web.Server):
     instance_id = ""
-    short_way: ShortWay | None = None
-    is_leaving = False
+    fast_path: FastPath | None = None
+    is_draining = False
     """What still comes is answered, and told that it was the last: whoever is idle may just be sending a request."""
 
     def __call__(self) -> RequestHandler:
@@ -181,15 +181,15 @@ class _Server(web.Server):
 
     def pre_shutdown(self) -> None:
         """Close no idle connection yet, as aiohttp would."""
-        self.is_leaving = True
+        self.is_draining = True
 
-    async def see_off(self) -> None:
+    async def drain_connections(self) -> None:
         """Wait until all connections have gone; close those that are still idle then."""
-        looks = round(_LEAVING_SECONDS / _LOOK_SECONDS)
+        looks = round(DRAIN_TIMEOUT / _POLL_INTERVAL)
         for _ in range(looks):
             if not self.connections:
                 return
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_INTERVAL)
         super().pre_shutdown()
 
 
@@ -201,11 +201,11 @@ class _Runner(web.AppRunner):
     async def shutdown(self) -> None:
         await super().shutdown()
         if isinstance(self.server, _Server):
-            await self.server.see_off()
+            await self.server.drain_connections()
 
     async def _make_server(self) -> web.Server:
         plain = await super()._make_server()
         server = _Server(plain.request_handler, request_factory=plain.request_factory, **plain._kwargs)  # noqa: SLF001
         server.instance_id = self.app[INSTANCE_ID]
-        server.short_way = self.app.get(SHORT_WAY)
+        server.fast_path = self.app.get(FAST_PATH)
         return server

@@ -19,7 +19,7 @@ Work = Callable[[web.Application], Coroutine[Any, Any, bool]]
 log = logging.getLogger(__name__)
 
 
-def keep_doing(work: Work, *, pause: float, name: str, patience: float = 10.0) -> CleanupContext:
+def background_loop(work: Work, *, pause: float, name: str, patience: float = 10.0) -> CleanupContext:
     """A cleanup context that calls `work` again and again until the application stops.
 
     `work` says whether there is more to do at once; otherwise the next call comes after about `pause` seconds, and

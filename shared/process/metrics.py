@@ -57,17 +57,17 @@ class RequestMetrics:
         self._counts[key] = self._counts.get(key, 0) + 1
         self._latency.note(route, seconds)
 
-    def hand_over(self) -> None:
+    def export(self) -> None:
         """Give the registry the numbers of this moment."""
         for (route, status), count in self._counts.items():
             self._total.set({"route": route, "status": str(status)}, count)
 
 
-Reading = Callable[[web.Application], Awaitable[None]]
+Collector = Callable[[web.Application], Awaitable[None]]
 
 REGISTRY = web.AppKey("REGISTRY", Registry)
 REQUEST_METRICS = web.AppKey("REQUEST_METRICS", RequestMetrics)
-READINGS = web.AppKey("READINGS", list[Reading])
+COLLECTORS = web.AppKey("COLLECTORS", list[Collector])
 """What has to be read (a lag, a pool's use) each time /metrics is asked for."""
 
 
@@ -75,7 +75,7 @@ def set_up_metrics(app: web.Application, service: str, instance_id: str, version
     """Give an application a registry of its own, with what every service tells."""
     registry = app[REGISTRY] = Registry()
     app[REQUEST_METRICS] = RequestMetrics(registry)
-    app[READINGS] = []
+    app[COLLECTORS] = []
     info = Gauge("boltlink_info", "Always 1; its labels say what runs here.", registry=registry)
     info.set({"service": service, "instance_id": instance_id, "version": version}, 1)
     started = Gauge("boltlink_start_seconds", "When this process started, in Unix time.", registry=registry)

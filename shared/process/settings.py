@@ -108,7 +108,7 @@ class Environment:
         return self._checked_url(name, self.text(name, default), schemes)
 
     def secret_url(self, name: str, schemes: Sequence[str]) -> str:
-        """A required URL that may carry a password, and so has a `NAME_FILE` twin."""
+        """A required URL that may carry a password, and so has a `NAME_FILE` variant."""
         return self._checked_url(name, self.secret(name), schemes)
 
     def _read(self, name: str) -> str:

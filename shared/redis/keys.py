@@ -21,14 +21,14 @@ STREAM_MARK: Final = "clicks:mark"
 RELAY_MARK: Final = "relay:mark"
 """String; `RUN TIME`: in this run of Redis the relay had published every change before that time (ISO 8601)."""
 
-BROKEN_CLICKS: Final = "clicks:broken"
-"""Stream of events that could not be counted, each with the reason. The newest `BROKEN_LIMIT` or so are kept."""
+DEAD_LETTERS: Final = "clicks:dead-letters"
+"""Stream of events that could not be counted, each with the reason. The newest `MAX_DEAD_LETTERS` or so are kept."""
 
-BROKEN_EVENT: Final = b"event"
+DEAD_LETTER_EVENT: Final = b"event"
 
-BROKEN_REASON: Final = b"reason"
+DEAD_LETTER_REASON: Final = b"reason"
 
-BROKEN_LIMIT: Final = 100_000
+MAX_DEAD_LETTERS: Final = 100_000
 
 
 def route(domain: str, code: str) -> str:

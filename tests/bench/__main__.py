@@ -1,4 +1,4 @@
-"""`python -m tests.bench [--quick] [--only PART …]`: measure BoltLink beside its yardsticks (tests/bench/README.md)."""
+"""`python -m tests.bench [--quick] [--only PART …]`: measure BoltLink beside its baselines (tests/bench/README.md)."""
 
 import argparse
 import signal
@@ -16,7 +16,7 @@ from tests.bench.plan import FULL, QUICK, Plan
 from tests.bench.stage import Stage, standing
 
 PARTS: Final[Mapping[str, Callable[[Stage], Results]]] = {
-    "door": redirects.measure_door,
+    "nginx": redirects.measure_door,
     "cpu": redirects.measure_cpu,
     "latency": latency.measure,
     "memory": memory.measure,

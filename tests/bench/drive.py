@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.local.configuration import DOOR
+from deploy.local.configuration import NGINX
 from tests.bench import wrk
 from tests.bench.installations import RESOLVER_NAMES, Installation
 from tests.bench.processes import cpu_seconds, spent
@@ -32,15 +32,15 @@ def drive(
     connections: int = CONNECTIONS,
     direct: bool = False,
 ) -> Driven:
-    """Load an installation through its door, or (`direct`) one of its resolvers; its stores belong to another one."""
+    """Load an installation through its nginx, or (`direct`) one of its resolvers; its stores belong to another one."""
     parts = {
         "resolvers": installation.pids(*RESOLVER_NAMES),
-        "nginx": installation.pids(DOOR),
+        "nginx": installation.pids(NGINX),
         "redis": stores.pids("redis"),
     }
     before, own_before = {part: cpu_seconds(pids) for part, pids in parts.items()}, _own_children()
     answers = wrk.load(
-        installation.resolver if direct else installation.door,
+        installation.resolver if direct else installation.nginx,
         requests,
         seconds,
         connections=connections,

@@ -66,6 +66,6 @@ class Results:
         self.numbers += more.numbers
 
 
-def ratios(measured: Sequence[float], yardstick: Sequence[float]) -> list[float]:
+def ratios(measured: Sequence[float], baseline: Sequence[float]) -> list[float]:
     """Round by round: one divided by the other."""
-    return [ours / theirs for ours, theirs in zip(measured, yardstick, strict=True)]
+    return [ours / theirs for ours, theirs in zip(measured, baseline, strict=True)]

@@ -1,4 +1,4 @@
-"""What is measured: the product, and yardsticks that stand where its resolvers stand, behind the same door."""
+"""What is measured: the product, and baselines that stand where its resolvers stand, behind the same nginx."""
 
 import contextlib
 import re
@@ -11,7 +11,7 @@ from http.client import HTTPException
 from typing import Any, Final
 
 from deploy.local import configuration, postgres, runtime
-from deploy.local.configuration import DOOR
+from deploy.local.configuration import NGINX
 from deploy.local.packages import find_servers
 from deploy.local.settings import RESOLVERS, LocalSettings
 from deploy.local.state import prepare
@@ -25,19 +25,19 @@ _PORTS: Final = 20
 
 @dataclass(frozen=True)
 class Installation:
-    """Running processes behind a door of their own."""
+    """Running processes behind an nginx of their own."""
 
     name: str
     settings: LocalSettings
     supervisor: Supervisor
 
     @property
-    def door(self) -> str:
-        return self.settings.door_url
+    def nginx(self) -> str:
+        return self.settings.base_url
 
     @property
     def resolver(self) -> str:
-        """One resolver, without the door."""
+        """One resolver, without nginx."""
         return f"http://127.0.0.1:{self.settings.http_ports[RESOLVER_NAMES[0]]}"
 
     def pids(self, *names: str) -> list[int]:
@@ -62,7 +62,7 @@ def product() -> Iterator[Installation]:
 def resolvers_replaced(beside: Installation, name: str, factory: str) -> Iterator[Installation]:
     """The product's nginx and gunicorn before something else that answers like resolvers, on the product's stores."""
     with _beside(beside, name, {**configuration.FACTORIES, "resolver": factory}) as installation:
-        _start(installation, *RESOLVER_NAMES, DOOR)
+        _start(installation, *RESOLVER_NAMES, NGINX)
         for place in range(RESOLVERS):
             port = installation.settings.http_ports[RESOLVER_NAMES[place]]
             wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}"), f"{name} does not answer")  # type: ignore[misc]  # mypy knows no lambda with a default
@@ -70,13 +70,13 @@ def resolvers_replaced(beside: Installation, name: str, factory: str) -> Iterato
 
 
 @contextlib.contextmanager
-def door_alone(beside: Installation, name: str, make_configuration: Any) -> Iterator[Installation]:
+def nginx_alone(beside: Installation, name: str, make_configuration: Any) -> Iterator[Installation]:
     """An nginx that does everything itself, on the product's stores."""
     with _beside(beside, name, configuration.FACTORIES) as installation:
         settings = installation.settings
         (settings.state / "etc" / "nginx.conf").write_text(make_configuration(settings), encoding="utf-8")
-        _start(installation, DOOR)
-        wait_until(lambda: answers(installation.door), f"{name} does not answer")
+        _start(installation, NGINX)
+        wait_until(lambda: answers(installation.nginx), f"{name} does not answer")
         yield installation
 
 
@@ -88,8 +88,8 @@ def writer_alone(beside: Installation, name: str) -> Iterator[Installation]:
         postgres.make_database(settings, find_servers())
         runtime.migrate(settings)
         runtime.first_key(settings)
-        _start(installation, "writer-1", DOOR)
-        wait_until(lambda: answers(f"{installation.door}/links"), f"{name} does not answer")
+        _start(installation, "writer-1", NGINX)
+        wait_until(lambda: answers(f"{installation.nginx}/links"), f"{name} does not answer")
         yield installation
 
 

@@ -1,4 +1,4 @@
-"""Links by the hundred thousand: rows by COPY, records as the product writes them, and the yardsticks' own keys."""
+"""Links by the hundred thousand: rows by COPY, records as the product writes them, and the baselines' own keys."""
 
 import asyncio
 import io
@@ -39,13 +39,13 @@ FIRST_MADE: Final = datetime(2020, 1, 1, tzinfo=UTC)
 """When the first link was made."""
 
 YARDSTICK_DATABASE: Final = 1
-"""The yardsticks' keys are in a database of the same Redis that the product does not look into."""
+"""The baselines' keys are in a database of the same Redis that the product does not look into."""
 
 _BATCH: Final = 1_000
 _LIFETIME: Final = 7 * 86_400
 
 
-def yardstick_key(code: str) -> str:
+def baseline_key(code: str) -> str:
     return f"url:{code}"
 
 
@@ -123,10 +123,10 @@ def put_records(settings: LocalSettings, codes: Sequence[str], ids: Sequence[int
 
 
 def put_yardstick_keys(settings: LocalSettings, codes: Sequence[str]) -> None:
-    """The same for the yardsticks: the target under each code."""
+    """The same for the baselines: the target under each code."""
     with connect_redis(settings, YARDSTICK_DATABASE) as client:
         for batch in _batches(iter(codes)):
-            client.mset({yardstick_key(code): TARGET for code in batch})
+            client.mset({baseline_key(code): TARGET for code in batch})
 
 
 def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:

@@ -81,7 +81,7 @@ def _post(stage: Stage, path: Path) -> float:
     """Links a second; every one that was answered must be in the database."""
     with _outbox_emptied(stage) as postgres:
         before = _count(postgres)
-        done = wrk.load(stage.product.door, path, 2 * stage.plan.seconds, headers=key_headers(stage))
+        done = wrk.load(stage.product.nginx, path, 2 * stage.plan.seconds, headers=key_headers(stage))
         made = _count(postgres) - before
     if done.refused or not done.requests <= made <= done.requests + CONNECTIONS:
         raise RuntimeFault(f"{done.requests} links were answered, {done.refused} with an error; {made} are there.")
@@ -115,7 +115,7 @@ def _post_batches(stage: Stage, codes: Sequence[str]) -> float:
     ]
     with _outbox_emptied(stage):
         started = time.perf_counter()
-        answers = asyncio.run(_send(f"{stage.product.door}/links/batch", bodies, key_headers(stage)))
+        answers = asyncio.run(_send(f"{stage.product.nginx}/links/batch", bodies, key_headers(stage)))
         seconds = time.perf_counter() - started
     for status, body in answers:
         if status != 200:

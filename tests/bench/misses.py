@@ -22,14 +22,14 @@ def remember(product: Installation, codes: Sequence[str]) -> None:
     """
     with links.connect_redis(product.settings) as redis:
         redis.delete(*(redis_keys.route(DEFAULT_DOMAIN, code) for code in codes))
-    statuses = asyncio.run(_follow_all(product.door, codes))
+    statuses = asyncio.run(_follow_all(product.nginx, codes))
     if statuses != {404}:
         raise RuntimeFault(f"Codes that were never made are answered {sorted(statuses)}.")
 
 
-async def _follow_all(door: str, codes: Sequence[str]) -> set[int]:
+async def _follow_all(nginx: str, codes: Sequence[str]) -> set[int]:
     async def follow(code: str) -> int:
-        async with session.get(f"{door}/{code}", allow_redirects=False) as answer:
+        async with session.get(f"{nginx}/{code}", allow_redirects=False) as answer:
             return answer.status
 
     connector, timeout = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=_SECONDS)

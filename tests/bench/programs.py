@@ -3,7 +3,7 @@
 from typing import Final
 
 from deploy.local.packages import ensure_files, find_programs
-from tests.bench.yardsticks import lua
+from tests.bench.baselines import lua
 
 _PROGRAMS: Final = {"wrk": "wrk", "taskset": "util-linux"}
 

@@ -1,20 +1,20 @@
-"""Redirects a second through the door, and CPU a redirect of one resolver, beside the yardsticks."""
+"""Redirects a second through nginx, and CPU a redirect of one resolver, beside the baselines."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.settings import RuntimeFault
 from tests.bench import clicks, misses, workload
+from tests.bench.baselines import lua, plain
 from tests.bench.drive import CONNECTIONS, Driven, drive, there_and_back
 from tests.bench.figures import Bound, Figure, Results, ratios
 from tests.bench.installations import Installation
 from tests.bench.links import YARDSTICK_DATABASE
 from tests.bench.stage import Stage
-from tests.bench.yardsticks import lua, plain
 
 
 def measure_door(stage: Stage) -> Results:
-    """Redirects a second through nginx: in each round the product and each yardstick, one after the other, and back."""
+    """Redirects a second through nginx: in each round the product and each baseline, one after the other, and back."""
     kinds = {"product": stage.product, "empty": stage.empty, "lua": stage.lua, "plain": stage.plain}
     runs: dict[str, list[Driven]] = {name: [] for name in (*kinds, "missing")}
     for installation in kinds.values():

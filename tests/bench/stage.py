@@ -1,4 +1,4 @@
-"""All that stands while it is measured: the product, its yardsticks, links, and files of requests."""
+"""All that stands while it is measured: the product, its baselines, links, and files of requests."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from deploy.local.console import step
 from tests.bench import installations, links, workload
+from tests.bench.baselines import lua
 from tests.bench.installations import Installation
 from tests.bench.plan import Plan
-from tests.bench.yardsticks import lua
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +40,14 @@ def standing(plan: Plan) -> Iterator[Stage]:
     """Everything, started and filled; stopped and removed at the end, whatever happens."""
     with contextlib.ExitStack() as stack:
         product = stack.enter_context(installations.product())
-        with step("Starting the yardsticks"):
+        with step("Starting the baselines"):
             empty = stack.enter_context(
-                installations.resolvers_replaced(product, "empty", "tests.bench.yardsticks.empty:serve")
+                installations.resolvers_replaced(product, "empty", "tests.bench.baselines.empty:serve")
             )
             plain = stack.enter_context(
-                installations.resolvers_replaced(product, "plain", "tests.bench.yardsticks.plain:serve")
+                installations.resolvers_replaced(product, "plain", "tests.bench.baselines.plain:serve")
             )
-            door = stack.enter_context(installations.door_alone(product, "lua", lua.configuration))
+            nginx = stack.enter_context(installations.nginx_alone(product, "lua", lua.configuration))
         stack.callback(print, "  Stopping everything …", flush=True)
         codes = workload.codes(plan.links)
         with step(f"Making {plan.links:,} links"):
@@ -58,7 +58,7 @@ def standing(plan: Plan) -> Iterator[Stage]:
             product=product,
             empty=empty,
             plain=plain,
-            lua=door,
+            lua=nginx,
             codes=codes,
             redis_bytes=redis_bytes,
             hot=workload.write_paths(folder / "hot", codes[: workload.HOT]),

@@ -47,7 +47,7 @@ def load(
     given = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
     last_core = str(max(os.sched_getaffinity(0)))
     command: list[str | Path] = ["taskset", "-c", last_core, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
-    command += [*given, "-s", _SCRIPT, url, "--", requests, "direct" if direct else "door"]
+    command += [*given, "-s", _SCRIPT, url, "--", requests, "direct" if direct else "nginx"]
     answers = read_answers(run(command, what=f"wrk against {url} failed"))
     if answers.broken or not answers.requests:
         raise RuntimeFault(f"wrk against {url}: {answers.broken} connections broke, {answers.requests} answers came.")

@@ -1,4 +1,4 @@
-"""The whole system on ports of its own, under a crowd, with a part of it dying. At the end: the table with its figures.
+"""The whole system on ports of its own, under a load, with a part of it dying. At the end: the table with its figures.
 
 A row takes 20 seconds, or ten minutes with LONG=1.
 """
@@ -13,11 +13,11 @@ from typing import Final
 import pytest
 
 from deploy.local.settings import CHECKOUT, LocalSettings
-from tests.support.authors import authors
 from tests.support.client import Client, connected, new_code
-from tests.support.crowd import Crowd, visiting
-from tests.support.promises import Cost, cost_of, counted, differences, exceptions, reported_losses, table
+from tests.support.invariants import Cost, cost_of, counted, differences, exceptions, reported_losses, table
+from tests.support.load_generator import LoadGenerator, visiting
 from tests.support.stack import running_stack
+from tests.support.writers import writers
 
 LONG: Final = os.environ.get("LONG") == "1"
 SECONDS: Final = 600.0 if LONG else 20.0
@@ -28,7 +28,7 @@ LINKS: Final = 5
 
 COSTS: Final = pytest.StashKey[list[Cost]]()
 
-UnderLoad = Callable[[str], AbstractAsyncContextManager[Crowd]]
+UnderLoad = Callable[[str], AbstractAsyncContextManager[LoadGenerator]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,7 +47,7 @@ def stack() -> Iterator[LocalSettings]:
 @pytest.fixture
 async def client(stack: LocalSettings) -> AsyncIterator[Client]:
     """A client with an admin key."""
-    async with connected(stack.door_url, stack.admin_key) as found:
+    async with connected(stack.base_url, stack.admin_key) as found:
         yield found
 
 
@@ -59,25 +59,25 @@ def costs(pytestconfig: pytest.Config) -> list[Cost]:
 
 @pytest.fixture
 def under_load(client: Client, stack: LocalSettings, costs: list[Cost]) -> UnderLoad:
-    """A row: a crowd follows some links, and somebody changes others, while the block runs.
+    """A row: a load follows some links, and somebody changes others, while the block runs.
 
     Then all is counted, and nothing may be missing; and Redis says of every link what Postgres says.
     """
 
     @asynccontextmanager
-    async def row(name: str) -> AsyncIterator[Crowd]:
+    async def row(name: str) -> AsyncIterator[LoadGenerator]:
         targets = await links_to_follow(client)
-        async with authors(client, count=1), visiting(stack.door_url, targets, rate=RATE) as crowd:
-            await crowd.more(LINKS * 100)
+        async with writers(client, count=1), visiting(stack.base_url, targets, rate=RATE) as load:
+            await load.more(LINKS * 100)
             before = reported_losses(stack)
-            crowd.ending = time.monotonic() + SECONDS
-            yield crowd
+            load.ending = time.monotonic() + SECONDS
+            yield load
         counts = await counted(client, stack, list(targets))
-        cost = cost_of(name, crowd, counts, reported=max(0.0, reported_losses(stack) - before))
+        cost = cost_of(name, load, counts, reported=max(0.0, reported_losses(stack) - before))
         costs.append(cost)
         assert not cost.refused, cost
         assert cost.twice == 0, cost
-        assert cost.lost <= (crowd.told_losses and cost.reported), cost
+        assert cost.lost <= (load.told_losses and cost.reported), cost
         assert not exceptions(stack), "every fault has to be met by somebody who expects it"
         assert await differences(stack) == 0, "Redis and Postgres have to say the same after every fault"
 

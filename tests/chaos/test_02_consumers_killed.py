@@ -10,9 +10,9 @@ async def test_killing_a_consumer_every_three_seconds_costs_nothing(
     stack: LocalSettings, under_load: UnderLoad
 ) -> None:
     with second_consumer(stack) as second:
-        async with under_load("`kill -9` the consumer every 3 s; two consumers at once") as crowd:
-            while crowd.goes_on:
+        async with under_load("`kill -9` the consumer every 3 s; two consumers at once") as load:
+            while load.goes_on:
                 await is_back(stack, "consumer-1", kill(stack, "consumer-1"))
-                await crowd.pause(3.0)
+                await load.pause(3.0)
                 second.kill()
-                await crowd.pause(3.0)
+                await load.pause(3.0)

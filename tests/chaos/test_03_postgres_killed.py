@@ -6,8 +6,8 @@ from tests.support.faults import away
 
 
 async def test_a_dead_postgres_costs_no_redirect_of_links_in_redis(stack: LocalSettings, under_load: UnderLoad) -> None:
-    async with under_load(f"`kill -9` Postgres, away {AWAY_SECONDS:g} s") as crowd:
-        while crowd.goes_on:
+    async with under_load(f"`kill -9` Postgres, away {AWAY_SECONDS:g} s") as load:
+        while load.goes_on:
             async with away(stack, "postgres"):
-                await crowd.pause(AWAY_SECONDS)
-            await crowd.pause(AWAY_SECONDS / 2)
+                await load.pause(AWAY_SECONDS)
+            await load.pause(AWAY_SECONDS / 2)

@@ -6,8 +6,8 @@ from tests.support.faults import away
 
 
 async def test_a_dead_redis_costs_nothing(stack: LocalSettings, under_load: UnderLoad) -> None:
-    async with under_load(f"`kill -9` Redis, away {AWAY_SECONDS:g} s, back with its AOF") as crowd:
-        while crowd.goes_on:
+    async with under_load(f"`kill -9` Redis, away {AWAY_SECONDS:g} s, back with its AOF") as load:
+        while load.goes_on:
             async with away(stack, "redis"):
-                await crowd.pause(AWAY_SECONDS)
-            await crowd.pause(AWAY_SECONDS / 2)
+                await load.pause(AWAY_SECONDS)
+            await load.pause(AWAY_SECONDS / 2)

@@ -6,7 +6,7 @@ from deploy.local.packages import find_servers
 from deploy.local.processes import Processes
 from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import UnderLoad
-from tests.support.promises import metric
+from tests.support.invariants import metric
 from tests.support.waiting import until
 
 LOST = "boltlink_streams_lost_total"
@@ -16,11 +16,11 @@ async def test_a_flushed_redis_costs_nothing(stack: LocalSettings, under_load: U
     processes = Processes(stack, find_servers())
     before = metric(stack, "consumer-1", LOST)
     flushes = 0
-    async with under_load("Redis comes back empty (flushed)") as crowd:
-        while crowd.goes_on:
+    async with under_load("Redis comes back empty (flushed)") as load:
+        while load.goes_on:
             await asyncio.to_thread(processes.redis, "FLUSHALL")
             flushes += 1
-            await crowd.pause(5.0)
+            await load.pause(5.0)
 
     async def told() -> bool:
         return metric(stack, "consumer-1", LOST) - before == flushes

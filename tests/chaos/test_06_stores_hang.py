@@ -9,8 +9,8 @@ from tests.support.faults import hanging
 
 @pytest.mark.parametrize("store", ["redis", "postgres"])
 async def test_a_store_that_hangs_costs_nothing(stack: LocalSettings, under_load: UnderLoad, store: str) -> None:
-    async with under_load(f"{store.capitalize()} hangs (SIGSTOP {HANG_SECONDS:g} s)") as crowd:
-        while crowd.goes_on:
+    async with under_load(f"{store.capitalize()} hangs (SIGSTOP {HANG_SECONDS:g} s)") as load:
+        while load.goes_on:
             async with hanging(stack, store):
-                await crowd.pause(HANG_SECONDS)
-            await crowd.pause(HANG_SECONDS / 2)
+                await load.pause(HANG_SECONDS)
+            await load.pause(HANG_SECONDS / 2)

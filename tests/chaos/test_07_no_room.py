@@ -15,7 +15,7 @@ from deploy.local.runtime import restart
 from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import AWAY_SECONDS, UnderLoad
 from tests.support.faults import away, hanging
-from tests.support.promises import metric, reported_losses
+from tests.support.invariants import metric, reported_losses
 from tests.support.waiting import until
 
 RESOLVERS = ("resolver-1", "resolver-2", "resolver-3")
@@ -27,12 +27,12 @@ async def test_a_full_redis_costs_nothing_and_is_told(stack: LocalSettings, unde
     async def spool_is_told() -> bool:
         return any(metric(stack, name, "boltlink_spool_bytes") > 0 for name in RESOLVERS)
 
-    async with under_load("Redis full (`maxmemory` reached)") as crowd:
-        while crowd.goes_on:
+    async with under_load("Redis full (`maxmemory` reached)") as load:
+        while load.goes_on:
             async with hanging(stack, "consumer-1"), full(processes):
                 await until(spool_is_told)
-                await crowd.pause(AWAY_SECONDS / 2)
-            await crowd.pause(AWAY_SECONDS / 4)
+                await load.pause(AWAY_SECONDS / 2)
+            await load.pause(AWAY_SECONDS / 4)
 
 
 @asynccontextmanager
@@ -52,8 +52,8 @@ async def test_a_full_spool_costs_no_redirect_and_tells_of_every_click_that_is_l
 ) -> None:
     with small_spools(stack):
         await asyncio.to_thread(restart, stack)
-        async with under_load("Redis away and the disk of the spools full") as crowd:
-            crowd.told_losses = True
+        async with under_load("Redis away and the disk of the spools full") as load:
+            load.told_losses = True
             before = reported_losses(stack)
 
             async def losses_are_told() -> bool:
@@ -61,8 +61,8 @@ async def test_a_full_spool_costs_no_redirect_and_tells_of_every_click_that_is_l
 
             async with away(stack, "redis"):
                 await until(losses_are_told, 60)
-                await crowd.pause(AWAY_SECONDS / 4)
-            await crowd.pause(AWAY_SECONDS / 4)
+                await load.pause(AWAY_SECONDS / 4)
+            await load.pause(AWAY_SECONDS / 4)
     await asyncio.to_thread(restart, stack)
 
 

@@ -9,7 +9,7 @@ import pytest
 from deploy.local.runtime import restart
 from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import AWAY_SECONDS, UnderLoad
-from tests.support.network import lossy, may_lose_packets, passage
+from tests.support.network import lossy, may_lose_packets, tcp_proxy
 
 DELAY = 0.2
 
@@ -26,18 +26,18 @@ def port_of(stack: LocalSettings, store: str) -> int:
 async def test_a_network_that_loses_packets_costs_nothing(
     stack: LocalSettings, under_load: UnderLoad, store: str, what: str, share: float
 ) -> None:
-    async with under_load(f"the network to {store.capitalize()} {what}") as crowd:
-        while crowd.goes_on:
+    async with under_load(f"the network to {store.capitalize()} {what}") as load:
+        while load.goes_on:
             with lossy(port_of(stack, store), share):
-                await crowd.pause(AWAY_SECONDS)
-            await crowd.pause(AWAY_SECONDS / 2)
+                await load.pause(AWAY_SECONDS)
+            await load.pause(AWAY_SECONDS / 2)
 
 
 @pytest.mark.parametrize("store", ["redis", "postgres"])
 async def test_a_network_that_is_slow_costs_nothing(stack: LocalSettings, under_load: UnderLoad, store: str) -> None:
-    async with under_load(f"the network to {store.capitalize()} slow by 200 ms") as crowd, slow_way(stack, store):
-        while crowd.goes_on:
-            await crowd.pause(AWAY_SECONDS)
+    async with under_load(f"the network to {store.capitalize()} slow by 200 ms") as load, slow_way(stack, store):
+        while load.goes_on:
+            await load.pause(AWAY_SECONDS)
 
 
 @asynccontextmanager
@@ -47,7 +47,7 @@ async def slow_way(stack: LocalSettings, store: str) -> AsyncIterator[None]:
     databases = tuple(f"{role}_database_url" for role in ("writer", "resolver", "stats"))
     names = ("redis_url",) if store == "redis" else databases
     files = {stack.secrets / name: (stack.secrets / name).read_text() for name in names}
-    async with passage(port, DELAY) as way:
+    async with tcp_proxy(port, DELAY) as way:
         for path, text in files.items():
             path.write_text(text.replace(f":{port}/", f":{way.port}/"))
         await asyncio.to_thread(restart, stack)

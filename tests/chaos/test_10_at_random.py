@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack
 from deploy.local.settings import LocalSettings
 from deploy.local.supervision import Supervisor
 from tests.chaos.conftest import UnderLoad
-from tests.support.crowd import Crowd
 from tests.support.faults import answers_again, away, hanging, is_back, kill
+from tests.support.load_generator import LoadGenerator
 from tests.support.network import lossy, may_lose_packets
 
 FAULTS = ["killed", "hanging", *(["cut off", "losing packets"] if may_lose_packets() else [])]
@@ -21,19 +21,19 @@ RESOLVERS = ("resolver-1", "resolver-2", "resolver-3")
 async def test_faults_at_random_cost_nothing(stack: LocalSettings, under_load: UnderLoad) -> None:
     seed = int(os.environ.get("CHAOS_SEED") or random.randrange(10**6))  # noqa: S311  # no secret
     chance = random.Random(seed)  # noqa: S311
-    async with under_load(f"all at random, seed {seed}") as crowd:
-        while crowd.goes_on:
-            await store_fault(stack, crowd, chance)
-            await crowd.pause(chance.uniform(1.0, 4.0))
+    async with under_load(f"all at random, seed {seed}") as load:
+        while load.goes_on:
+            await store_fault(stack, load, chance)
+            await load.pause(chance.uniform(1.0, 4.0))
 
 
-async def store_fault(stack: LocalSettings, crowd: Crowd, chance: random.Random) -> None:
+async def store_fault(stack: LocalSettings, load: LoadGenerator, chance: random.Random) -> None:
     """Something happens to one of the stores, or to none, and meanwhile to some of the processes."""
     async with AsyncExitStack() as faults:
         await hurt_a_store(faults, stack, chance)
         for _ in range(chance.randrange(4)):
             await process_fault(stack, chance)
-            await crowd.pause(chance.uniform(0.1, 1.5))
+            await load.pause(chance.uniform(0.1, 1.5))
 
 
 async def hurt_a_store(faults: AsyncExitStack, stack: LocalSettings, chance: random.Random) -> None:

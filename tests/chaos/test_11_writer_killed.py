@@ -9,9 +9,9 @@ import aiohttp
 
 from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import UnderLoad
-from tests.support.authors import make_for_sure
 from tests.support.client import Client
 from tests.support.faults import answers_again, is_back, kill
+from tests.support.writers import make_for_sure
 
 LIMIT = 300
 
@@ -21,16 +21,16 @@ async def test_repeats_after_a_lost_answer_make_no_second_link(
 ) -> None:
     titles: list[str] = []
 
-    async def author() -> None:
-        while crowd.goes_on:
+    async def writer() -> None:
+        while load.goes_on:
             titles.append(f"only-{uuid.uuid4().hex}")
             await make_for_sure(client, titles[-1])
 
-    async with under_load("`kill -9` the writer every 2 s; repeats by `Idempotency-Key`") as crowd:
-        writing = [asyncio.create_task(author()) for _ in range(4)]
-        while crowd.goes_on:
+    async with under_load("`kill -9` the writer every 2 s; repeats by `Idempotency-Key`") as load:
+        writing = [asyncio.create_task(writer()) for _ in range(4)]
+        while load.goes_on:
             await is_back(stack, "writer-1", kill(stack, "writer-1"))
-            await crowd.pause(2.0)
+            await load.pause(2.0)
         await asyncio.gather(*writing)
     made: Counter[str] = Counter()
     path = "/links?q=only-&limit=1000"

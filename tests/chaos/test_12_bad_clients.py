@@ -9,35 +9,35 @@ from deploy.local.packages import find_servers
 from deploy.local.postgres import psql
 from deploy.local.settings import LocalSettings
 from tests.chaos.conftest import LONG, UnderLoad
-from tests.support import nuisances
-from tests.support.nuisances import Nuisance, disturbed_by
+from tests.support import abusive_clients
+from tests.support.abusive_clients import Abuse, disturbed_by
 
 SECONDS = 60.0 if LONG else 8.0
 
 NUISANCES = {
-    "300 slow headers": nuisances.slow_headers,
-    "300 slow bodies": nuisances.slow_bodies,
-    "10,000 idle connections": nuisances.idle_connections,
-    "pipelined requests": nuisances.pipelining,
-    "huge URLs": nuisances.huge_urls,
-    "500 unknown codes a second": nuisances.unknown_codes,
-    "300 wrong keys a second": nuisances.wrong_keys,
+    "300 slow headers": abusive_clients.slow_headers,
+    "300 slow bodies": abusive_clients.slow_bodies,
+    "10,000 idle connections": abusive_clients.idle_connections,
+    "pipelined requests": abusive_clients.pipelining,
+    "huge URLs": abusive_clients.huge_urls,
+    "500 unknown codes a second": abusive_clients.unknown_codes,
+    "300 wrong keys a second": abusive_clients.wrong_keys,
 }
 
 
 async def test_without_bad_clients_this_is_normal(under_load: UnderLoad) -> None:
-    async with under_load("nothing: for comparison") as crowd:
-        await crowd.pause(SECONDS)
+    async with under_load("nothing: for comparison") as load:
+        await load.pause(SECONDS)
 
 
-@pytest.mark.parametrize(("what", "nuisance"), NUISANCES.items(), ids=NUISANCES)
+@pytest.mark.parametrize(("what", "abuse"), NUISANCES.items(), ids=NUISANCES)
 async def test_bad_clients_cost_the_others_nothing(
-    stack: LocalSettings, under_load: UnderLoad, what: str, nuisance: Nuisance
+    stack: LocalSettings, under_load: UnderLoad, what: str, abuse: Abuse
 ) -> None:
-    async with under_load(what) as crowd, disturbed_by(nuisance, stack.door_url):
+    async with under_load(what) as load, disturbed_by(abuse, stack.base_url):
         before = lookups(stack)
-        await crowd.pause(SECONDS)
-        crowd.note = f"{(lookups(stack) - before) / SECONDS:,.0f} look-ups a second in Postgres"
+        await load.pause(SECONDS)
+        load.note = f"{(lookups(stack) - before) / SECONDS:,.0f} look-ups a second in Postgres"
 
 
 def lookups(stack: LocalSettings) -> int:

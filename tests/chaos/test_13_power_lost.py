@@ -14,17 +14,17 @@ LOST_SECONDS = 1.0
 async def test_what_redis_lost_with_the_power_is_told_to_it_again(
     client: Client, stack: LocalSettings, under_load: UnderLoad
 ) -> None:
-    async with under_load(f"Redis comes back without its last {LOST_SECONDS:g} s, as after a power loss") as crowd:
-        while crowd.goes_on:
+    async with under_load(f"Redis comes back without its last {LOST_SECONDS:g} s, as after a power loss") as load:
+        while load.goes_on:
             changed, deleted, purged = [(await client.make_link())["code"] for _ in range(3)]
             on_disk = sizes(stack.state / "redis" / "appendonlydir")
             await client.call("PATCH", f"/links/{changed}", json={"url": "https://example.com/changed"})
             await client.call("DELETE", f"/links/{deleted}")
             await client.call("DELETE", f"/links/{purged}?purge=true")
-            await crowd.pause(LOST_SECONDS)
+            await load.pause(LOST_SECONDS)
             async with away(stack, "redis"):
                 lose_what_came_after(on_disk)
-            await crowd.pause(4.0)
+            await load.pause(4.0)
 
 
 def sizes(folder: Path) -> dict[Path, int]:

@@ -38,5 +38,5 @@ def system(tmp_path_factory: pytest.TempPathFactory, step: Step) -> Iterator[Sys
 @pytest.fixture
 async def client(system: System) -> AsyncIterator[Client]:
     """A client with an admin key."""
-    async with connected(system.door_url, system.key) as found:
+    async with connected(system.base_url, system.key) as found:
         yield found

@@ -1,4 +1,4 @@
-"""All containers are there and well, and the door answers."""
+"""All containers are there and well, and nginx answers."""
 
 from typing import Final
 

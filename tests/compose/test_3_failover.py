@@ -166,12 +166,12 @@ async def test_a_rolling_restart_fails_no_request(client: Client) -> None:
     written: Counter[int] = Counter()
     stopping = asyncio.Event()
 
-    async def author() -> None:
+    async def writer() -> None:
         while not stopping.is_set():
             written[(await client.call("POST", "/links", json={"url": "https://example.com/"})).status] += 1
             await asyncio.sleep(0.05)
 
-    authors = [asyncio.create_task(author()) for _ in range(2)]
+    writers = [asyncio.create_task(writer()) for _ in range(2)]
     try:
         async with _nothing_fails(client):
             await asyncio.to_thread(
@@ -179,5 +179,5 @@ async def test_a_rolling_restart_fails_no_request(client: Client) -> None:
             )
     finally:
         stopping.set()
-        await asyncio.gather(*authors)
+        await asyncio.gather(*writers)
     assert set(written) == {201}

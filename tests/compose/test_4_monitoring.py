@@ -37,7 +37,7 @@ ALERTS_OF_FAULTS: Final[dict[str, dict[str, str]]] = {
     "SpoolNotEmpty": {"instance": "resolver-2"},
     "ClicksLost": {"instance": "resolver-3"},
     "StreamLost": {},
-    "BrokenClicks": {},
+    "DeadLetters": {},
     "OutboxAge": {},
     "PostgresConnections": {},
     "RedisMemory": {},
@@ -169,7 +169,7 @@ async def fault(request: pytest.FixtureRequest, system: System) -> AsyncIterator
     """Many faults at once, for each takes a minute or two to be told; undone when the last alert was seen."""
     cause = {"faults": _cause_faults, "outage": _cause_an_outage}[request.param]
     async with contextlib.AsyncExitStack() as stack:
-        client = await stack.enter_async_context(connected(system.door_url, system.key))
+        client = await stack.enter_async_context(connected(system.base_url, system.key))
         with system.step(f"Causing what alerts are for: {request.param}"):
             await cause(system, client, stack)
         yield
@@ -274,11 +274,11 @@ async def _end_a_certificate_soon(stack: contextlib.AsyncExitStack) -> None:
 
 async def _send_broken_clicks(system: System) -> None:
     """Until one is seen: a consumer that is just being replaced may take the first ones, and its count, along."""
-    before = await _value(system, 'sum(boltlink_clicks_total{result="broken"})')
+    before = await _value(system, 'sum(boltlink_clicks_total{result="dead_letter"})')
 
     async def seen() -> bool:
         await _redis(system, "XADD", redis_keys.CLICK_STREAM, "*", redis_keys.CLICK_FIELD.decode(), "no click")
-        return await _value(system, 'sum(boltlink_clicks_total{result="broken"})') > before
+        return await _value(system, 'sum(boltlink_clicks_total{result="dead_letter"})') > before
 
     await until(seen, 30)
 

@@ -60,7 +60,7 @@ def production(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iter
         try:
             with system.step("Starting production"):
                 engine.compose("up", "-d", "--wait", "--remove-orphans")
-            yield Production(engine, f"https://localhost:{port}", system.door_url, certificates)
+            yield Production(engine, f"https://localhost:{port}", system.base_url, certificates)
         finally:
             with system.step("Stopping production"):
                 engine.compose("down", "--volumes", "--remove-orphans")

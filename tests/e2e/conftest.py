@@ -21,16 +21,16 @@ def stack() -> Iterator[LocalSettings]:
 
 
 @pytest.fixture(scope="session")
-def door(request: pytest.FixtureRequest) -> tuple[str, str]:
+def nginx(request: pytest.FixtureRequest) -> tuple[str, str]:
     """The base URL and an admin key of the system under test."""
     if url := os.environ.get("BOLTLINK_URL"):
         return url.rstrip("/"), os.environ["BOLTLINK_KEY"]
     settings: LocalSettings = request.getfixturevalue("stack")
-    return settings.door_url, settings.admin_key
+    return settings.base_url, settings.admin_key
 
 
 @pytest.fixture
-async def client(door: tuple[str, str]) -> AsyncIterator[Client]:
+async def client(nginx: tuple[str, str]) -> AsyncIterator[Client]:
     """A client with an admin key."""
-    async with connected(*door) as found:
+    async with connected(*nginx) as found:
         yield found

@@ -1,4 +1,4 @@
-"""POST /links/batch through the door."""
+"""POST /links/batch through nginx."""
 
 import asyncio
 import json

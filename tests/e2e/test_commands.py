@@ -84,17 +84,17 @@ async def test_verify_finds_a_record_that_differs_and_puts_it_right(client: Clie
 
 async def test_broken_clicks_are_shown_and_counted_again(stack: LocalSettings) -> None:
     processes = Processes(stack, find_servers())
-    assert _local(stack, "broken").stdout == "0 events are set aside.\n"
+    assert _local(stack, "dead-letters").stdout == "0 events are set aside.\n"
     processes.redis("XADD", "clicks", "*", "e", "no click at all")
 
     async def set_aside() -> bool:
-        shown = _local(stack, "broken").stdout
+        shown = _local(stack, "dead-letters").stdout
         return "1 events are set aside" in shown and "no click at all" in shown
 
     await until(set_aside)
-    assert "1 events are in the stream again" in _local(stack, "broken", "--replay").stdout
+    assert "1 events are in the stream again" in _local(stack, "dead-letters", "--replay").stdout
     await until(set_aside)
-    processes.redis("DEL", "clicks:broken")
+    processes.redis("DEL", "clicks:dead-letters")
 
 
 def test_clean_deletes_nothing_without_a_yes(stack: LocalSettings) -> None:

@@ -27,8 +27,8 @@ def _run(script: str) -> str:
     return done.stdout
 
 
-def test_the_first_link_works_as_the_readme_says(door: tuple[str, str]) -> None:
-    url, key = door
+def test_the_first_link_works_as_the_readme_says(nginx: tuple[str, str]) -> None:
+    url, key = nginx
     (block,) = _shell_blocks("Your first link")
     script = block.replace("http://localhost:8080", url).replace("KEY=bl_…", f"KEY={key}")
     make, follow, look = (line for line in script.splitlines() if line.startswith("curl "))

@@ -13,8 +13,8 @@ CHECKS = (
 )
 
 
-def test_nothing_that_schemathesis_invents_breaks_a_promise(door: tuple[str, str], tmp_path: Path) -> None:
-    base_url, key = door
+def test_nothing_that_schemathesis_invents_breaks_a_promise(nginx: tuple[str, str], tmp_path: Path) -> None:
+    base_url, key = nginx
     command = [
         str(Path(sys.executable).parent / "schemathesis"), "run", f"{base_url}/openapi.json", "--url", base_url,
         "--header", f"Authorization: Bearer {key}", "--checks", ",".join(CHECKS), "--max-examples", "25",

@@ -1,6 +1,6 @@
 """What a client is told while a store is away, and that whatever dies comes back.
 
-What it costs the crowd of visitors is asked by `tests/chaos/`.
+What it costs the load of visitors is asked by `tests/chaos/`.
 """
 
 import pytest

@@ -5,7 +5,7 @@ from typing import Any
 
 from services.stats.counting import consumer
 from services.stats.counting.click_stream import ClickStream
-from services.stats.counting.consumer import Counted, Portion
+from services.stats.counting.consumer import AdaptiveBatchSize, Counted
 from shared.domain.codes import DEFAULT_DOMAIN
 from shared.domain.models import ClickEvent
 from shared.postgres.pool import Database
@@ -32,8 +32,8 @@ async def add(redis: RedisClient, *events: ClickEvent | bytes) -> None:
     await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(written)})
 
 
-async def count_batch(database: Database, stream: ClickStream, portion: Portion | None = None) -> Counted:
-    return await consumer.count_batch(database, stream, VISITOR_SECRET, portion)
+async def count_batch(database: Database, stream: ClickStream, batch_size: AdaptiveBatchSize | None = None) -> Counted:
+    return await consumer.count_batch(database, stream, VISITOR_SECRET, batch_size)
 
 
 async def count_all(database: Database, stream: ClickStream) -> None:
@@ -67,5 +67,5 @@ async def counted_once(database: Database) -> None:
 
 
 async def set_aside(redis: RedisClient) -> list[tuple[bytes, bytes]]:
-    entries: Any = await redis.xrange(redis_keys.BROKEN_CLICKS)
+    entries: Any = await redis.xrange(redis_keys.DEAD_LETTERS)
     return [(fields[b"event"], fields[b"reason"]) for _, fields in entries]

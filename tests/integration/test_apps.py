@@ -210,7 +210,7 @@ async def test_the_consumer_counts_what_it_counted(start: Start, redis: RedisCli
 
     async def told() -> bool:
         text = await metrics_of(client)
-        counts = {"fresh": 2, "known": 1, "broken": 1}
+        counts = {"fresh": 2, "known": 1, "dead_letter": 1}
         return all(f'boltlink_clicks_total{{result="{name}"}} {count}\n' in text for name, count in counts.items())
 
     await until(told)

@@ -8,7 +8,7 @@ import pytest
 
 from services.writer.links import changes as shortening
 from services.writer.links.changes import shorten
-from services.writer.links.creation import Wish
+from services.writer.links.creation import LinkRequest
 from services.writer.links.schemas import dump_link
 from shared.domain.errors import InvalidInput, LinkChanged, LinkNotFound
 from shared.domain.models import Link, LinkOptions, NewLink
@@ -32,10 +32,10 @@ async def outbox_of(database: Database) -> list[tuple[str, int]]:
     return [(row["code"], row["version"]) for row in rows]
 
 
-async def reuse(database: Database, owner_id: int, **options: Any) -> shortening.Shortened:
+async def reuse(database: Database, owner_id: int, **options: Any) -> shortening.Created:
     return await shorten(
         database,
-        Wish(NewLink(options=LinkOptions(**{"url": "https://example.com/", **options})), owner_id),
+        LinkRequest(NewLink(options=LinkOptions(**{"url": "https://example.com/", **options})), owner_id),
         reuse=True,
         idempotency_key=None,
         present=lambda link: dump_link(link, PUBLIC_URL),

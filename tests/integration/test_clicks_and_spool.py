@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from services.resolver.clicks.recorder import Clicks
-from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool
-from services.resolver.lookup.circuit_breaker import Breaker
+from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from shared.domain.errors import StoreUnavailable
 from shared.redis import click_events
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
 from tests.support.builders import click_event, encoded
-from tests.support.network import Passage, at_port, passage, refusing_port, silent_port
+from tests.support.network import TcpProxy, at_port, refusing_port, silent_port, tcp_proxy
 from tests.support.waiting import until
 
 LIMIT = 2**20
@@ -30,21 +30,21 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 @pytest.fixture
 def clicks(redis: RedisClient, spool: Spool) -> Clicks:
-    return Clicks(redis, spool, Receipts(redis), Breaker())
+    return Clicks(redis, spool, ReplayBuffer(redis), CircuitBreaker())
 
 
 @pytest.fixture
-async def way(stores: Stores) -> AsyncIterator[Passage]:
+async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A way to Redis that the test may shut."""
-    async with passage(stores.settings.redis_port) as found:
+    async with tcp_proxy(stores.settings.redis_port) as found:
         yield found
 
 
 @pytest.fixture
-async def shaky_clicks(stores: Stores, redis: RedisClient, spool: Spool, way: Passage) -> AsyncIterator[Clicks]:  # noqa: ARG001  # it is emptied
+async def shaky_clicks(stores: Stores, redis: RedisClient, spool: Spool, way: TcpProxy) -> AsyncIterator[Clicks]:  # noqa: ARG001  # it is emptied
     """Clicks that reach Redis only while the way is open."""
     async with redis_client(at_port(stores.redis_settings(timeout=0.2), way.port)) as shaky:
-        yield Clicks(shaky, spool, Receipts(shaky), Breaker())
+        yield Clicks(shaky, spool, ReplayBuffer(shaky), CircuitBreaker())
 
 
 def event(number: int = 1) -> bytes:
@@ -89,63 +89,63 @@ async def test_a_recorded_click_is_in_the_stream_already(clicks: Clicks, redis: 
 async def test_while_redis_is_away_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            clicks = Clicks(away, spool, Receipts(away), Breaker())
+            clicks = Clicks(away, spool, ReplayBuffer(away), CircuitBreaker())
             await asyncio.gather(*(clicks.record(event(number)) for number in range(20)))
-    assert await fed(spool) == sorted(event(number) for number in range(20))
+    assert await drained(spool) == sorted(event(number) for number in range(20))
     assert clicks.lost == 0
 
 
 async def test_while_redis_says_nothing_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
     with silent_port() as port:
         async with redis_client(at_port(stores.redis_settings(timeout=0.1), port)) as silent, asyncio.timeout(10):
-            await Clicks(silent, spool, Receipts(silent), Breaker()).record(event())
-    assert await fed(spool) == [event()]
+            await Clicks(silent, spool, ReplayBuffer(silent), CircuitBreaker()).record(event())
+    assert await drained(spool) == [event()]
 
 
-async def fed(spool: Spool) -> list[bytes]:
+async def drained(spool: Spool) -> list[bytes]:
     """What a spool holds: it is handed over."""
     batches: list[bytes] = []
 
     async def take(batch: bytes) -> None:
         batches.append(batch)
 
-    await spool.feed(take)
+    await spool.drain(take)
     return sorted(event for batch in batches for event in click_events.split(batch))
 
 
 async def test_the_spool_is_fed_into_the_stream_when_redis_is_back(
-    shaky_clicks: Clicks, way: Passage, redis: RedisClient, spool: Spool
+    shaky_clicks: Clicks, way: TcpProxy, redis: RedisClient, spool: Spool
 ) -> None:
     await way.shut()
     await shaky_clicks.record(event())
     assert await stream_of(redis) == []
     await way.open()
-    assert await shaky_clicks.feed_spool() == 1
+    assert await shaky_clicks.drain_spool() == 1
     assert await stream_of(redis) == [[event()]]
     assert spool.size == 0
 
 
-async def test_a_spool_that_was_fed_is_not_fed_again(shaky_clicks: Clicks, way: Passage, redis: RedisClient) -> None:
+async def test_a_spool_that_was_fed_is_not_fed_again(shaky_clicks: Clicks, way: TcpProxy, redis: RedisClient) -> None:
     await way.shut()
     await shaky_clicks.record(event())
     await way.open()
-    await shaky_clicks.feed_spool()
-    assert await shaky_clicks.feed_spool() == 0
+    await shaky_clicks.drain_spool()
+    assert await shaky_clicks.drain_spool() == 0
     assert len(await stream_of(redis)) == 1
 
 
 async def test_a_spool_cannot_be_fed_while_redis_is_away_and_keeps_all(
-    shaky_clicks: Clicks, way: Passage, spool: Spool
+    shaky_clicks: Clicks, way: TcpProxy, spool: Spool
 ) -> None:
     await way.shut()
     await shaky_clicks.record(event())
     with pytest.raises(StoreUnavailable):
-        await shaky_clicks.feed_spool()
-    assert await fed(spool) == [event()]
+        await shaky_clicks.drain_spool()
+    assert await drained(spool) == [event()]
 
 
 async def test_clicks_go_into_the_stream_again_when_redis_is_back(
-    shaky_clicks: Clicks, way: Passage, redis: RedisClient
+    shaky_clicks: Clicks, way: TcpProxy, redis: RedisClient
 ) -> None:
     await way.shut()
     await shaky_clicks.record(event(0))
@@ -159,29 +159,29 @@ async def test_clicks_go_into_the_stream_again_when_redis_is_back(
 
 
 async def test_a_click_that_redis_took_without_saying_so_is_in_the_spool_as_well(
-    shaky_clicks: Clicks, way: Passage, spool: Spool
+    shaky_clicks: Clicks, way: TcpProxy, spool: Spool
 ) -> None:
     await shaky_clicks.record(event(0))
     way.freeze()
     await shaky_clicks.record(event(1))
     way.thaw()
-    assert await fed(spool) == [event(1)]
+    assert await drained(spool) == [event(1)]
 
 
 async def test_a_new_resolver_feeds_what_the_old_one_left(
-    shaky_clicks: Clicks, way: Passage, redis: RedisClient, spool: Spool, tmp_path: Path
+    shaky_clicks: Clicks, way: TcpProxy, redis: RedisClient, spool: Spool, tmp_path: Path
 ) -> None:
     await way.shut()
     await shaky_clicks.record(event())
     spool.close()
     left = Spool(tmp_path / "spool", LIMIT)
     assert left.size == spool.size > 0
-    await Clicks(redis, left, Receipts(redis), Breaker()).feed_spool()
+    await Clicks(redis, left, ReplayBuffer(redis), CircuitBreaker()).drain_spool()
     assert await stream_of(redis) == [[event()]]
 
 
 async def test_clicks_recorded_while_the_spool_is_fed_are_kept(
-    shaky_clicks: Clicks, way: Passage, spool: Spool
+    shaky_clicks: Clicks, way: TcpProxy, spool: Spool
 ) -> None:
     await way.shut()
     await shaky_clicks.record(event(1))
@@ -190,14 +190,14 @@ async def test_clicks_recorded_while_the_spool_is_fed_are_kept(
     async def take(batch: bytes) -> None:
         await spool.append(event(int(batch.split(b"\x1f")[2], 16) + 10))
 
-    await spool.feed(take)
-    assert await fed(spool) == [event(11), event(12)]
+    await spool.drain(take)
+    assert await drained(spool) == [event(11), event(12)]
 
 
 async def test_a_full_spool_loses_a_click_and_says_so(stores: Stores, tmp_path: Path) -> None:
     with refusing_port() as port, closing(Spool(tmp_path, limit=len(event()) + 8)) as small:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            clicks = Clicks(away, small, Receipts(away), Breaker())
+            clicks = Clicks(away, small, ReplayBuffer(away), CircuitBreaker())
             await clicks.record(event(1))
             assert clicks.lost == 0
             await clicks.record(event(2))
@@ -205,7 +205,7 @@ async def test_a_full_spool_loses_a_click_and_says_so(stores: Stores, tmp_path: 
 
 
 async def test_a_spool_without_its_folder_loses_a_click_and_says_so(
-    shaky_clicks: Clicks, way: Passage, tmp_path: Path
+    shaky_clicks: Clicks, way: TcpProxy, tmp_path: Path
 ) -> None:
     await way.shut()
     (tmp_path / "spool").rmdir()
@@ -224,8 +224,8 @@ async def test_a_feed_that_fails_half_way_goes_on_where_it_failed(spool: Spool) 
             raise StoreUnavailable
 
     with pytest.raises(StoreUnavailable):
-        await spool.feed(fail_at_the_second)
-    assert await fed(spool) == [event(1), event(2)]
+        await spool.drain(fail_at_the_second)
+    assert await drained(spool) == [event(1), event(2)]
 
 
 async def test_batches_are_fed_oldest_first(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ async def test_batches_are_fed_oldest_first(tmp_path: Path) -> None:
     for number in range(12):  # a file each: a resolver that starts again begins a new one
         with closing(Spool(tmp_path, LIMIT)) as spool:
             await spool.append(event(number))
-    await Spool(tmp_path, LIMIT).feed(take)
+    await Spool(tmp_path, LIMIT).drain(take)
     assert taken == [event(number) for number in range(12)]
 
 
@@ -249,7 +249,7 @@ async def test_a_record_that_a_crash_tore_off_is_left_out(spool: Spool, tmp_path
     (path,) = (tmp_path / "spool").iterdir()
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2 + torn])
-    assert await fed(Spool(tmp_path / "spool", LIMIT)) == [event(1)]
+    assert await drained(Spool(tmp_path / "spool", LIMIT)) == [event(1)]
 
 
 async def test_a_record_whose_bytes_have_changed_is_left_out(spool: Spool, tmp_path: Path) -> None:
@@ -258,4 +258,4 @@ async def test_a_record_whose_bytes_have_changed_is_left_out(spool: Spool, tmp_p
     spool.close()
     (path,) = (tmp_path / "spool").iterdir()
     path.write_bytes(path.read_bytes()[:-1] + b"!")
-    assert await fed(Spool(tmp_path / "spool", LIMIT)) == [event(1)]
+    assert await drained(Spool(tmp_path / "spool", LIMIT)) == [event(1)]

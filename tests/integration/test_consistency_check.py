@@ -5,7 +5,7 @@ import pytest
 
 from services.writer.links import changes as shortening
 from services.writer.redis_sync import consistency_check as verifying
-from services.writer.redis_sync.consistency_check import Verdict, verify
+from services.writer.redis_sync.consistency_check import Report, check
 from services.writer.redis_sync.relay import publish
 from shared.domain.codes import DEFAULT_DOMAIN
 from shared.domain.models import Link, Route
@@ -52,8 +52,8 @@ async def read(redis: RedisClient, code: str) -> bytes | None:
     return None if found is None else bytes(found)
 
 
-def faults(verdict: Verdict) -> dict[str, str]:
-    return {difference.code: difference.fault for difference in verdict.differences}
+def faults(report: Report) -> dict[str, str]:
+    return {difference.code: difference.fault for difference in report.differences}
 
 
 async def test_what_agrees_is_no_difference(
@@ -61,8 +61,8 @@ async def test_what_agrees_is_no_difference(
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="not-in-redis")
     await records.put([(DEFAULT_DOMAIN, "never-made", Route(version=0), LIFETIME)])
-    verdict = await verify(writer_database, records)
-    assert (verdict.links, verdict.absent, verdict.records, verdict.different) == (2, 1, 2, 0)
+    report = await check(writer_database, records)
+    assert (report.links, report.absent, report.records, report.different) == (2, 1, 2, 0)
     assert link.code == "abc"
 
 
@@ -81,20 +81,20 @@ async def test_a_record_that_differs_is_told_and_put_right(
 ) -> None:
     records = RouteRecords(redis)
     await write(redis, "abc", record.format(id=link.id))
-    told = await verify(writer_database, records)
+    told = await check(writer_database, records)
     assert (told.repaired, set(faults(told).values())) == (0, {fault})
-    repaired = await verify(writer_database, records, repair=True)
+    repaired = await check(writer_database, records, repair=True)
     assert repaired.repaired == 1
     assert await read(redis, "abc") is None
-    assert (await verify(writer_database, records)).different == 0
+    assert (await check(writer_database, records)).different == 0
 
 
 async def test_a_live_record_without_a_link_is_removed(
     writer_database: Database, records: RouteRecords, redis: RedisClient
 ) -> None:
     await write(redis, "ghost", "3 9 302 https://example.com/")
-    verdict = await verify(writer_database, records, repair=True)
-    assert faults(verdict) == {"ghost": "orphan"}
+    report = await check(writer_database, records, repair=True)
+    assert faults(report) == {"ghost": "orphan"}
     assert await read(redis, "ghost") is None
 
 
@@ -109,7 +109,7 @@ async def test_a_change_on_its_way_is_no_difference(
         await publish(records, [changed], LIFETIME)
 
     arriving = asyncio.create_task(arrive())
-    assert (await verify(writer_database, records)).different == 0
+    assert (await check(writer_database, records)).different == 0
     await arriving
 
 
@@ -138,7 +138,7 @@ async def test_a_repair_undoes_no_change_that_was_made_meanwhile(
         return await remove(domain, code, seen)
 
     monkeypatch.setattr(records, "remove", remove_late)
-    assert (await verify(writer_database, records, repair=True)).repaired == 1
+    assert (await check(writer_database, records, repair=True)).repaired == 1
     assert await read(redis, "abc") is None
 
 
@@ -150,8 +150,8 @@ async def test_every_link_is_looked_at_whatever_the_size_of_a_batch(
         await make_link(writer_database, owner_id=owner_id, code=f"code-{number}")
         await write(redis, f"code-{number}", "0 0 -")
     steps: list[int] = []
-    verdict = await verify(
+    report = await check(
         writer_database, records, repair=True, shown=4, progress=lambda found: steps.append(found.links)
     )
-    assert (verdict.links, verdict.different, verdict.repaired, len(verdict.differences)) == (10, 10, 10, 4)
+    assert (report.links, report.different, report.repaired, len(report.differences)) == (10, 10, 10, 4)
     assert steps[:4] == [3, 6, 9, 10]

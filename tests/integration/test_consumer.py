@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from services.resolver.clicks.recorder import Clicks
-from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool
-from services.resolver.lookup.circuit_breaker import Breaker
+from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.stats.counting.click_stream import Backlog, ClickStream
-from services.stats.counting.consumer import Counted, Portion
+from services.stats.counting.consumer import AdaptiveBatchSize, Counted
 from services.stats.counting.rollups import click_of, per_bucket
 from services.writer.links import changes as shortening
 from shared.domain.errors import StoreUnavailable
@@ -60,8 +60,8 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 async def test_a_recorded_click_is_counted(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool
 ) -> None:
-    await Clicks(redis, spool, Receipts(redis), Breaker()).record(encoded(click_event(link.id)))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, broken=0)
+    await Clicks(redis, spool, ReplayBuffer(redis), CircuitBreaker()).record(encoded(click_event(link.id)))
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -160,7 +160,7 @@ async def test_an_event_that_comes_twice_in_one_entry_counts_once(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id), click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=1, broken=0)
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=1, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -169,7 +169,7 @@ async def test_an_event_that_comes_in_two_entries_of_a_batch_counts_once(
 ) -> None:
     await add(redis, click_event(link.id))
     await add(redis, click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=2, fresh=1, known=1, broken=0)
+    assert await count_batch(stats_database, stream) == Counted(entries=2, fresh=1, known=1, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -179,7 +179,7 @@ async def test_an_event_that_comes_in_two_batches_counts_once(
     await add(redis, click_event(link.id))
     await count_batch(stats_database, stream)
     await add(redis, click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, broken=0)
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -198,7 +198,7 @@ async def test_an_event_counts_once_when_its_consumer_dies_between_commit_and_ac
     await add(redis, click_event(link.id))
     (entry,) = await stream.read()
     await count_clicks(stats_database, *map(click_events.decode, click_events.split(entry.events)))
-    assert await count_batch(stats_database, stream_of(redis)) == Counted(entries=1, fresh=0, known=1, broken=0)
+    assert await count_batch(stats_database, stream_of(redis)) == Counted(entries=1, fresh=0, known=1, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -237,7 +237,7 @@ async def test_an_event_in_the_stream_and_in_the_spool_counts_once(
 ) -> None:
     await add(redis, click_event(link.id))
     await spool.append(encoded(click_event(link.id)))
-    await Clicks(redis, spool, Receipts(redis), Breaker()).feed_spool()
+    await Clicks(redis, spool, ReplayBuffer(redis), CircuitBreaker()).drain_spool()
     await count_all(stats_database, stream)
     await counted_once(stats_database)
 
@@ -247,8 +247,8 @@ async def test_a_click_counts_once_that_waited_in_the_spool_while_redis_was_away
 ) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            await Clicks(away, spool, Receipts(away), Breaker()).record(encoded(click_event(link.id)))
-    await Clicks(redis, spool, Receipts(redis), Breaker()).feed_spool()
+            await Clicks(away, spool, ReplayBuffer(away), CircuitBreaker()).record(encoded(click_event(link.id)))
+    await Clicks(redis, spool, ReplayBuffer(redis), CircuitBreaker()).drain_spool()
     await count_all(stats_database, stream)
     await counted_once(stats_database)
 
@@ -259,9 +259,9 @@ async def test_a_spool_that_is_fed_twice_counts_once(
     await spool.append(encoded(click_event(link.id)))
     (path,) = await asyncio.to_thread(lambda: [*tmp_path.iterdir()])
     content = path.read_bytes()
-    await Clicks(redis, spool, Receipts(redis), Breaker()).feed_spool()
+    await Clicks(redis, spool, ReplayBuffer(redis), CircuitBreaker()).drain_spool()
     path.write_bytes(content)  # as if the resolver had died before it removed the file
-    await Clicks(redis, Spool(tmp_path, 2**20), Receipts(redis), Breaker()).feed_spool()
+    await Clicks(redis, Spool(tmp_path, 2**20), ReplayBuffer(redis), CircuitBreaker()).drain_spool()
     await count_all(stats_database, stream)
     await counted_once(stats_database)
 
@@ -304,7 +304,7 @@ async def test_a_batch_that_cannot_be_acknowledged_comes_again_and_counts_once(
     with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):  # noqa: PT012  # what ends the block may raise as well
         patch.setattr(stream, "acknowledge", fail)
         await count_batch(stats_database, stream)
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, broken=0)
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -321,7 +321,7 @@ async def test_an_entry_without_events_is_passed_over(
     stats_database: Database, redis: RedisClient, stream: ClickStream
 ) -> None:
     await redis.xadd(redis_keys.CLICK_STREAM, {"other": "x"})
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=0, broken=0)
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=0, dead_letters=0)
     assert (await stream.backlog()).entries == 0
 
 
@@ -330,7 +330,7 @@ async def test_whatever_a_visitor_sends_is_counted(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, text: str
 ) -> None:
     await add(redis, click_event(link.id, user_agent=text, referrer=text, address=text))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, broken=0)
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, dead_letters=0)
 
 
 # Links that are gone
@@ -341,7 +341,7 @@ async def test_the_clicks_of_a_purged_link_are_dropped(
 ) -> None:
     await shortening.purge(writer_database, "abc", based_on=None)
     await add(redis, click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, broken=0)
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, dead_letters=0)
     assert await rows(stats_database) == 0
 
 
@@ -400,12 +400,12 @@ async def test_a_batch_that_postgres_cannot_take_in_time_is_tried_in_halves(
         """
     )
     await add(redis, *[click_event(link.id, number) for number in range(1, 11)])
-    portion = Portion(most=10, least=1)
+    batch_size = AdaptiveBatchSize(most=10, least=1)
     failures = 0
     async with connect(replace(stats_database._settings, statement_timeout=0.3)) as database_in_a_hurry:
         for _ in range(10):
             try:
-                await count_batch(database_in_a_hurry, stream, portion)
+                await count_batch(database_in_a_hurry, stream, batch_size)
             except StoreUnavailable:
                 failures += 1
             else:
@@ -413,7 +413,7 @@ async def test_a_batch_that_postgres_cannot_take_in_time_is_tried_in_halves(
     assert failures == 2, "10 are too many, and so are 5; 2 are not"
     assert await total(stats_database) == 10
     assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
-    assert portion.size == 4, "after a success more is tried again"
+    assert batch_size.size == 4, "after a success more is tried again"
 
 
 async def test_a_consumer_that_dies_while_it_removes_an_entry_leaves_nothing_behind(
@@ -423,4 +423,4 @@ async def test_a_consumer_that_dies_while_it_removes_an_entry_leaves_nothing_beh
     [entry] = await stream.read()
     await redis.xdel(redis_keys.CLICK_STREAM, entry.id)
     assert (await count_batch(stats_database, stream_of(redis))).fresh == 0
-    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
+    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=0)

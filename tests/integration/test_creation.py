@@ -7,9 +7,9 @@ import pytest
 
 from services.writer.links import changes as shortening
 from services.writer.links import creation as making
-from services.writer.links.changes import IdempotencyKey, Shortened, shorten_all
-from services.writer.links.creation import Outcome, Wish, make_all
-from services.writer.links.group_commit import Together
+from services.writer.links.changes import Created, IdempotencyKey, shorten_all
+from services.writer.links.creation import CreationResult, LinkRequest, create_all
+from services.writer.links.group_commit import GroupCommit
 from shared.domain.codes import DEFAULT_DOMAIN
 from shared.domain.errors import CodeTaken, ExternalIdTaken, IdempotencyKeyReused, InvalidInput
 from shared.domain.models import Link, LinkOptions, NewLink
@@ -26,16 +26,16 @@ async def owner_id(writer_database: Database) -> int:
     return await make_owner(writer_database)
 
 
-def wish(owner_id: int, code: str | None = None, **options: Any) -> Wish:
-    return Wish(NewLink(code=code, options=LinkOptions(**{"url": URL, **options})), owner_id)
+def request(owner_id: int, code: str | None = None, **options: Any) -> LinkRequest:
+    return LinkRequest(NewLink(code=code, options=LinkOptions(**{"url": URL, **options})), owner_id)
 
 
-async def make(database: Database, *wishes: Wish) -> list[Outcome]:
+async def make(database: Database, *requests: LinkRequest) -> list[CreationResult]:
     async with database.transaction() as conn:
-        return await make_all(conn, wishes)
+        return await create_all(conn, requests)
 
 
-def told(outcomes: list[Outcome]) -> list[str]:
+def told(outcomes: list[CreationResult]) -> list[str]:
     """The codes of links, and the names of refusals."""
     return [outcome.code if isinstance(outcome, Link) else type(outcome).__name__ for outcome in outcomes]
 
@@ -51,18 +51,18 @@ async def count_of(database: Database, table: str) -> int:
 
 
 async def test_what_became_of_each_wish_is_told_in_order(writer_database: Database, owner_id: int) -> None:
-    outcomes = await make(writer_database, *(wish(owner_id, code) for code in ("c", "a", "b")))
+    outcomes = await make(writer_database, *(request(owner_id, code) for code in ("c", "a", "b")))
     assert told(outcomes) == ["c", "a", "b"]
 
 
 async def test_links_made_at_once_are_listed_in_their_order(writer_database: Database, owner_id: int) -> None:
-    outcomes = await make(writer_database, *(wish(owner_id, title=str(number)) for number in range(50)))
+    outcomes = await make(writer_database, *(request(owner_id, title=str(number)) for number in range(50)))
     listed = await link_pages.page(writer_database, domain=DEFAULT_DOMAIN, descending=False, limit=100)
     assert listed == outcomes
 
 
 async def test_every_link_has_its_word_in_the_outbox(writer_database: Database, owner_id: int) -> None:
-    await make(writer_database, wish(owner_id, "a"), wish(owner_id, "Links"), wish(owner_id, "b"))
+    await make(writer_database, request(owner_id, "a"), request(owner_id, "Links"), request(owner_id, "b"))
     assert await outbox_of(writer_database) == {("a", 1), ("b", 1)}
 
 
@@ -71,7 +71,7 @@ async def test_without_the_outbox_there_are_no_links(
 ) -> None:
     await database.execute("ALTER TABLE outbox RENAME TO hidden")
     with pytest.raises(psycopg2.errors.UndefinedTable):
-        await make(writer_database, wish(owner_id), wish(owner_id))
+        await make(writer_database, request(owner_id), request(owner_id))
     assert await count_of(writer_database, "links") == 0
 
 
@@ -79,39 +79,39 @@ async def test_a_refused_wish_stops_no_other(writer_database: Database, owner_id
     await make_link(writer_database, owner_id=owner_id, code="taken", external_id="mine")
     outcomes = await make(
         writer_database,
-        wish(owner_id, "a"),
-        wish(owner_id, "taken"),
-        wish(owner_id, "stats"),
-        wish(owner_id, "b", external_id="mine"),
-        wish(owner_id, "c", valid_since=NOON, valid_until=NOON - timedelta(hours=1)),
-        wish(owner_id, "d"),
+        request(owner_id, "a"),
+        request(owner_id, "taken"),
+        request(owner_id, "stats"),
+        request(owner_id, "b", external_id="mine"),
+        request(owner_id, "c", valid_since=NOON, valid_until=NOON - timedelta(hours=1)),
+        request(owner_id, "d"),
     )
     assert told(outcomes) == ["a", "CodeTaken", "InvalidInput", "ExternalIdTaken", "InvalidInput", "d"]
 
 
 async def test_of_equal_codes_the_first_wins(writer_database: Database, owner_id: int) -> None:
-    outcomes = await make(writer_database, *(wish(owner_id, "abc", title=str(number)) for number in range(4)))
+    outcomes = await make(writer_database, *(request(owner_id, "abc", title=str(number)) for number in range(4)))
     assert told(outcomes) == ["abc"] + ["CodeTaken"] * 3
     assert (await shortening.get(writer_database, "abc")).options.title == "0"
 
 
 async def test_of_equal_external_ids_the_first_wins(writer_database: Database, owner_id: int) -> None:
-    outcomes = await make(writer_database, *(wish(owner_id, code, external_id="mine") for code in ("b", "a", "c")))
+    outcomes = await make(writer_database, *(request(owner_id, code, external_id="mine") for code in ("b", "a", "c")))
     assert told(outcomes) == ["b", "ExternalIdTaken", "ExternalIdTaken"]
 
 
 async def test_who_was_first_and_refused_leaves_the_code_to_the_next(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, external_id="mine")
-    outcomes = await make(writer_database, wish(owner_id, "abc", external_id="mine"), wish(owner_id, "abc"))
+    outcomes = await make(writer_database, request(owner_id, "abc", external_id="mine"), request(owner_id, "abc"))
     assert told(outcomes) == ["ExternalIdTaken", "abc"]
 
 
 async def test_a_thousand_who_want_one_code_and_have_taken_external_ids_take_few_statements(
     writer_database: Database, owner_id: int
 ) -> None:
-    await make(writer_database, *(wish(owner_id, external_id=str(number)) for number in range(999)))
-    wishes = [wish(owner_id, "abc", external_id=str(number)) for number in range(1_000)]
-    assert told(await make(writer_database, *wishes)) == ["ExternalIdTaken"] * 999 + ["abc"]
+    await make(writer_database, *(request(owner_id, external_id=str(number)) for number in range(999)))
+    requests = [request(owner_id, "abc", external_id=str(number)) for number in range(1_000)]
+    assert told(await make(writer_database, *requests)) == ["ExternalIdTaken"] * 999 + ["abc"]
 
 
 async def test_a_random_code_that_is_taken_is_replaced_by_another(
@@ -120,7 +120,7 @@ async def test_a_random_code_that_is_taken_is_replaced_by_another(
     await make_link(writer_database, owner_id=owner_id, code="taken")
     codes = iter(["taken", "same", "same", "free-1", "free-2"])
     monkeypatch.setattr(making, "random_code", lambda: next(codes))
-    outcomes = await make(writer_database, wish(owner_id), wish(owner_id), wish(owner_id))
+    outcomes = await make(writer_database, request(owner_id), request(owner_id), request(owner_id))
     assert told(outcomes) == ["free-1", "same", "free-2"]
 
 
@@ -129,7 +129,7 @@ async def test_where_no_random_code_is_free_that_is_said(
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken")
     monkeypatch.setattr(making, "random_code", lambda: "taken")
-    (outcome,) = await make(writer_database, wish(owner_id))
+    (outcome,) = await make(writer_database, request(owner_id))
     assert isinstance(outcome, CodeTaken)
     assert "try again" in outcome.detail
 
@@ -137,7 +137,7 @@ async def test_where_no_random_code_is_free_that_is_said(
 async def test_a_link_at_a_purged_code_is_newer_than_the_purge(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     purged = await shortening.purge(writer_database, "abc", based_on=None)
-    first, second = await make(writer_database, wish(owner_id, "abc"), wish(owner_id, "def"))
+    first, second = await make(writer_database, request(owner_id, "abc"), request(owner_id, "def"))
     assert isinstance(first, Link)
     assert isinstance(second, Link)
     assert (first.version, second.version) == (purged.version + 1, 1)
@@ -145,11 +145,11 @@ async def test_a_link_at_a_purged_code_is_newer_than_the_purge(writer_database: 
 
 
 async def batch(
-    database: Database, owner_id: int, *wishes: Wish | InvalidInput, key: IdempotencyKey | None = None
-) -> Shortened:
+    database: Database, owner_id: int, *requests: LinkRequest | InvalidInput, key: IdempotencyKey | None = None
+) -> Created:
     return await shorten_all(
         database,
-        wishes,
+        requests,
         owner_id=owner_id,
         idempotency_key=key,
         present=lambda outcomes: {"items": told(list(outcomes))},
@@ -157,35 +157,35 @@ async def batch(
 
 
 async def test_what_is_no_wish_is_answered_in_its_place(writer_database: Database, owner_id: int) -> None:
-    wishes: list[Wish | InvalidInput] = [
-        wish(owner_id, "a"),
+    requests: list[LinkRequest | InvalidInput] = [
+        request(owner_id, "a"),
         InvalidInput({"url": ["Is missing."]}),
-        wish(owner_id, "b"),
+        request(owner_id, "b"),
     ]
-    shortened = await batch(writer_database, owner_id, *wishes)
+    shortened = await batch(writer_database, owner_id, *requests)
     assert shortened.document == {"items": ["a", "InvalidInput", "b"]}
     assert [link.code for link in shortened.links] == ["a", "b"]
 
 
 async def test_an_empty_batch_has_an_empty_answer(writer_database: Database, owner_id: int) -> None:
-    assert await batch(writer_database, owner_id) == Shortened(200, {"items": []}, ())
+    assert await batch(writer_database, owner_id) == Created(200, {"items": []}, ())
 
 
 async def test_a_repeated_batch_gets_the_first_answer_and_makes_nothing(
     writer_database: Database, owner_id: int
 ) -> None:
     key = IdempotencyKey("key-1", b"the body")
-    wishes = [wish(owner_id), wish(owner_id, "stats")]
-    first = await batch(writer_database, owner_id, *wishes, key=key)
-    repeat = await batch(writer_database, owner_id, *wishes, key=key)
-    assert repeat == Shortened(200, first.document, ())
+    requests = [request(owner_id), request(owner_id, "stats")]
+    first = await batch(writer_database, owner_id, *requests, key=key)
+    repeat = await batch(writer_database, owner_id, *requests, key=key)
+    assert repeat == Created(200, first.document, ())
     assert await count_of(writer_database, "links") == 1
 
 
 async def test_another_batch_under_the_same_key_is_refused(writer_database: Database, owner_id: int) -> None:
-    await batch(writer_database, owner_id, wish(owner_id), key=IdempotencyKey("key-1", b"the body"))
+    await batch(writer_database, owner_id, request(owner_id), key=IdempotencyKey("key-1", b"the body"))
     with pytest.raises(IdempotencyKeyReused):
-        await batch(writer_database, owner_id, wish(owner_id), key=IdempotencyKey("key-1", b"another body"))
+        await batch(writer_database, owner_id, request(owner_id), key=IdempotencyKey("key-1", b"another body"))
 
 
 async def test_of_batches_that_want_the_same_in_different_orders_each_code_goes_to_one(
@@ -193,25 +193,29 @@ async def test_of_batches_that_want_the_same_in_different_orders_each_code_goes_
 ) -> None:
     codes = [f"code-{number}" for number in range(300)]
     answers = await asyncio.gather(
-        batch(writer_database, owner_id, *(wish(owner_id, code) for code in codes)),
-        batch(writer_database, owner_id, *(wish(owner_id, code) for code in reversed(codes))),
+        batch(writer_database, owner_id, *(request(owner_id, code) for code in codes)),
+        batch(writer_database, owner_id, *(request(owner_id, code) for code in reversed(codes))),
     )
     made = [link.code for answer in answers for link in answer.links]
     assert sorted(made) == sorted(codes)
 
 
 async def test_wishes_at_once_share_a_transaction(writer_database: Database, owner_id: int) -> None:
-    together = Together(writer_database)
-    made = await asyncio.gather(*(together.make(wish(owner_id)) for _ in range(50)))
+    together = GroupCommit(writer_database)
+    made = await asyncio.gather(*(together.make(request(owner_id)) for _ in range(50)))
     assert len({link.code for link in made}) == 50
     assert len({link.created_at for link in made}) == 1  # now() is the same for all of a transaction
 
 
 async def test_wishes_at_once_are_refused_each_for_itself(writer_database: Database, owner_id: int) -> None:
-    together = Together(writer_database)
-    wishes = [wish(owner_id, "abc", external_id="mine"), wish(owner_id, "abc"), wish(owner_id, external_id="mine")]
+    together = GroupCommit(writer_database)
+    requests = [
+        request(owner_id, "abc", external_id="mine"),
+        request(owner_id, "abc"),
+        request(owner_id, external_id="mine"),
+    ]
     ends = await asyncio.gather(
-        *(together.make(one) for one in [*wishes, wish(owner_id, "def")]), return_exceptions=True
+        *(together.make(one) for one in [*requests, request(owner_id, "def")]), return_exceptions=True
     )
     assert [type(end) for end in ends] == [Link, CodeTaken, ExternalIdTaken, Link]
 
@@ -219,11 +223,11 @@ async def test_wishes_at_once_are_refused_each_for_itself(writer_database: Datab
 async def test_who_waits_for_a_code_that_another_transaction_holds_holds_up_no_other(
     writer_database: Database, owner_id: int
 ) -> None:
-    together = Together(writer_database)
+    together = GroupCommit(writer_database)
     async with writer_database.transaction() as conn:
-        await make_all(conn, [wish(owner_id, "held")])
-        waiting = asyncio.create_task(together.make(wish(owner_id, "held")))
-        made = await asyncio.gather(*(together.make(wish(owner_id)) for _ in range(5)))
+        await create_all(conn, [request(owner_id, "held")])
+        waiting = asyncio.create_task(together.make(request(owner_id, "held")))
+        made = await asyncio.gather(*(together.make(request(owner_id)) for _ in range(5)))
         assert len(made) == 5
         assert not waiting.done()
     with pytest.raises(CodeTaken):
@@ -234,19 +238,19 @@ async def test_a_fault_that_lies_with_one_wish_is_its_own(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     await database.execute("ALTER TABLE links ADD CONSTRAINT no_such_title CHECK (title <> 'unforeseen')")
-    together = Together(writer_database)
+    together = GroupCommit(writer_database)
     ends = await asyncio.gather(
-        together.make(wish(owner_id, "a")),
-        together.make(wish(owner_id, "b", title="unforeseen")),
-        together.make(wish(owner_id, "c")),
+        together.make(request(owner_id, "a")),
+        together.make(request(owner_id, "b", title="unforeseen")),
+        together.make(request(owner_id, "c")),
         return_exceptions=True,
     )
     assert [type(end) for end in ends] == [Link, psycopg2.errors.CheckViolation, Link]
 
 
 async def test_a_request_that_is_gone_takes_no_other_with_it(writer_database: Database, owner_id: int) -> None:
-    together = Together(writer_database)
-    tasks = [asyncio.create_task(together.make(wish(owner_id, f"code-{number}"))) for number in range(5)]
+    together = GroupCommit(writer_database)
+    tasks = [asyncio.create_task(together.make(request(owner_id, f"code-{number}"))) for number in range(5)]
     await asyncio.sleep(0)
     tasks[0].cancel()
     made = await asyncio.gather(*tasks[1:])

@@ -11,7 +11,7 @@ from shared.domain.errors import StoreUnavailable, UniqueViolation
 from shared.postgres.pool import Database, PoolUse, connect
 from shared.process.settings import DatabaseSettings
 from tests.integration.conftest import Stores
-from tests.support.network import Passage, at_port, passage, refusing_port, silent_port
+from tests.support.network import TcpProxy, at_port, refusing_port, silent_port, tcp_proxy
 from tests.support.waiting import until
 
 LONG = "SELECT pg_sleep(30)"
@@ -68,9 +68,9 @@ async def hasty_database(hasty: DatabaseSettings) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def way(stores: Stores) -> AsyncIterator[Passage]:
+async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A way to Postgres that the test may shut."""
-    async with passage(stores.settings.postgres_port) as found:
+    async with tcp_proxy(stores.settings.postgres_port) as found:
         yield found
 
 
@@ -353,7 +353,7 @@ def test_a_connection_that_breaks_leaves_no_socket_watched(
     stores: Stores, hasty: DatabaseSettings, statement: str
 ) -> None:
     async def broken() -> None:
-        async with passage(stores.settings.postgres_port) as way, connect(at_port(hasty, way.port)) as database:
+        async with tcp_proxy(stores.settings.postgres_port) as way, connect(at_port(hasty, way.port)) as database:
             await database.ping()
             way.freeze()
             asking = asyncio.create_task(database.fetch_all(statement))
@@ -368,7 +368,7 @@ def test_a_connection_that_breaks_leaves_no_socket_watched(
 
 
 async def test_a_connection_that_breaks_while_the_pool_waits_for_another_is_passed_over(
-    stores: Stores, database_name: str, way: Passage
+    stores: Stores, database_name: str, way: TcpProxy
 ) -> None:
     settings = replace(stores.database_settings(database_name, pool_size=20), acquire_timeout=10.0)
     async with connect(at_port(settings, way.port)) as database:
@@ -389,7 +389,7 @@ async def test_a_server_that_says_nothing_raises_store_unavailable_for_all_who_a
     assert [type(end) for end in ends] == [StoreUnavailable] * 10
 
 
-async def test_a_server_that_falls_silent_raises_store_unavailable(hasty: DatabaseSettings, way: Passage) -> None:
+async def test_a_server_that_falls_silent_raises_store_unavailable(hasty: DatabaseSettings, way: TcpProxy) -> None:
     async with connect(replace(at_port(hasty, way.port), acquire_timeout=0.3)) as hanging:
         await hanging.ping()
         way.freeze()
@@ -398,7 +398,7 @@ async def test_a_server_that_falls_silent_raises_store_unavailable(hasty: Databa
                 await hanging.ping()
 
 
-async def test_a_transaction_on_a_server_that_falls_silent_ends(hasty: DatabaseSettings, way: Passage) -> None:
+async def test_a_transaction_on_a_server_that_falls_silent_ends(hasty: DatabaseSettings, way: TcpProxy) -> None:
     async with connect(at_port(hasty, way.port)) as hanging, asyncio.timeout(10):
         with pytest.raises(StoreUnavailable):  # noqa: PT012  # what ends the block may raise as well
             async with hanging.transaction() as conn:
@@ -407,7 +407,7 @@ async def test_a_transaction_on_a_server_that_falls_silent_ends(hasty: DatabaseS
         assert hanging.pool_use().used == 0
 
 
-async def test_a_server_that_comes_back_is_used_again(hasty: DatabaseSettings, way: Passage) -> None:
+async def test_a_server_that_comes_back_is_used_again(hasty: DatabaseSettings, way: TcpProxy) -> None:
     async with connect(at_port(hasty, way.port)) as found:
         await found.ping()
         await way.shut()

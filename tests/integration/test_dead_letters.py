@@ -47,7 +47,7 @@ async def test_a_broken_event_is_set_aside_and_the_rest_counted(
 ) -> None:
     broken = broken.replace(b"\x1f7\x1f", b"\x1f%d\x1f" % link.id)
     await add(redis, broken, click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, broken=1)
+    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, dead_letters=1)
     ((event, reason),) = await set_aside(redis)
     assert event == broken
     assert reason
@@ -66,8 +66,8 @@ async def test_a_click_that_the_database_refuses_is_set_aside_and_holds_up_no_ot
     events = [encoded(click_event(link.id, number, user_agent=agent)) for number, agent in enumerate(agents, 1)]
     await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(events)})
     counted = await consumer.count_batch(stats_database, stream, b"secret")
-    assert (counted.fresh, counted.known, counted.broken) == (2, 0, 1)
-    assert await redis.xlen(redis_keys.BROKEN_CLICKS) == 1
+    assert (counted.fresh, counted.known, counted.dead_letters) == (2, 0, 1)
+    assert await redis.xlen(redis_keys.DEAD_LETTERS) == 1
     assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
 
 
@@ -103,7 +103,7 @@ async def test_a_full_redis_is_emptied(
         await add(redis, click_event(link.id, number))
     async with filled(redis):
         assert (await count_batch(stats_database, stream)).fresh == 3
-        assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
+        assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=0)
 
 
 async def test_a_full_redis_that_cannot_set_a_broken_event_aside_still_gets_rid_of_the_rest(
@@ -115,8 +115,8 @@ async def test_a_full_redis_that_cannot_set_a_broken_event_aside_still_gets_rid_
         with pytest.raises(StoreUnavailable):
             await count_batch(stats_database, stream)
         assert await redis.xlen(redis_keys.CLICK_STREAM) == 1
-    assert (await count_batch(stats_database, stream)).broken == 1
-    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=1)
+    assert (await count_batch(stats_database, stream)).dead_letters == 1
+    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=1)
 
 
 async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
@@ -125,7 +125,7 @@ async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
     await database.execute("ALTER TABLE clicks ADD CONSTRAINT no_firefox CHECK (browser <> 'Firefox')")
     events = [click_event(link.id, number) for number in range(1, 4)]
     await add(redis, b"junk", *events)
-    assert (await count_batch(stats_database, stream)).broken == 4
+    assert (await count_batch(stats_database, stream)).dead_letters == 4
     assert await waiting(redis) == 4
     shown = await newest(redis, 10)
     assert {one.event for _, one in shown} == {b"junk", *(encoded(event) for event in events)}
@@ -139,11 +139,11 @@ async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
 
 async def test_a_replay_ends_although_all_of_it_is_set_aside_again(redis: RedisClient) -> None:
     await redis.xadd(
-        redis_keys.BROKEN_CLICKS, {redis_keys.BROKEN_EVENT: b"junk", redis_keys.BROKEN_REASON: b"no event"}
+        redis_keys.DEAD_LETTERS, {redis_keys.DEAD_LETTER_EVENT: b"junk", redis_keys.DEAD_LETTER_REASON: b"no event"}
     )
     moved = []
     async for batch in _batches(redis):
         moved += [entry_id for entry_id, _ in batch]
-        await redis.xdel(redis_keys.BROKEN_CLICKS, *moved)
-        await redis.xadd(redis_keys.BROKEN_CLICKS, {redis_keys.BROKEN_EVENT: b"junk"})
+        await redis.xdel(redis_keys.DEAD_LETTERS, *moved)
+        await redis.xadd(redis_keys.DEAD_LETTERS, {redis_keys.DEAD_LETTER_EVENT: b"junk"})
     assert len(moved) == 1

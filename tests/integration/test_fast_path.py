@@ -26,7 +26,7 @@ from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.client import Answer
 from tests.support.environments import environment
-from tests.support.network import Passage, at_port, passage
+from tests.support.network import TcpProxy, at_port, tcp_proxy
 from tests.support.served import NGINX_HEADERS, Client, served
 from tests.support.waiting import until
 
@@ -253,15 +253,15 @@ async def test_a_full_redis_still_tells_where_to_and_the_click_goes_into_the_spo
 
 
 @pytest.fixture
-async def way(stores: Stores) -> AsyncIterator[Passage]:
+async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A way to Redis that the test may shut."""
-    async with passage(stores.settings.redis_port) as found:
+    async with tcp_proxy(stores.settings.redis_port) as found:
         yield found
 
 
 @pytest.fixture
 async def shaky_app(
-    stores: Stores, database_name: str, way: Passage, redis: RedisClient, tmp_path: Path
+    stores: Stores, database_name: str, way: TcpProxy, redis: RedisClient, tmp_path: Path
 ) -> web.Application:
     """A resolver that reaches Redis only while the way is open."""
     assert redis
@@ -279,7 +279,7 @@ async def test_clicks_while_redis_is_away_are_held_and_the_short_way_comes_back(
     shaky_app: web.Application,
     aiohttp_client: AiohttpClient,
     publish: Callable[..., Any],
-    way: Passage,
+    way: TcpProxy,
     redis: RedisClient,
     fault: str,
 ) -> None:

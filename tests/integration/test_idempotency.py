@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from services.writer.links import changes as shortening
-from services.writer.links.changes import IdempotencyKey, Shortened, shorten
-from services.writer.links.creation import Wish
+from services.writer.links.changes import Created, IdempotencyKey, shorten
+from services.writer.links.creation import LinkRequest
 from services.writer.links.schemas import dump_link
 from shared.domain.errors import CodeTaken, IdempotencyKeyReused
 from shared.domain.models import LinkOptions, NewLink
@@ -29,11 +29,11 @@ async def ask(
     code: str | None = None,
     reuse: bool = False,
     **options: Any,
-) -> Shortened:
+) -> Created:
     """Ask for a link with an idempotency key."""
     return await shorten(
         database,
-        Wish(NewLink(code=code, options=LinkOptions(**{"url": "https://example.com/", **options})), owner_id),
+        LinkRequest(NewLink(code=code, options=LinkOptions(**{"url": "https://example.com/", **options})), owner_id),
         reuse=reuse,
         idempotency_key=IdempotencyKey(key, body),
         present=lambda link: dump_link(link, PUBLIC_URL),
@@ -118,7 +118,7 @@ async def test_of_different_bodies_at_once_under_one_key_one_is_accepted(
 ) -> None:
     bodies = [f"body {number}".encode() for number in range(5)]
     ends = await asyncio.gather(*(ask(writer_database, owner_id, body=body) for body in bodies), return_exceptions=True)
-    assert sorted(type(end).__name__ for end in ends) == ["IdempotencyKeyReused"] * 4 + ["Shortened"]
+    assert sorted(type(end).__name__ for end in ends) == ["Created"] + ["IdempotencyKeyReused"] * 4
 
 
 async def test_an_answer_older_than_a_day_is_forgotten(
@@ -180,7 +180,7 @@ async def test_a_wish_whose_answer_cannot_be_told_leaves_nothing(writer_database
     with pytest.raises(LookupError):
         await shorten(
             writer_database,
-            Wish(NewLink(options=LinkOptions(url="https://example.com/")), owner_id),
+            LinkRequest(NewLink(options=LinkOptions(url="https://example.com/")), owner_id),
             reuse=False,
             idempotency_key=IdempotencyKey("key-1", b""),
             present=fail,

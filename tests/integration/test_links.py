@@ -245,8 +245,8 @@ async def test_no_links_are_found_where_none_are_asked_for(writer_database: Data
 
 async def equal(database: Database, owner_id: int, *, code: str | None = None, **options: Any) -> Link | None:
     async with database.transaction() as conn:
-        wanted = LinkOptions(**{"url": URL, **options})
-        return await links.find_equal(conn, domain=DEFAULT_DOMAIN, owner_id=owner_id, options=wanted, code=code)
+        requested = LinkOptions(**{"url": URL, **options})
+        return await links.find_equal(conn, domain=DEFAULT_DOMAIN, owner_id=owner_id, options=requested, code=code)
 
 
 async def test_an_equal_link_is_found(writer_database: Database, owner_id: int) -> None:
@@ -309,8 +309,8 @@ async def test_an_equal_link_of_another_code_is_not_found_when_a_code_is_wanted(
 
 async def test_an_equal_link_of_the_wanted_code_is_found(writer_database: Database, owner_id: int) -> None:
     await insert(writer_database, "abc", owner_id)
-    wanted = await insert(writer_database, "def", owner_id)
-    assert await equal(writer_database, owner_id, code="def") == wanted
+    requested = await insert(writer_database, "def", owner_id)
+    assert await equal(writer_database, owner_id, code="def") == requested
 
 
 # Status

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.resolver.lookup.circuit_breaker import Breaker
+from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.resolver.lookup.lookup import Found, Lookup
 from services.resolver.lookup.postgres_lookup import BURST, UNKNOWN
 from services.writer.links import changes as shortening
@@ -20,14 +20,16 @@ from shared.redis.client import RedisClient, redis_client
 from shared.redis.route_records import RouteRecords, decode, route_of
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
-from tests.support.network import Passage, at_port, passage, refusing_port, silent_port
+from tests.support.network import TcpProxy, at_port, refusing_port, silent_port, tcp_proxy
 from tests.support.waiting import until
 
 LINK_LIFETIME, MISS_LIFETIME = 600, 30
 
 
 def lookup_of(redis: RedisClient, database: Database) -> Lookup:
-    return Lookup(RouteRecords(redis), database, Breaker(), link_lifetime=LINK_LIFETIME, miss_lifetime=MISS_LIFETIME)
+    return Lookup(
+        RouteRecords(redis), database, CircuitBreaker(), link_lifetime=LINK_LIFETIME, miss_lifetime=MISS_LIFETIME
+    )
 
 
 @pytest.fixture
@@ -312,7 +314,7 @@ async def test_a_redis_that_comes_back_is_asked_again(
     stores: Stores, redis: RedisClient, resolver_database: Database, writer_database: Database, link: Link
 ) -> None:
     await publish(writer_database, redis)
-    async with passage(stores.settings.redis_port) as way, redis_through(stores, way) as shaky:
+    async with tcp_proxy(stores.settings.redis_port) as way, redis_through(stores, way) as shaky:
         lookup = lookup_of(shaky, resolver_database)
         await way.shut()
         assert await lookup.find("abc") == Found(route_of(link), "fallback")
@@ -324,7 +326,7 @@ async def test_a_redis_that_comes_back_is_asked_again(
         await until(hits)
 
 
-def redis_through(stores: Stores, way: Passage) -> Any:
+def redis_through(stores: Stores, way: TcpProxy) -> Any:
     return redis_client(at_port(stores.redis_settings(), way.port))
 
 

@@ -31,13 +31,13 @@ async def shown(redis: RedisClient, links: list[Link]) -> int:
 
 
 async def test_a_change_is_shown_when_show_returns(redis: RedisClient, made: list[Link]) -> None:
-    await Publisher(RouteRecords(redis), LIFETIME).show(made[:1])
+    await Publisher(RouteRecords(redis), LIFETIME).publish(made[:1])
     assert await shown(redis, made) == 1
 
 
 async def test_changes_at_once_are_all_shown(redis: RedisClient, made: list[Link]) -> None:
     publisher = Publisher(RouteRecords(redis), LIFETIME)
-    await asyncio.gather(*(publisher.show([link]) for link in made))
+    await asyncio.gather(*(publisher.publish([link]) for link in made))
     assert await shown(redis, made) == 5
 
 
@@ -45,12 +45,12 @@ async def test_many_links_are_all_shown_in_pieces(
     redis: RedisClient, made: list[Link], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publishing, "_PIECE", 2)
-    await Publisher(RouteRecords(redis), LIFETIME).show(made)
+    await Publisher(RouteRecords(redis), LIFETIME).publish(made)
     assert await shown(redis, made) == 5
 
 
 async def test_nothing_to_show_is_nothing_to_do(redis: RedisClient) -> None:
-    await Publisher(RouteRecords(redis), LIFETIME).show([])
+    await Publisher(RouteRecords(redis), LIFETIME).publish([])
     assert await redis.dbsize() == 0
 
 
@@ -58,4 +58,4 @@ async def test_nothing_to_show_is_nothing_to_do(redis: RedisClient) -> None:
 async def test_while_redis_is_away_a_change_is_left_to_the_relay(stores: Stores, made: list[Link], count: int) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            await Publisher(RouteRecords(away), LIFETIME).show(made[:count])
+            await Publisher(RouteRecords(away), LIFETIME).publish(made[:count])

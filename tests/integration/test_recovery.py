@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.writer.links import changes as shortening
-from services.writer.redis_sync.recovery import republish_lost
+from services.writer.redis_sync.recovery import recover
 from services.writer.redis_sync.relay import relay_once
 from shared.domain.errors import StoreUnavailable
 from shared.postgres.pool import Database
@@ -56,7 +56,7 @@ async def test_redis_that_lost_its_newest_changes_is_told_of_them_again(
     for code in ("deleted", "purged", "disabled"):
         await make_link(writer_database, owner_id=owner_id, code=code)
     await relay(writer_database, redis)
-    assert await republish_lost(writer_database, redis) == 0
+    assert await recover(writer_database, redis) == 0
     kept = await held(redis)
 
     await shortening.delete(writer_database, "deleted", based_on=None)
@@ -66,7 +66,7 @@ async def test_redis_that_lost_its_newest_changes_is_told_of_them_again(
     right = await held(redis)
 
     await start_redis_anew(redis, kept)
-    assert await republish_lost(writer_database, redis) == 4
+    assert await recover(writer_database, redis) == 4
     await relay(writer_database, redis)
     mark = redis_keys.RELAY_MARK.encode()
     assert {**await held(redis), mark: b""} == {**right, mark: b""}
@@ -74,10 +74,10 @@ async def test_redis_that_lost_its_newest_changes_is_told_of_them_again(
 
 async def test_redis_is_told_once(writer_database: Database, redis: RedisClient, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    await republish_lost(writer_database, redis)
+    await recover(writer_database, redis)
     await start_redis_anew(redis, await held(redis))
-    assert await republish_lost(writer_database, redis) == 1
-    assert await republish_lost(writer_database, redis) == 0
+    assert await recover(writer_database, redis) == 1
+    assert await recover(writer_database, redis) == 0
 
 
 async def test_redis_that_loses_power_twice_before_it_was_told_is_told_of_everything(
@@ -89,11 +89,11 @@ async def test_redis_that_loses_power_twice_before_it_was_told_is_told_of_everyt
     await redis.set(
         redis_keys.RELAY_MARK, f"{ANOTHER_RUN.decode()} {(datetime.now(UTC) - timedelta(minutes=10)).isoformat()}"
     )
-    assert await republish_lost(writer_database, redis) == 1
+    assert await recover(writer_database, redis) == 1
     kept = await held(redis)
     await relay(writer_database, redis)
     await start_redis_anew(redis, kept)
-    assert await republish_lost(writer_database, redis) == 1
+    assert await recover(writer_database, redis) == 1
 
 
 async def test_what_is_older_than_the_mark_is_left_alone(
@@ -103,9 +103,9 @@ async def test_what_is_older_than_the_mark_is_left_alone(
         await make_link(writer_database, owner_id=owner_id, code=code)
     await relay(writer_database, redis)
     await database.execute("UPDATE links SET updated_at = updated_at - interval '2 minutes' WHERE code = 'old'")
-    await republish_lost(writer_database, redis)
+    await recover(writer_database, redis)
     await start_redis_anew(redis, await held(redis))
-    assert await republish_lost(writer_database, redis) == 1
+    assert await recover(writer_database, redis) == 1
 
 
 async def test_the_mark_stays_where_the_oldest_unpublished_change_is(
@@ -113,7 +113,7 @@ async def test_the_mark_stays_where_the_oldest_unpublished_change_is(
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     await database.execute("UPDATE outbox SET created_at = '2026-01-02 03:04:05+00'")
-    await republish_lost(writer_database, redis)
+    await recover(writer_database, redis)
     mark = (await held(redis))[redis_keys.RELAY_MARK.encode()]
     assert datetime.fromisoformat(mark.decode().split()[1]) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -122,7 +122,7 @@ async def test_an_empty_redis_is_told_nothing(writer_database: Database, redis: 
     await make_link(writer_database, owner_id=owner_id, code="abc")
     await relay(writer_database, redis)
     await redis.flushall()
-    assert await republish_lost(writer_database, redis) == 0
+    assert await recover(writer_database, redis) == 0
     assert await waiting(writer_database) == 0
 
 
@@ -133,5 +133,5 @@ async def test_while_redis_is_away_nothing_is_republished(
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
             with pytest.raises(StoreUnavailable):
-                await republish_lost(writer_database, away)
+                await recover(writer_database, away)
     assert await waiting(writer_database) == 1

@@ -4,21 +4,21 @@ from typing import Any
 
 import pytest
 
-from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.stats.counting.click_stream import ClickStream
 from shared.domain.errors import StoreUnavailable
 from shared.redis import click_events
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
-from tests.support.network import Passage, at_port, passage
+from tests.support.network import TcpProxy, at_port, tcp_proxy
 
 
 @pytest.fixture
-async def receipts(redis: RedisClient) -> Receipts:
-    """Receipts that have seen Redis once, as those of a resolver that has started."""
-    made = Receipts(redis, clicks_most=100)
-    await made.settle()
+async def replay_buffer(redis: RedisClient) -> ReplayBuffer:
+    """ReplayBuffer that have seen Redis once, as those of a resolver that has started."""
+    made = ReplayBuffer(redis, clicks_most=100)
+    await made.reconcile()
     return made
 
 
@@ -35,78 +35,78 @@ async def count_one_entry(redis: RedisClient) -> None:
     await stream.acknowledge(entries)
 
 
-async def test_what_was_added_is_in_the_stream(redis: RedisClient, receipts: Receipts) -> None:
-    await receipts.add(b"a\x1eb")
+async def test_what_was_added_is_in_the_stream(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
+    await replay_buffer.add(b"a\x1eb")
     assert await waiting(redis) == [b"a", b"b"]
 
 
-async def test_what_redis_has_lost_goes_into_the_stream_again(redis: RedisClient, receipts: Receipts) -> None:
+async def test_what_redis_has_lost_goes_into_the_stream_again(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
     for batch in (b"a\x1eb", b"c"):
-        await receipts.add(batch)
+        await replay_buffer.add(batch)
     await redis.flushall()
-    await receipts.settle()
+    await replay_buffer.reconcile()
     assert await waiting(redis) == [b"a", b"b", b"c"]
-    assert (receipts.restored, receipts.lost) == (3, 0)
+    assert (replay_buffer.restored, replay_buffer.lost) == (3, 0)
 
 
-async def test_it_goes_there_once(redis: RedisClient, receipts: Receipts) -> None:
-    await receipts.add(b"a")
+async def test_it_goes_there_once(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
+    await replay_buffer.add(b"a")
     await redis.flushall()
     for _ in range(3):
-        await receipts.settle()
+        await replay_buffer.reconcile()
     assert await waiting(redis) == [b"a"]
 
 
-async def test_it_goes_there_again_when_redis_loses_it_again(redis: RedisClient, receipts: Receipts) -> None:
-    await receipts.add(b"a")
+async def test_it_goes_there_again_when_redis_loses_it_again(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
+    await replay_buffer.add(b"a")
     for _ in range(3):
         await redis.flushall()
-        await receipts.settle()
+        await replay_buffer.reconcile()
     assert await waiting(redis) == [b"a"]
-    assert receipts.restored == 3
+    assert replay_buffer.restored == 3
 
 
-async def test_what_is_counted_does_not_come_again(redis: RedisClient, receipts: Receipts) -> None:
+async def test_what_is_counted_does_not_come_again(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
     for batch in (b"a", b"b", b"c"):
-        await receipts.add(batch)
+        await replay_buffer.add(batch)
     await count_one_entry(redis)
-    await receipts.settle()
+    await replay_buffer.reconcile()
     await redis.flushall()
-    await receipts.settle()
+    await replay_buffer.reconcile()
     assert await waiting(redis) == [b"b", b"c"]
 
 
-async def test_where_all_is_counted_nothing_comes_again(redis: RedisClient, receipts: Receipts) -> None:
+async def test_where_all_is_counted_nothing_comes_again(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
     for batch in (b"a", b"b"):
-        await receipts.add(batch)
+        await replay_buffer.add(batch)
         await count_one_entry(redis)
-    await receipts.settle()
+    await replay_buffer.reconcile()
     await redis.flushall()
-    await receipts.settle()
+    await replay_buffer.reconcile()
     assert await waiting(redis) == []
-    assert receipts.restored == 0
+    assert replay_buffer.restored == 0
 
 
 async def test_of_two_resolvers_each_brings_its_own(redis: RedisClient) -> None:
-    pair = [Receipts(redis), Receipts(redis)]
+    pair = [ReplayBuffer(redis), ReplayBuffer(redis)]
     for number, one in enumerate(pair):
-        await one.settle()
+        await one.reconcile()
         await one.add(b"%d" % number)
     await redis.flushall()
     for one in pair:
-        await one.settle()
+        await one.reconcile()
     assert await waiting(redis) == [b"0", b"1"]
 
 
 async def test_of_too_many_clicks_the_newest_come_again_and_the_others_are_told(
-    redis: RedisClient, receipts: Receipts
+    redis: RedisClient, replay_buffer: ReplayBuffer
 ) -> None:
     for number in range(130):
-        await receipts.add(b"%d" % number)
+        await replay_buffer.add(b"%d" % number)
     await redis.flushall()
-    await receipts.settle()
+    await replay_buffer.reconcile()
     assert await waiting(redis) == [b"%d" % number for number in range(30, 130)]
-    assert (receipts.restored, receipts.lost) == (100, 30)
+    assert (replay_buffer.restored, replay_buffer.lost) == (100, 30)
 
 
 def _one(number: int) -> list[bytes]:
@@ -115,35 +115,39 @@ def _one(number: int) -> list[bytes]:
 
 async def test_of_clicks_that_are_made_of_too_much_the_newest_come_again(redis: RedisClient) -> None:
     """A batch of 512 visits, of which one counts, holds what all of them were made of."""
-    receipts = Receipts(redis, bytes_most=1_000)
-    await receipts.settle()
+    replay_buffer = ReplayBuffer(redis, bytes_most=1_000)
+    await replay_buffer.reconcile()
     for number in range(20):
-        receipts.note(b"%d-0" % number, 1, partial(_one, number), 300)
+        replay_buffer.remember(b"%d-0" % number, 1, partial(_one, number), 300)
     await redis.flushall()
-    await receipts.settle()
+    await replay_buffer.reconcile()
     assert await waiting(redis) == [b"17", b"18", b"19"]
-    assert (receipts.restored, receipts.lost) == (3, 17)
+    assert (replay_buffer.restored, replay_buffer.lost) == (3, 17)
 
 
-async def test_of_too_many_clicks_those_that_are_counted_are_no_loss(redis: RedisClient, receipts: Receipts) -> None:
+async def test_of_too_many_clicks_those_that_are_counted_are_no_loss(
+    redis: RedisClient, replay_buffer: ReplayBuffer
+) -> None:
     for number in range(130):
-        await receipts.add(b"%d" % number)
+        await replay_buffer.add(b"%d" % number)
     for _ in range(60):
         await count_one_entry(redis)
-    await receipts.settle()
+    await replay_buffer.reconcile()
     await redis.flushall()
-    await receipts.settle()
+    await replay_buffer.reconcile()
     assert await waiting(redis) == [b"%d" % number for number in range(60, 130)]
-    assert receipts.lost == 0
+    assert replay_buffer.lost == 0
 
 
-async def test_a_redis_that_started_anew_gets_what_it_may_have_lost(redis: RedisClient, receipts: Receipts) -> None:
+async def test_a_redis_that_started_anew_gets_what_it_may_have_lost(
+    redis: RedisClient, replay_buffer: ReplayBuffer
+) -> None:
     """A machine that loses power loses the end of the append-only file; the mark is there, the run is another."""
-    await receipts.add(b"a")
+    await replay_buffer.add(b"a")
     entry = await receipts_entry(redis)
     await redis.xdel(redis_keys.CLICK_STREAM, entry)
-    receipts._seen = replace_run(receipts)
-    await receipts.settle()
+    replay_buffer._seen = replace_run(replay_buffer)
+    await replay_buffer.reconcile()
     assert await waiting(redis) == [b"a"]
 
 
@@ -152,31 +156,31 @@ async def receipts_entry(redis: RedisClient) -> bytes:
     return bytes(entries[0][0])
 
 
-def replace_run(receipts: Receipts) -> Any:
+def replace_run(replay_buffer: ReplayBuffer) -> Any:
     """What was seen of Redis, as if of another run. (A restart for real: tests/chaos/test_04_redis_killed.py.)"""
-    seen = receipts._seen
+    seen = replay_buffer._seen
     assert seen is not None
     return type(seen)(run="another", mark=seen.mark, first=seen.first)
 
 
 @pytest.fixture
-async def way(stores: Stores) -> AsyncIterator[Passage]:
+async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A way to Redis that the test may shut."""
-    async with passage(stores.settings.redis_port) as found:
+    async with tcp_proxy(stores.settings.redis_port) as found:
         yield found
 
 
 async def test_what_could_not_be_brought_again_is_brought_the_next_time(
-    stores: Stores, redis: RedisClient, way: Passage
+    stores: Stores, redis: RedisClient, way: TcpProxy
 ) -> None:
     async with redis_client(at_port(stores.redis_settings(timeout=0.3), way.port)) as shaky:
-        receipts = Receipts(shaky)
-        await receipts.settle()
-        await receipts.add(b"a")
+        replay_buffer = ReplayBuffer(shaky)
+        await replay_buffer.reconcile()
+        await replay_buffer.add(b"a")
         await redis.flushall()
         await way.shut()
         with pytest.raises(StoreUnavailable):
-            await receipts.settle()
+            await replay_buffer.reconcile()
         await way.open()
-        await receipts.settle()
+        await replay_buffer.reconcile()
     assert await waiting(redis) == [b"a"]

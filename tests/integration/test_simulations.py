@@ -13,7 +13,7 @@ from shared.domain.models import Route
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from shared.redis.route_records import RouteRecords
-from tests.support.simulated import Fuse, SimulatedRecords, SimulatedStream, StreamState
+from tests.support.simulated import FaultInjector, SimulatedRecords, SimulatedStream, StreamState
 
 STEPS = st.lists(
     st.tuples(
@@ -68,7 +68,9 @@ class Pair:
         self._redis = redis
         self._state = StreamState()
         self._real = {name: self._stream(name) for name in ("consumer-1", "consumer-2")}
-        self._simulated = {name: SimulatedStream(self._state, name, Fuse(), batch_size=2) for name in self._real}
+        self._simulated = {
+            name: SimulatedStream(self._state, name, FaultInjector(), batch_size=2) for name in self._real
+        }
         self._ids: list[bytes] = []
         self._held: dict[str, list[tuple[Any, Any]]] = {name: [] for name in self._real}
 

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from services.stats.counting.click_stream import Backlog, Broken, ClickStream, Entry
+from services.stats.counting.click_stream import Backlog, ClickStream, DeadLetter, Entry
 from shared.domain.errors import StoreUnavailable
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
@@ -64,7 +64,7 @@ async def test_a_read_waits_for_an_entry(stream: ClickStream, redis: RedisClient
 async def test_what_is_acknowledged_leaves_the_stream(stream: ClickStream, redis: RedisClient) -> None:
     await add(redis, b"a", b"b")
     await stream.acknowledge(await stream.read())
-    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
+    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=0)
 
 
 async def test_what_is_not_acknowledged_is_read_first_after_a_restart(stream: ClickStream, redis: RedisClient) -> None:
@@ -170,10 +170,10 @@ async def test_an_entry_without_our_field_is_read_as_an_empty_one(stream: ClickS
 
 async def test_what_is_set_aside_is_kept_with_its_reason(stream: ClickStream, redis: RedisClient) -> None:
     await add(redis, b"\xffbroken")
-    await stream.acknowledge(await stream.read(), [Broken(b"\xffbroken", "no event")])
-    entries: Any = await redis.xrange(redis_keys.BROKEN_CLICKS)
+    await stream.acknowledge(await stream.read(), [DeadLetter(b"\xffbroken", "no event")])
+    entries: Any = await redis.xrange(redis_keys.DEAD_LETTERS)
     assert [fields for _, fields in entries] == [{b"event": b"\xffbroken", b"reason": b"no event"}]
-    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=1)
+    assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=1)
 
 
 async def test_after_large_entries_fewer_are_read(redis: RedisClient) -> None:
@@ -225,7 +225,7 @@ async def test_the_backlog_is_as_old_as_its_oldest_entry(stream: ClickStream, re
 
 
 async def test_the_backlog_of_a_stream_without_a_group_is_told(redis: RedisClient) -> None:
-    assert await stream_of(redis).backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, broken=0)
+    assert await stream_of(redis).backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=0)
 
 
 async def test_a_redis_that_is_away_raises_store_unavailable(stores: Stores) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from services.stats.counting.rollups import click_of, per_bucket
 from services.writer.api_keys.creation import make_key
 from services.writer.links.changes import shorten
-from services.writer.links.creation import Wish
+from services.writer.links.creation import LinkRequest
 from services.writer.links.schemas import dump_link
 from shared.domain.models import Click, ClickEvent, Link, LinkOptions, NewLink, Scope
 from shared.postgres.pool import Database
@@ -30,7 +30,7 @@ async def make_link(database: Database, *, owner_id: int, code: str | None = Non
     options.setdefault("url", "https://example.com/")
     shortened = await shorten(
         database,
-        Wish(NewLink(code=code, options=LinkOptions(**options)), owner_id),
+        LinkRequest(NewLink(code=code, options=LinkOptions(**options)), owner_id),
         reuse=False,
         idempotency_key=None,
         present=lambda link: dump_link(link, "http://short.test"),

@@ -49,7 +49,7 @@ class Answer:
 
 
 class Client:
-    """Asks through the door. Redirects are shown, not followed; paths go out exactly as given."""
+    """Asks through nginx. Redirects are shown, not followed; paths go out exactly as given."""
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str, key: str) -> None:
         self._session = session

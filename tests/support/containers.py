@@ -45,7 +45,7 @@ class System:
 
     engine: Engine
     folder: Path
-    door_url: str
+    base_url: str
     prometheus_url: str
     grafana_url: str
     key: str
@@ -121,7 +121,7 @@ def running_system(folder: Path, step: Step) -> Iterator[System]:
         system = System(
             engine,
             folder,
-            door_url=f"http://127.0.0.1:{port}",
+            base_url=f"http://127.0.0.1:{port}",
             prometheus_url=f"http://127.0.0.1:{port + 1}",
             grafana_url=f"http://127.0.0.1:{port + 2}",
             key=key,

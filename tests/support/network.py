@@ -1,4 +1,4 @@
-"""Stores that are away, that hang, or whose door a test opens and shuts; networks that cut, lose and delay."""
+"""Stores that are away, that hang, or whose nginx a test opens and shuts; networks that cut, lose and delay."""
 
 import asyncio
 import contextlib
@@ -68,7 +68,7 @@ def lossy(port: int, share: float) -> Iterator[None]:
             subprocess.run(["iptables", "-w", "-D", *rule], check=True)  # noqa: S607
 
 
-class Passage:
+class TcpProxy:
     """A way to a store that can be shut (connections break), opened again, and frozen (nothing comes through).
 
     What the store says arrives `delay` seconds late.
@@ -134,9 +134,9 @@ class Passage:
 
 
 @contextlib.asynccontextmanager
-async def passage(to_port: int, delay: float = 0.0) -> AsyncIterator[Passage]:
+async def tcp_proxy(to_port: int, delay: float = 0.0) -> AsyncIterator[TcpProxy]:
     """An open way to a store, shut at the end."""
-    found = Passage(to_port, delay)
+    found = TcpProxy(to_port, delay)
     await found.open()
     try:
         yield found

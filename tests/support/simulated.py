@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from services.stats.counting.click_stream import Broken, Entry
+from services.stats.counting.click_stream import DeadLetter, Entry
 from shared.domain.models import Click, Route
 from shared.postgres.tables.clicks import BucketCount
 from shared.redis.route_records import encode
@@ -34,7 +34,7 @@ def finished(coroutine: Coroutine[Any, Any, Result]) -> Result:
     raise AssertionError("it waits")
 
 
-class Fuse:
+class FaultInjector:
     """Interrupts one of the next steps: before it has had its effect, or after, when only the answer is lost."""
 
     def __init__(self) -> None:
@@ -90,10 +90,10 @@ class StreamState:
 class SimulatedStream:
     """The stream as one consumer of its group sees it (services.stats.counting.click_stream.ClickStream)."""
 
-    def __init__(self, state: StreamState, consumer: str, fuse: Fuse, *, batch_size: int) -> None:
+    def __init__(self, state: StreamState, consumer: str, injector: FaultInjector, *, batch_size: int) -> None:
         self.state = state
         self._consumer = consumer
-        self._fuse = fuse
+        self._fuse = injector
         self._batch_size = batch_size
         self._own_first = True
         self.claims = False
@@ -112,7 +112,7 @@ class SimulatedStream:
     def start_over(self) -> None:
         self._own_first = True
 
-    async def acknowledge(self, entries: Sequence[Entry], broken: Sequence[Broken] = ()) -> None:
+    async def acknowledge(self, entries: Sequence[Entry], broken: Sequence[DeadLetter] = ()) -> None:
         self._fuse.burn()
         self.state.broken += [one.event for one in broken]
         for entry in entries:
@@ -163,9 +163,9 @@ class Tables:
 class SimulatedDatabase:
     """Postgres: what a transaction did is there all at once when it commits, or not at all."""
 
-    def __init__(self, fuse: Fuse) -> None:
+    def __init__(self, injector: FaultInjector) -> None:
         self.tables = Tables()
-        self._fuse = fuse
+        self._fuse = injector
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tables]:

@@ -103,14 +103,14 @@ class Visitor:
 
 async def _visit(task: dict[str, Any]) -> None:
     received, times = Received(), array("d")
-    door = urlsplit(task["door"])
+    nginx = urlsplit(task["nginx"])
     stopping = asyncio.Event()
     numbers = itertools.count()
     codes = list(task["targets"])
     gap = task["visitors"] / task["rate"]
 
     async def visits() -> None:
-        visitor = Visitor(str(door.hostname), int(door.port or 80), received, times)
+        visitor = Visitor(str(nginx.hostname), int(nginx.port or 80), received, times)
         following = time.monotonic() + random.random() * gap  # noqa: S311  # no secret
         while not stopping.is_set():
             await asyncio.sleep(max(0.0, following - time.monotonic()))

@@ -1,4 +1,4 @@
-"""What clients are promised, held against what the services answer and what the door lets through."""
+"""What clients are promised, held against what the services answer and what nginx lets through."""
 
 import re
 from dataclasses import dataclass

@@ -105,7 +105,7 @@ def all_variables() -> set[str]:
     )
 
 
-def without_twins(names: set[str]) -> set[str]:
+def without_variants(names: set[str]) -> set[str]:
     return {name for name in names if name.removesuffix("_FILE") not in names - {name}}
 
 
@@ -149,15 +149,15 @@ def test_every_variable_of_the_compose_files_is_documented() -> None:
 
 
 def test_every_variable_has_its_heading_and_no_heading_is_without_a_variable() -> None:
-    assert set(sections("configuration.md", 3)) == without_twins(all_variables())
+    assert set(sections("configuration.md", 3)) == without_variants(all_variables())
 
 
 def test_every_secret_names_its_twin_and_nothing_else_does() -> None:
     names = all_variables()
-    twins = names - without_twins(names)
-    assert twins
+    variants = names - without_variants(names)
+    assert variants
     for name, text in sections("configuration.md", 3).items():
-        assert set(re.findall(r"Twin:\s`(\w+)`", text)) == {f"{name}_FILE"} & twins
+        assert set(re.findall(r"Variant:\s`(\w+)`", text)) == {f"{name}_FILE"} & variants
 
 
 def test_every_default_and_bound_is_documented(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,20 +198,20 @@ def test_the_local_runtime_hands_on_exactly_the_settings_that_it_does_not_set_it
         set_by_it |= set(env)
     read = read_by(*SERVICES)
     assert set_by_it & read >= {"INSTANCE_ID", "DATABASE_URL_FILE"}
-    left = {name for name in without_twins(read) if not {name, f"{name}_FILE"} & set_by_it}
+    left = {name for name in without_variants(read) if not {name, f"{name}_FILE"} & set_by_it}
     assert sorted(PASSED_ON) == sorted(left)
 
 
 def test_what_the_local_runtime_sets_is_marked_and_nothing_else_is() -> None:
     marked = {name for name, text in sections("configuration.md", 3).items() if "*Set by the local" in text}
-    handed_on = {*PASSED_ON, *without_twins(read_by_source("deploy/local/settings.py", "values")), "HOST"}
-    assert marked == without_twins(all_variables()) - handed_on
+    handed_on = {*PASSED_ON, *without_variants(read_by_source("deploy/local/settings.py", "values")), "HOST"}
+    assert marked == without_variants(all_variables()) - handed_on
 
 
 # Problems
 
 
-def _door_problems() -> dict[str, int]:
+def _nginx_problems() -> dict[str, int]:
     text = (CHECKOUT / "nginx" / "problems.conf").read_text(encoding="utf-8")
     return {
         slug: int(status) for status, slug in re.findall(r"return (\d{3}) '{\"type\":\"/problems/([a-z-]+)\"", text)
@@ -224,7 +224,7 @@ def _kinds() -> list[problems.ProblemType]:
 
 
 def test_every_problem_has_its_heading_and_no_heading_is_without_a_problem() -> None:
-    statuses = {kind.slug: kind.status for kind in _kinds()} | _door_problems()
+    statuses = {kind.slug: kind.status for kind in _kinds()} | _nginx_problems()
     documented = sections("problems.md", 3)
     assert set(documented) == set(statuses)
     for slug, text in documented.items():
@@ -233,7 +233,7 @@ def test_every_problem_has_its_heading_and_no_heading_is_without_a_problem() -> 
 
 def test_the_door_and_the_services_mean_the_same_by_the_same_slug() -> None:
     statuses = {kind.slug: kind.status for kind in _kinds()}
-    for slug, status in _door_problems().items():
+    for slug, status in _nginx_problems().items():
         assert statuses.get(slug, status) == status
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from deploy.local.settings import CHECKOUT
 from services.resolver import app as resolver_app
-from services.resolver.lookup.circuit_breaker import PAUSE
-from services.resolver.lookup.postgres_lookup import REST
+from services.resolver.lookup.circuit_breaker import RESET_TIMEOUT
+from services.resolver.lookup.postgres_lookup import RESET_TIMEOUT as REST
 from services.resolver.settings import ResolverSettings
 from services.stats.settings import ConsumerSettings
 from services.writer.settings import RelaySettings, WriterSettings
@@ -43,12 +43,12 @@ def test_the_limits_of_redis_are_those_of_the_settings() -> None:
     assert {LIMITS["writer, relay", "Redis"][0]} == {f"`REDIS_TIMEOUT` {timeout:g} s" for timeout in writers}
     consumer = ConsumerSettings.from_env(ENOUGH).redis.timeout
     assert LIMITS["consumer", "Redis"][0] == f"`REDIS_TIMEOUT` {consumer:g} s"
-    assert f"left alone for {PAUSE:g} s" in LIMITS["resolver", "Redis"][2]
+    assert f"left alone for {RESET_TIMEOUT:g} s" in LIMITS["resolver", "Redis"][2]
 
 
 def test_the_time_that_a_service_takes_to_leave_is_told() -> None:
     told = LIMITS["every service, at its end", "requests on the connections that it has"][0]
-    assert told == f"{serving._LEAVING_SECONDS:g} s"
+    assert told == f"{serving.DRAIN_TIMEOUT:g} s"
 
 
 def test_the_limits_of_postgres_are_those_of_the_settings() -> None:
@@ -107,7 +107,7 @@ def loops(path: Path) -> list[tuple[str, float]]:
     module = import_module(".".join(path.relative_to(CHECKOUT).with_suffix("").parts))
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "keep_doing":
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "background_loop":
             words = {word.arg: word.value for word in node.keywords}
             found.append((ast.literal_eval(words["name"]), _seconds(module, words["pause"])))
     return found

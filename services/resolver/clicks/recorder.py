@@ -4,9 +4,9 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
-from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool, SpoolFull
-from services.resolver.lookup.circuit_breaker import Breaker
+from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from shared.domain.errors import StoreUnavailable
 from shared.process.batching import Batcher
 from shared.redis import click_events
@@ -21,11 +21,13 @@ _HELD: Final = (True,)
 class Clicks:
     """Takes click events; those that wait together are one entry of the stream."""
 
-    def __init__(self, redis: RedisClient, spool: Spool, receipts: Receipts, breaker: Breaker) -> None:
+    def __init__(
+        self, redis: RedisClient, spool: Spool, replay_buffer: ReplayBuffer, circuit_breaker: CircuitBreaker
+    ) -> None:
         self._redis = redis
-        self._receipts = receipts
+        self._replay_buffer = replay_buffer
         self._spool = spool
-        self._breaker = breaker
+        self._circuit_breaker = circuit_breaker
         self._batcher: Batcher[bytes, bool] = Batcher(self._hold)
         self.lost = 0
         """Clicks that neither Redis nor the spool could hold."""
@@ -36,19 +38,19 @@ class Clicks:
         """Hold a click. Never raises for a store that is away: the visitor is not made to pay for that."""
         await self._batcher.submit(event)
 
-    async def feed_spool(self) -> int:
+    async def drain_spool(self) -> int:
         """Move what the spool holds into the stream; how many batches. Raises StoreUnavailable when Redis is away."""
-        return await self._spool.feed(self._receipts.add)
+        return await self._spool.drain(self._replay_buffer.add)
 
     async def _hold(self, events: list[bytes]) -> Sequence[bool]:
         batch = click_events.join(events)
-        if not self._breaker.is_open:
+        if not self._circuit_breaker.is_open:
             try:
                 await self._add(batch, len(events))
             except StoreUnavailable:
-                self._breaker.failed()
+                self._circuit_breaker.record_failure()
             else:
-                self._breaker.worked()
+                self._circuit_breaker.record_success()
                 return _HELD * len(events)
         try:
             await self._spool.append(batch)
@@ -61,4 +63,4 @@ class Clicks:
     async def _add(self, batch: bytes, clicks: int) -> None:
         with redis_errors():
             entry: Any = await self._redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: batch})
-        self._receipts.note(entry, clicks, lambda: [batch], len(batch))
+        self._replay_buffer.remember(entry, clicks, lambda: [batch], len(batch))

@@ -20,10 +20,10 @@ from shared.redis.client import RedisClient, redis_errors
 
 log = logging.getLogger(__name__)
 
-CLICKS_MOST: Final = 50_000
+MAX_CLICKS_REMEMBERED: Final = 50_000
 """Clicks that are remembered at most, the newest; of older ones, which a consumer is late with, only the number."""
 
-BYTES_MOST: Final = 64 * 2**20
+MAX_BYTES: Final = 64 * 2**20
 """What they are made of has so many bytes at most: a batch keeps all its visits, though one of them alone may count."""
 
 Events = Callable[[], Sequence[bytes]]
@@ -32,7 +32,7 @@ EntryId = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Receipt:
+class _Remembered:
     """One entry of the stream: how many clicks, and how to write their events again (None: forgotten), from how many
     bytes."""
 
@@ -55,15 +55,17 @@ class _Seen:
     first: EntryId | None
 
 
-class Receipts:
-    """The receipts of one resolver, oldest first."""
+class ReplayBuffer:
+    """The replay_buffer of one resolver, oldest first."""
 
-    def __init__(self, redis: RedisClient, clicks_most: int = CLICKS_MOST, bytes_most: int = BYTES_MOST) -> None:
+    def __init__(
+        self, redis: RedisClient, clicks_most: int = MAX_CLICKS_REMEMBERED, bytes_most: int = MAX_BYTES
+    ) -> None:
         self._redis = redis
         self._clicks_most = clicks_most
         self._bytes_most = bytes_most
-        self._receipts: deque[_Receipt] = deque()
-        self._forgotten: deque[_Receipt] = deque()
+        self._remembered: deque[_Remembered] = deque()
+        self._forgotten: deque[_Remembered] = deque()
         self._clicks = 0
         self._size = 0
         self._seen: _Seen | None = None
@@ -72,25 +74,25 @@ class Receipts:
         self.lost = 0
         """Clicks that Redis has lost and that were remembered no more."""
 
-    def note(self, entry: bytes, clicks: int, events: Events, size: int) -> None:
+    def remember(self, entry: bytes, clicks: int, events: Events, size: int) -> None:
         """Remember an entry; `size`: bytes that `events` keeps. Called for every batch, so it only appends."""
-        self._receipts.append(_Receipt(entry, clicks, events, size))
+        self._remembered.append(_Remembered(entry, clicks, events, size))
         self._clicks += clicks
         self._size += size
         while self._clicks > self._clicks_most or self._size > self._bytes_most:
-            self._forget(self._receipts.popleft())
+            self._forget(self._remembered.popleft())
 
     async def add(self, batch: bytes) -> None:
         """Put a batch into the stream that no visitor waits for. Raises StoreUnavailable."""
         await self._add(click_events.count(batch), lambda: [batch], len(batch))
 
-    async def settle(self) -> None:
+    async def reconcile(self) -> None:
         """Let go of what the stream has moved past, and put what Redis lost into it again. Raises StoreUnavailable."""
-        newest = self._receipts[-1].id if self._receipts else (0, 0)
+        newest = self._remembered[-1].id if self._remembered else (0, 0)
         now = await self._look()
         before = self._seen
         if before is not None and now.mark != before.mark:
-            self.lost += sum(receipt.clicks for receipt in self._forgotten)
+            self.lost += sum(remembered.clicks for remembered in self._forgotten)
             self._forgotten.clear()
         if before is not None and (now.mark, now.run) != (before.mark, before.run):
             log.warning("Redis has started anew or lost the stream; %d clicks are put into it again", self._clicks)
@@ -111,42 +113,42 @@ class Receipts:
         return _Seen(str(server["run_id"]), mark, _entry_id(first[0][0]) if first else None)
 
     async def _restore(self) -> None:
-        for _ in range(len(self._receipts)):
-            receipt = self._receipts.popleft()
-            self._clicks -= receipt.clicks
-            self._size -= receipt.size
-            assert receipt.events is not None
+        for _ in range(len(self._remembered)):
+            remembered = self._remembered.popleft()
+            self._clicks -= remembered.clicks
+            self._size -= remembered.size
+            assert remembered.events is not None
             try:
-                await self._add(receipt.clicks, receipt.events, receipt.size)
+                await self._add(remembered.clicks, remembered.events, remembered.size)
             except BaseException:
-                self._receipts.appendleft(receipt)
-                self._clicks += receipt.clicks
-                self._size += receipt.size
+                self._remembered.appendleft(remembered)
+                self._clicks += remembered.clicks
+                self._size += remembered.size
                 raise
-            self.restored += receipt.clicks
+            self.restored += remembered.clicks
 
     async def _add(self, clicks: int, events: Events, size: int) -> None:
         with redis_errors():
             batch = click_events.join(events())
             entry: Any = await self._redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: batch})
-        self.note(entry, clicks, events, size)
+        self.remember(entry, clicks, events, size)
 
     def _let_go(self, first: EntryId | None, newest: EntryId) -> None:
         """Drop what stands before the stream's first entry; where it is empty, all that was there when it was seen."""
-        for receipts in (self._forgotten, self._receipts):
-            while receipts and (receipts[0].id < first if first else receipts[0].id <= newest):
-                receipt = receipts.popleft()
-                self._clicks -= receipt.clicks if receipt.events else 0
-                self._size -= receipt.size
+        for replay_buffer in (self._forgotten, self._remembered):
+            while replay_buffer and (replay_buffer[0].id < first if first else replay_buffer[0].id <= newest):
+                remembered = replay_buffer.popleft()
+                self._clicks -= remembered.clicks if remembered.events else 0
+                self._size -= remembered.size
 
-    def _forget(self, receipt: _Receipt) -> None:
+    def _forget(self, remembered: _Remembered) -> None:
         """Keep the number alone; that of many entries under the last one's id."""
-        self._clicks -= receipt.clicks
-        self._size -= receipt.size
-        clicks = receipt.clicks
+        self._clicks -= remembered.clicks
+        self._size -= remembered.size
+        clicks = remembered.clicks
         if self._forgotten and self._forgotten[-1].clicks < self._clicks_most // 10:
             clicks += self._forgotten.pop().clicks
-        self._forgotten.append(_Receipt(receipt.entry, clicks, None, 0))
+        self._forgotten.append(_Remembered(remembered.entry, clicks, None, 0))
 
 
 def _entry_id(text: bytes) -> EntryId:

@@ -1,11 +1,11 @@
 """Clicks that Redis did not take, in files of this resolver, until Redis takes them.
 
 A record is its length, its CRC-32 (both 4 bytes, big-endian) and its bytes. A batch is one record and is on the disk
-(fsync) before its redirects are answered. A file is fed to Redis and then removed; a crash in between feeds it again,
-which is harmless, for a click's id is counted once. A last record that a crash tore off was never answered.
+(fsync) before its redirects are answered. A file is drained to Redis and then removed; a crash in between drains it
+again, which is harmless, for a click's id is counted once. A last record that a crash tore off was never answered.
 
 In a restart the old process and the new one share the folder for some seconds. Each writes into files of its own, and
-holds a lock on the one that it writes, which ends with the process: a file that is locked is fed by nobody else.
+holds a lock on the one that it writes, which ends with the process: a file that is locked is drained by nobody else.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _HEAD: Final = struct.Struct(">II")
 _SUFFIX: Final = ".spool"
 
 FILE_LIMIT: Final = 8 * 2**20
-"""Bytes after which a new file begins: a file is read into memory whole, and gives its room back once it is fed."""
+"""Bytes after which a new file begins: a file is read into memory whole, and gives its room back once it is drained."""
 
 
 class SpoolFull(Exception):
@@ -42,7 +42,7 @@ class Spool:
         self._limit = limit
         self._file: FileIO | None = None
         self._written = 0
-        self._fed: dict[Path, int] = {}
+        self._drained: dict[Path, int] = {}
         self._lock = asyncio.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         self._size = self._on_disk()
@@ -69,7 +69,7 @@ class Spool:
                 raise SpoolFull(f"The spool cannot be written: {fault}") from fault
             self._size += len(record)
 
-    async def feed(self, take: Callable[[bytes], Awaitable[None]]) -> int:
+    async def drain(self, take: Callable[[bytes], Awaitable[None]]) -> int:
         """Hand every batch to `take`, oldest first, and remove the files that were handed over whole; how many batches.
 
         What `take` raises ends it; the next time it goes on with the batch that was not taken.
@@ -77,25 +77,25 @@ class Spool:
         async with self._lock:
             self._close()  # what comes from now on goes into a new file
             paths = self._paths()
-        fed = 0
+        drained = 0
         for path in paths:
             with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # the other process was quicker
                 if _is_locked(file.fileno()):
                     continue
-                fed += await self._feed_file(path, await asyncio.to_thread(file.read), take)
+                drained += await self._drain_file(path, await asyncio.to_thread(file.read), take)
         async with self._lock:
             self._size = self._on_disk()
-        return fed
+        return drained
 
-    async def _feed_file(self, path: Path, content: bytes, take: Callable[[bytes], Awaitable[None]]) -> int:
-        fed = 0
-        for batch, end in _records(content, self._fed.get(path, 0), path):
+    async def _drain_file(self, path: Path, content: bytes, take: Callable[[bytes], Awaitable[None]]) -> int:
+        drained = 0
+        for batch, end in _records(content, self._drained.get(path, 0), path):
             await take(batch)
-            self._fed[path] = end
-            fed += 1
+            self._drained[path] = end
+            drained += 1
         await asyncio.to_thread(path.unlink)
-        self._fed.pop(path, None)
-        return fed
+        self._drained.pop(path, None)
+        return drained
 
     def close(self) -> None:
         """Close the open file; what it holds stays."""
@@ -104,7 +104,7 @@ class Spool:
     def _on_disk(self) -> int:
         size = 0
         for path in self._paths():
-            with contextlib.suppress(FileNotFoundError):  # just fed, and removed
+            with contextlib.suppress(FileNotFoundError):  # just drained, and removed
                 size += path.stat().st_size
         return size
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.fast_path.look_and_count import Records, hold_clicks
 from services.resolver.fast_path.raw_connection import RedisPipe
 from services.resolver.fast_path.responses import PlainAnswers
-from services.resolver.lookup.circuit_breaker import Breaker
+from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.resolver.metrics import ResolverMetrics
 from services.resolver.redirects.decision import Target, target_of
 from shared.domain.errors import LinkGone, LinkNotFound, StoreUnavailable
@@ -52,8 +52,8 @@ class Answering:
     def __init__(
         self,
         pipe: RedisPipe,
-        receipts: Receipts,
-        breaker: Breaker,
+        replay_buffer: ReplayBuffer,
+        circuit_breaker: CircuitBreaker,
         answers: PlainAnswers,
         *,
         requests: RequestMetrics,
@@ -62,8 +62,8 @@ class Answering:
     ) -> None:
         """`now`: the clock that gave each visit its `since`."""
         self._pipe = pipe
-        self._receipts = receipts
-        self._breaker = breaker
+        self._remembered = replay_buffer
+        self._circuit_breaker = circuit_breaker
         self._answers = answers
         self._requests = requests
         self._metrics = metrics
@@ -72,26 +72,26 @@ class Answering:
     def end(self, visits: list[Visit], found: Records | StoreUnavailable) -> None:
         """Answer the visits of a batch by their records, or let them go the ordinary way."""
         if isinstance(found, StoreUnavailable):
-            self._breaker.failed()
+            self._circuit_breaker.record_failure()
             for visit in visits:
-                visit.connection.go_ordinary_way()
+                visit.connection.pass_to_application()
             return
-        self._breaker.worked()
+        self._circuit_breaker.record_success()
         leading: list[_Leading] = []
         for visit, record in zip(visits, found, strict=True):
             try:
                 if record is None:
-                    visit.connection.go_ordinary_way()
+                    visit.connection.pass_to_application()
                 elif b" {" in record:
                     leading += self._lead(visit, record)
                 else:
                     self._answer_plain(visit, record)
             except Exception:  # it must not leave those that come after it without an answer
                 log.exception("the record of %s cannot be answered by", visit.path[:100])
-                visit.connection.go_ordinary_way()
+                visit.connection.pass_to_application()
         if leading:
             clicks = [click for _, _, click in leading]
-            hold_clicks(self._pipe, self._receipts, clicks, partial(self._end_leading, leading))
+            hold_clicks(self._pipe, self._remembered, clicks, partial(self._end_leading, leading))
 
     def _answer_plain(self, visit: Visit, record: bytes) -> None:
         """Answer where the record itself says all. Its click is held: by the same rule, the script has added it."""
@@ -101,7 +101,7 @@ class Answering:
         elif status == b"-":
             self._send_answer(visit, 404, self._answers.not_found(visit.identity, visit.accept))
         else:
-            visit.connection.go_ordinary_way()
+            visit.connection.pass_to_application()
 
     def _lead(self, visit: Visit, record: bytes) -> list[_Leading]:
         """Where a link with conditions leads now, if it does, and its click counts; anything else is seen to."""
@@ -109,29 +109,29 @@ class Answering:
             route = decode(record)
             target = target_of(route, time.time(), visit.query)
         except (ValueError, LinkNotFound, LinkGone):
-            visit.connection.go_ordinary_way()
+            visit.connection.pass_to_application()
             return []
         if not target.is_click:
             self._answer(visit, str(target.status).encode(), target.url.encode())
         elif route.limited:
-            visit.connection.go_ordinary_way()
+            visit.connection.pass_to_application()
         else:
             return [(visit, target, click_events.head(route.link_id) + visit.click)]
         return []
 
     def _end_leading(self, leading: list[_Leading], fault: StoreUnavailable | None) -> None:
         if fault:
-            self._breaker.failed()
+            self._circuit_breaker.record_failure()
         for visit, target, _ in leading:
             if fault:
-                visit.connection.go_ordinary_way()
+                visit.connection.pass_to_application()
             else:
                 self._answer(visit, str(target.status).encode(), target.url.encode())
 
     def _answer(self, visit: Visit, status: bytes, url: bytes) -> None:
         answer = self._answers.redirect(status, url)
         if answer is None:
-            visit.connection.go_ordinary_way()
+            visit.connection.pass_to_application()
         else:
             self._send_answer(visit, int(status), answer)
 

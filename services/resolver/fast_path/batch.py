@@ -14,11 +14,11 @@ from typing import Final
 from aiohttp.http_parser import RawRequestMessage
 from multidict import istr
 
-from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.fast_path.answering import Answering, Visit
 from services.resolver.fast_path.look_and_count import Records, look_and_count
 from services.resolver.fast_path.raw_connection import RedisPipe
-from services.resolver.lookup.circuit_breaker import Breaker
+from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from shared.domain.codes import DEFAULT_DOMAIN
 from shared.domain.errors import StoreUnavailable
 from shared.http.server import Connection
@@ -41,14 +41,14 @@ _REFERER: Final = istr("Referer")
 _ACCEPT: Final = istr("Accept")
 
 
-class ShortWay:
+class FastPath:
     """Answers plain redirects, and codes that Redis remembers as leading nowhere."""
 
     def __init__(
         self,
         pipe: RedisPipe,
-        receipts: Receipts,
-        breaker: Breaker,
+        replay_buffer: ReplayBuffer,
+        circuit_breaker: CircuitBreaker,
         answering: Answering,
         *,
         literals: frozenset[str],
@@ -56,8 +56,8 @@ class ShortWay:
     ) -> None:
         """`literals`: paths of the service that look like codes; `now`: a clock for `Visit.since`."""
         self._pipe = pipe
-        self._receipts = receipts
-        self._breaker = breaker
+        self._remembered = replay_buffer
+        self._circuit_breaker = circuit_breaker
         self._answering = answering
         self._literals = literals
         self._now = now
@@ -78,7 +78,7 @@ class ShortWay:
         if path is None or address is None or not _FROM_NGINX.match(f"{identity} {start}") or _DEBUG in headers:
             return False
         code = path[1]
-        if code in self._literals or self._breaker.is_open:
+        if code in self._literals or self._circuit_breaker.is_open:
             return False
         at_ms = start[:10] + start[11:]
         agent, referrer = headers.get(_USER_AGENT, ""), headers.get(_REFERER, "")
@@ -102,4 +102,4 @@ class ShortWay:
                 self._busy = False
             self._answering.end(visits, found)
 
-        look_and_count(self._pipe, self._receipts, keys, [visit.click for visit in visits], take)
+        look_and_count(self._pipe, self._remembered, keys, [visit.click for visit in visits], take)

@@ -8,7 +8,7 @@ from typing import Final
 
 import hiredis
 
-from services.resolver.clicks.replay_buffer import Receipts
+from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.fast_path.raw_connection import Answer, RedisPipe, Take, Words
 from shared.domain.errors import StoreUnavailable
 from shared.redis import click_events
@@ -40,7 +40,7 @@ Records = Sequence[bytes | None]
 
 
 def look_and_count(
-    pipe: RedisPipe, receipts: Receipts, keys: Sequence[str], clicks: Sequence[bytes], take: Take
+    pipe: RedisPipe, replay_buffer: ReplayBuffer, keys: Sequence[str], clicks: Sequence[bytes], take: Take
 ) -> None:
     """Read the records of some keys and hold the click of each that is a plain link, `click_events.tail` of it.
 
@@ -58,7 +58,7 @@ def look_and_count(
             entry, number, records = answer
             if number and entry:
                 size = sum(map(len, clicks)) + sum(map(len, filter(None, records)))
-                receipts.note(entry, number, partial(_events, clicks, records), size)
+                replay_buffer.remember(entry, number, partial(_events, clicks, records), size)
             take(StoreUnavailable("Redis refused the clicks.") if entry == 0 else records)
 
     pipe.send(("EVALSHA", _SHA, *words), read)
@@ -70,7 +70,7 @@ def _events(clicks: Sequence[bytes], records: Records) -> list[bytes]:
     return [click_events.head(int(plain[1])) + click for click, plain in found if plain]
 
 
-def hold_clicks(pipe: RedisPipe, receipts: Receipts, clicks: Sequence[bytes], take: Take) -> None:
+def hold_clicks(pipe: RedisPipe, replay_buffer: ReplayBuffer, clicks: Sequence[bytes], take: Take) -> None:
     """Hold whole clicks; `take` gets None, or StoreUnavailable."""
 
     batch = click_events.join(clicks)
@@ -79,7 +79,7 @@ def hold_clicks(pipe: RedisPipe, receipts: Receipts, clicks: Sequence[bytes], ta
         if isinstance(answer, Exception):
             take(_refused(answer))
         else:
-            receipts.note(answer, len(clicks), lambda: [batch], len(batch))
+            replay_buffer.remember(answer, len(clicks), lambda: [batch], len(batch))
             take(None)
 
     pipe.send(("XADD", redis_keys.CLICK_STREAM, "*", redis_keys.CLICK_FIELD, batch), read)

@@ -4,30 +4,30 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-PAUSE: Final = 0.25
+RESET_TIMEOUT: Final = 0.25
 """Seconds for which a store that failed is not asked."""
 
 
-class Breaker:
+class CircuitBreaker:
     """Remembers when a store failed last."""
 
-    def __init__(self, pause: float = PAUSE, clock: Callable[[], float] = time.monotonic) -> None:
-        self._pause = pause
+    def __init__(self, reset_timeout: float = RESET_TIMEOUT, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reset_timeout = reset_timeout
         self._clock = clock
         self._open_until = 0.0
 
     @property
     def is_open(self) -> bool:
-        """Whether the store is better left alone now. Only the first to ask after the pause is told no: it probes."""
+        """Whether the store is not to be asked now. After the reset timeout one caller is let through, as a probe."""
         if not self._open_until:
             return False
         if self._clock() < self._open_until:
             return True
-        self._open_until = self._clock() + self._pause
+        self._open_until = self._clock() + self._reset_timeout
         return False
 
-    def failed(self) -> None:
-        self._open_until = self._clock() + self._pause
+    def record_failure(self) -> None:
+        self._open_until = self._clock() + self._reset_timeout
 
-    def worked(self) -> None:
+    def record_success(self) -> None:
         self._open_until = 0.0

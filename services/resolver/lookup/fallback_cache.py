@@ -9,10 +9,10 @@ from shared.domain.models import Route
 LIFETIME: Final = 0.5
 """Seconds. A change has to show within one, also where Redis cannot tell of it."""
 
-ROUTES_MOST: Final = 10_000
+MAX_ROUTES: Final = 10_000
 
 
-class Memory:
+class FallbackCache:
     """The routes of some codes, each for a moment."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,7 +24,7 @@ class Memory:
         until, route = self._routes.get(code, (0.0, None))
         return route if self._clock() < until else None
 
-    def keep(self, code: str, route: Route) -> None:
-        if len(self._routes) >= ROUTES_MOST:
+    def put(self, code: str, route: Route) -> None:
+        if len(self._routes) >= MAX_ROUTES:
             self._routes.clear()
         self._routes[code] = (self._clock() + LIFETIME, route)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.resolver.lookup.circuit_breaker import Breaker
-from services.resolver.lookup.fallback_cache import Memory
-from services.resolver.lookup.postgres_lookup import Asking
+from services.resolver.lookup.circuit_breaker import CircuitBreaker
+from services.resolver.lookup.fallback_cache import FallbackCache
+from services.resolver.lookup.postgres_lookup import PostgresLookup
 from shared.domain.codes import DEFAULT_DOMAIN
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Route
@@ -34,12 +34,18 @@ class Lookup:
     """Finds routes. Lookups that wait together share a round trip."""
 
     def __init__(
-        self, records: RouteRecords, database: Database, breaker: Breaker, *, link_lifetime: int, miss_lifetime: int
+        self,
+        records: RouteRecords,
+        database: Database,
+        circuit_breaker: CircuitBreaker,
+        *,
+        link_lifetime: int,
+        miss_lifetime: int,
     ) -> None:
         self._records = records
-        self._asking = Asking(database)
-        self._memory = Memory()
-        self._breaker = breaker
+        self._postgres_lookup = PostgresLookup(database)
+        self._fallback_cache = FallbackCache()
+        self._circuit_breaker = circuit_breaker
         self._link_lifetime = link_lifetime
         self._miss_lifetime = miss_lifetime
         self._batcher: Batcher[str, bytes | None] = Batcher(self._read)
@@ -48,7 +54,7 @@ class Lookup:
 
     async def find(self, code: str) -> Found:
         """The route of a code; UNKNOWN's where there is none. Raises StoreUnavailable when nobody can tell."""
-        if self._breaker.is_open:
+        if self._circuit_breaker.is_open:
             return await self._fall_back(code)
         try:
             record = await self._batcher.submit(code)
@@ -70,22 +76,22 @@ class Lookup:
         try:
             records = await self._records.get(DEFAULT_DOMAIN, codes)
         except StoreUnavailable:
-            self._breaker.failed()
+            self._circuit_breaker.record_failure()
             raise
-        self._breaker.worked()
+        self._circuit_breaker.record_success()
         return records
 
     async def _fall_back(self, code: str) -> Found:
-        route = self._memory.get(code)
+        route = self._fallback_cache.get(code)
         if route is None:
-            route = await self._asking.ask(code, paced=False)
-            self._memory.keep(code, route)
+            route = await self._postgres_lookup.find(code, throttled=False)
+            self._fallback_cache.put(code, route)
         return Found(route, "fallback")
 
     async def _miss(self, code: str, *, again: bool = False) -> Found:
         """Ask Postgres, and have Redis remember it; `again`: also over a record of the same version."""
-        route = await self._asking.ask(code, paced=True)
-        if code not in self._filling and not self._breaker.is_open:
+        route = await self._postgres_lookup.find(code, throttled=True)
+        if code not in self._filling and not self._circuit_breaker.is_open:
             filling = self._put([(code, route)], again=True) if again else self._filler.submit((code, route))
             self._filling[code] = task = asyncio.create_task(filling)
             task.add_done_callback(lambda _: self._filling.pop(code, None))
@@ -102,4 +108,4 @@ class Lookup:
         try:
             await self._records.put(routes, again=again)
         except StoreUnavailable:
-            self._breaker.failed()
+            self._circuit_breaker.record_failure()

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-class Pace:
+class Throttle:
     """Holds up whoever comes after `burst` times at once, and `per_second` after that (the generic cell rate algorithm,
     ITU-T I.371)."""
 
@@ -15,12 +15,12 @@ class Pace:
         self._clock = clock
         self._expected = clock()
 
-    async def keep(self) -> None:
+    async def wait(self) -> None:
         """Wait until it may happen again."""
         wait = self._expected - self._slack - self._clock()
         if wait > 0:
             await asyncio.sleep(wait)
 
-    def count(self) -> None:
+    def record(self) -> None:
         """Note that it has happened."""
         self._expected = max(self._expected, self._clock()) + self._gap

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 _READ_BYTES: Final = 8 * 2**20
 """What a read should bring at most."""
 
-_WAIT_MOST: Final = 1.0
+_BLOCK_TIMEOUT: Final = 1.0
 """Seconds that a read waits for new entries at most; always less than the client's own limit."""
 
 
@@ -29,7 +29,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class DeadLetter:
     """An event that cannot be counted, and why."""
 
     event: bytes
@@ -40,13 +40,13 @@ class Broken:
 class Backlog:
     """Entries that are not counted yet: `pending` are being counted, or were when their consumer died.
 
-    `broken`: events that were set aside and wait for somebody to look at them.
+    `dead_letters`: events that were set aside and wait for somebody to look at them.
     """
 
     entries: int
     pending: int
     oldest_seconds: float
-    broken: int
+    dead_letters: int
 
 
 class ClickStream:
@@ -59,7 +59,7 @@ class ClickStream:
         self._consumer = consumer
         self._batch_size = batch_size
         self._claim_after_ms = round(claim_after * 1000)
-        self._wait_ms = max(1, round(min(_WAIT_MOST, timeout / 2) * 1000))
+        self._wait_ms = max(1, round(min(_BLOCK_TIMEOUT, timeout / 2) * 1000))
         self._count = batch_size
         self._own_first = True
         self._had_group = False
@@ -83,15 +83,15 @@ class ClickStream:
         """Read again, first, what this consumer took and did not acknowledge."""
         self._own_first = True
 
-    async def acknowledge(self, entries: Sequence[Entry], broken: Sequence[Broken] = ()) -> None:
+    async def acknowledge(self, entries: Sequence[Entry], dead_letters: Sequence[DeadLetter] = ()) -> None:
         """Remove entries for good; call it after their clicks are committed. Raises StoreUnavailable.
 
-        Events of theirs that are `broken` are set aside in the same step, where people can look at them.
+        Events of theirs that are `dead_letters` are set aside in the same step, where people can look at them.
         """
-        events = {one.event for one in broken}
+        events = {one.event for one in dead_letters}
         apart = [entry for entry in entries if events and not events.isdisjoint(click_events.split(entry.events))]
         await self._remove([entry.id for entry in entries if entry not in apart])
-        await self._set_aside([entry.id for entry in apart], broken)
+        await self._set_aside([entry.id for entry in apart], dead_letters)
 
     async def _remove(self, ids: Sequence[bytes]) -> None:
         """Remove entries also from a full Redis, which needs it most and refuses every MULTI.
@@ -106,16 +106,16 @@ class ClickStream:
                 pipe.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
                 await pipe.execute()
 
-    async def _set_aside(self, ids: Sequence[bytes], broken: Sequence[Broken]) -> None:
+    async def _set_aside(self, ids: Sequence[bytes], dead_letters: Sequence[DeadLetter]) -> None:
         if not ids:
             return
         with redis_errors():
             async with self._redis.pipeline(transaction=True) as pipe:
-                for one in broken:
+                for one in dead_letters:
                     pipe.xadd(
-                        redis_keys.BROKEN_CLICKS,
-                        {redis_keys.BROKEN_EVENT: one.event, redis_keys.BROKEN_REASON: one.reason},
-                        maxlen=redis_keys.BROKEN_LIMIT,
+                        redis_keys.DEAD_LETTERS,
+                        {redis_keys.DEAD_LETTER_EVENT: one.event, redis_keys.DEAD_LETTER_REASON: one.reason},
+                        maxlen=redis_keys.MAX_DEAD_LETTERS,
                         approximate=True,
                     )
                 pipe.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
@@ -126,7 +126,7 @@ class ClickStream:
         """What waits. Raises StoreUnavailable."""
         with redis_errors():
             entries = await self._redis.xlen(redis_keys.CLICK_STREAM)
-            broken = await self._redis.xlen(redis_keys.BROKEN_CLICKS)
+            dead_letters = await self._redis.xlen(redis_keys.DEAD_LETTERS)
             first: Any = await self._redis.xrange(redis_keys.CLICK_STREAM, count=1)
             seconds, microseconds = await self._redis.time()
             try:
@@ -136,7 +136,7 @@ class ClickStream:
         made_ms = int(first[0][0].split(b"-")[0]) if first else None
         now_ms = seconds * 1000 + microseconds // 1000
         age = 0.0 if made_ms is None else max(0.0, (now_ms - made_ms) / 1000)
-        return Backlog(entries, pending, age, broken)
+        return Backlog(entries, pending, age, dead_letters)
 
     async def _read_or_make_group(self) -> list[Entry]:
         try:
@@ -144,7 +144,7 @@ class ClickStream:
         except ResponseError as fault:
             if "NOGROUP" not in str(fault):
                 raise
-            await self._make_group()
+            await self._create_group()
             self._note_loss()
             return []
 
@@ -196,7 +196,7 @@ class ClickStream:
         )
         return _entries(answer[1])
 
-    async def _make_group(self) -> None:
+    async def _create_group(self) -> None:
         try:
             await self._redis.xgroup_create(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, id="0", mkstream=True)
         except ResponseError as fault:

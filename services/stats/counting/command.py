@@ -15,12 +15,12 @@ from shared.redis.client import redis_client
 async def _run(settings: ConsumerSettings, options: argparse.Namespace) -> None:
     async with redis_client(settings.redis) as redis:
         if options.replay:
-            print(f"{await replay(redis):,} events are in the stream again; what is still broken will come back here.")
+            print(f"{await replay(redis):,} events are in the stream again; what still fails will come back here.")
             return
         shown = await newest(redis, options.show)
         print(f"{await waiting(redis):,} events are set aside." + " The newest:" * bool(shown))
-        for moment, broken in shown:
-            print(f"  {moment:%Y-%m-%d %H:%M:%S}Z  {broken.reason}\n    {broken.event[:300]!r}")
+        for moment, dead_letters in shown:
+            print(f"  {moment:%Y-%m-%d %H:%M:%S}Z  {dead_letters.reason}\n    {dead_letters.event[:300]!r}")
 
 
 def main() -> int:
@@ -28,11 +28,11 @@ def main() -> int:
     parser.add_argument("--replay", action="store_true", help="have them counted again")
     parser.add_argument("--show", type=int, default=20, help="how many to show")
     options = parser.parse_args()
-    logs.configure("broken", "WARNING")
+    logs.configure("dead_letters", "WARNING")
     try:
         asyncio.run(_run(ConsumerSettings.from_env(os.environ), options))
     except (SettingsError, StoreUnavailable) as fault:
-        print(f"broken: {fault}", file=sys.stderr)
+        print(f"dead_letters: {fault}", file=sys.stderr)
         return 2
     return 0
 

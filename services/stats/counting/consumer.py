@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.stats.counting.click_stream import Broken, ClickStream, Entry
+from services.stats.counting.click_stream import ClickStream, DeadLetter, Entry
 from services.stats.counting.rollups import click_of, per_bucket
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Click
@@ -26,15 +26,15 @@ Arrived = tuple[bytes, Click]
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What became of one batch: clicks that were new, clicks that were not (or whose link is purged), broken events."""
+    """What became of one batch: new clicks, clicks known before (or of a purged link), dead letters."""
 
     entries: int
     fresh: int
     known: int
-    broken: int
+    dead_letters: int
 
 
-class Portion:
+class AdaptiveBatchSize:
     """How many clicks go into one transaction at most.
 
     Halved after each failure, so that what Postgres cannot do within its time limit is tried in smaller pieces; doubled
@@ -46,55 +46,55 @@ class Portion:
         self._most, self._least = most, min(least, most)
         self.size = most
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         self.size = max(self._least, self.size // 2)
 
-    def worked(self) -> None:
+    def record_success(self) -> None:
         self.size = min(self._most, self.size * 2)
 
 
 async def count_batch(
-    database: Database, stream: ClickStream, secret: bytes, portion: Portion | None = None
+    database: Database, stream: ClickStream, secret: bytes, batch_size: AdaptiveBatchSize | None = None
 ) -> Counted:
-    """Count one batch, a portion a transaction: commit first, acknowledge after.
+    """Count one batch, a batch_size a transaction: commit first, acknowledge after.
 
     Raises StoreUnavailable; then all of it comes again, and what was committed is known by then.
     """
-    portion = portion or Portion()
+    batch_size = batch_size or AdaptiveBatchSize()
     entries = await stream.read()
     if not entries:
         return Counted(0, 0, 0, 0)
     try:
-        arrived, broken = _readable(entries, secret)
-        unreadable = len(broken)
+        arrived, dead_letters = _readable(entries, secret)
+        unreadable = len(dead_letters)
         fresh = 0
-        for start in range(0, len(arrived), portion.size):
-            fresh += await _count(database, arrived[start : start + portion.size], broken)
-        await stream.acknowledge(entries, broken)
+        for start in range(0, len(arrived), batch_size.size):
+            fresh += await _count(database, arrived[start : start + batch_size.size], dead_letters)
+        await stream.acknowledge(entries, dead_letters)
     except BaseException:
-        portion.failed()
+        batch_size.record_failure()
         stream.start_over()
         raise
-    portion.worked()
-    refused = len(broken) - unreadable
-    return Counted(len(entries), fresh, len(arrived) - fresh - refused, len(broken))
+    batch_size.record_success()
+    refused = len(dead_letters) - unreadable
+    return Counted(len(entries), fresh, len(arrived) - fresh - refused, len(dead_letters))
 
 
-def _readable(entries: Sequence[Entry], secret: bytes) -> tuple[list[Arrived], list[Broken]]:
+def _readable(entries: Sequence[Entry], secret: bytes) -> tuple[list[Arrived], list[DeadLetter]]:
     arrived: list[Arrived] = []
-    broken: list[Broken] = []
+    dead_letters: list[DeadLetter] = []
     for entry in entries:
         for event in click_events.split(entry.events) if entry.events else ():
             try:
                 arrived.append((event, click_of(click_events.decode(event), secret)))
             except ValueError as fault:
                 log.error("an event of entry %s cannot be read: %s", entry.id.decode(), fault)
-                broken.append(Broken(event, str(fault)))
-    return arrived, broken
+                dead_letters.append(DeadLetter(event, str(fault)))
+    return arrived, dead_letters
 
 
-async def _count(database: Database, arrived: Sequence[Arrived], broken: list[Broken]) -> int:
-    """Count clicks; how many were new. One that the database refuses goes to `broken`, and holds up no other."""
+async def _count(database: Database, arrived: Sequence[Arrived], dead_letters: list[DeadLetter]) -> int:
+    """Count clicks; how many were new. One that the database refuses goes to `dead_letters`, and holds up no other."""
     try:
         return await _commit(database, [click for _, click in arrived])
     except StoreUnavailable:
@@ -102,11 +102,11 @@ async def _count(database: Database, arrived: Sequence[Arrived], broken: list[Br
     except Exception as fault:
         if len(arrived) == 1:
             log.exception("a click cannot be counted")
-            broken.append(Broken(arrived[0][0], f"{type(fault).__name__}: {fault}"))
+            dead_letters.append(DeadLetter(arrived[0][0], f"{type(fault).__name__}: {fault}"))
             return 0
         log.warning("%d clicks cannot be counted as a whole; counting them in halves", len(arrived))
     half = len(arrived) // 2
-    return await _count(database, arrived[:half], broken) + await _count(database, arrived[half:], broken)
+    return await _count(database, arrived[:half], dead_letters) + await _count(database, arrived[half:], dead_letters)
 
 
 async def _commit(database: Database, arrived: Sequence[Click]) -> int:

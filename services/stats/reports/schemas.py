@@ -14,7 +14,7 @@ from shared.schemas.fields import Moment, Text, parse_moment
 _ZONES: Final = frozenset(zoneinfo.available_timezones()) | {"UTC"}
 _YEARS: Final = range(1970, 9_000)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_VALUES_MOST: Final = 100
+_MAX_VALUES: Final = 100
 
 
 class MomentOrDate(fields.String):
@@ -40,8 +40,8 @@ class Values(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
         values = [value.strip() for value in text.split(",")]
-        if len(text) > 1_024 or len(values) > _VALUES_MOST or not all(value.removeprefix("-") for value in values):
-            raise ValidationError(f"Must be 1 to {_VALUES_MOST} values with commas between them.")
+        if len(text) > 1_024 or len(values) > _MAX_VALUES or not all(value.removeprefix("-") for value in values):
+            raise ValidationError(f"Must be 1 to {_MAX_VALUES} values with commas between them.")
         return ValueFilter(
             keep=tuple(value for value in values if not value.startswith("-")),
             leave_out=tuple(value[1:] for value in values if value.startswith("-")),

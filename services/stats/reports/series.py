@@ -12,7 +12,7 @@ from shared.domain.errors import InvalidInput, LinkNotFound
 from shared.postgres.pool import Database
 from shared.postgres.tables import links, reports
 
-BUCKETS_MOST: Final = 10_000
+MAX_BUCKETS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,11 @@ def bucket_starts(start: datetime, end: datetime, interval: str, zone: ZoneInfo)
         moment = _floor(start.astimezone(zone), interval)
         while moment.astimezone(UTC) < end:
             count += 1
-            if count > BUCKETS_MOST:
+            if count > MAX_BUCKETS:
                 raise InvalidInput(
                     {
                         "interval": [
-                            f"Gives more than {BUCKETS_MOST:,} buckets; choose a longer one, or a shorter period."
+                            f"Gives more than {MAX_BUCKETS:,} buckets; choose a longer one, or a shorter period."
                         ]
                     }
                 )

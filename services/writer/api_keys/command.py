@@ -16,7 +16,7 @@ from shared.postgres.pool import connect
 from shared.process import logging as logs
 from shared.process.settings import DatabaseSettings, Environment
 
-SHORTEST: Final = 20
+MIN_KEY_LENGTH: Final = 20
 """Characters that a key given by hand has at least."""
 
 
@@ -32,8 +32,10 @@ class KeysSettings:
         env = Environment(values)
         settings = cls(database=DatabaseSettings.read(env), admin_key=env.secret("BOLTLINK_ADMIN_KEY", ""))
         env.finish()
-        if settings.admin_key and not (SHORTEST <= len(settings.admin_key) <= 256 and settings.admin_key.isascii()):
-            raise SettingsError(f"BOLTLINK_ADMIN_KEY must have {SHORTEST} to 256 ASCII characters.")
+        if settings.admin_key and not (
+            MIN_KEY_LENGTH <= len(settings.admin_key) <= 256 and settings.admin_key.isascii()
+        ):
+            raise SettingsError(f"BOLTLINK_ADMIN_KEY must have {MIN_KEY_LENGTH} to 256 ASCII characters.")
         return settings
 
 

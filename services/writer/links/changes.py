@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from services.writer.links.creation import Outcome, Wish, faults_of, make_all
-from services.writer.links.group_commit import Together
+from services.writer.links.creation import CreationResult, LinkRequest, create_all, faults_of
+from services.writer.links.group_commit import GroupCommit
 from shared.domain.codes import DEFAULT_DOMAIN
 from shared.domain.errors import (
     ExternalIdTaken,
@@ -34,8 +34,8 @@ class IdempotencyKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Shortened:
-    """The answer to a wish for links. `links` is empty where it is the answer of an earlier request."""
+class Created:
+    """The answer to a request for links. `links` is empty where it is the answer of an earlier request."""
 
     status: int
     document: dict[str, Any]
@@ -44,54 +44,54 @@ class Shortened:
 
 async def shorten(
     database: Database,
-    wish: Wish,
+    request: LinkRequest,
     *,
     reuse: bool,
     idempotency_key: IdempotencyKey | None,
     present: Callable[[Link], dict[str, Any]],
-    together: Together | None = None,
-) -> Shortened:
+    group_commit: GroupCommit | None = None,
+) -> Created:
     """Make a link and leave word of it in the outbox: both, or neither.
 
     With an idempotency key the answer (`present` makes it of the link) is kept in the same transaction, and a repeat
-    gets it again. A refused wish leaves nothing behind, so that it can be corrected and sent under the same key.
-    A wish without a key shares its transaction with others, if it may (`together`).
+    gets it again. A refused request leaves nothing behind, so that it can be corrected and sent under the same key.
+    A request without a key shares its transaction with others, if it may (`group_commit`).
     """
-    if together and not reuse and idempotency_key is None:
-        link = await together.make(wish)
-        return Shortened(201, present(link), (link,))
+    if group_commit and not reuse and idempotency_key is None:
+        link = await group_commit.make(request)
+        return Created(201, present(link), (link,))
 
-    async def answer(conn: Connection) -> Shortened:
-        status, link = await _find_or_make(conn, wish, reuse=reuse)
-        return Shortened(status, present(link), (link,))
+    async def answer(conn: Connection) -> Created:
+        status, link = await _find_or_make(conn, request, reuse=reuse)
+        return Created(status, present(link), (link,))
 
-    return await _once(database, wish.owner_id, idempotency_key, answer)
+    return await _once(database, request.owner_id, idempotency_key, answer)
 
 
 async def shorten_all(
     database: Database,
-    wishes: Sequence[Wish | InvalidInput],
+    requests: Sequence[LinkRequest | InvalidInput],
     *,
     owner_id: int,
     idempotency_key: IdempotencyKey | None,
-    present: Callable[[Sequence[Outcome]], dict[str, Any]],
-) -> Shortened:
+    present: Callable[[Sequence[CreationResult]], dict[str, Any]],
+) -> Created:
     """Make many links; what became of each stands in the answer, in order. With an idempotency key as `shorten`.
 
-    What is no wish at all (InvalidInput) is answered with the others.
+    What is no request at all (InvalidInput) is answered with the others.
     """
 
-    async def answer(conn: Connection) -> Shortened:
-        made = iter(await make_all(conn, [wish for wish in wishes if isinstance(wish, Wish)]))
-        outcomes = [next(made) if isinstance(wish, Wish) else wish for wish in wishes]
-        return Shortened(200, present(outcomes), tuple(end for end in outcomes if isinstance(end, Link)))
+    async def answer(conn: Connection) -> Created:
+        made = iter(await create_all(conn, [request for request in requests if isinstance(request, LinkRequest)]))
+        results = [next(made) if isinstance(request, LinkRequest) else request for request in requests]
+        return Created(200, present(results), tuple(end for end in results if isinstance(end, Link)))
 
     try:
         return await _once(database, owner_id, idempotency_key, answer)
     except StoreUnavailable as fault:
         if not fault.contended:
             raise
-        # Two batches wanted the same codes in different orders. The other one is done by now.
+        # Two batches requested the same codes in different orders. The other one is done by now.
         return await _once(database, owner_id, idempotency_key, answer)
 
 
@@ -99,8 +99,8 @@ async def _once(
     database: Database,
     owner_id: int,
     idempotency_key: IdempotencyKey | None,
-    answer: Callable[[Connection], Awaitable[Shortened]],
-) -> Shortened:
+    answer: Callable[[Connection], Awaitable[Created]],
+) -> Created:
     """An answer in a transaction of its own; with an idempotency key, the first one again."""
     async with database.transaction() as conn:
         if idempotency_key is None:
@@ -163,21 +163,21 @@ async def purge(database: Database, code: str, *, based_on: Versions) -> Link:
         return await _told(conn, replace(link, status="deleted", version=version))
 
 
-async def _find_or_make(conn: Connection, wish: Wish, *, reuse: bool) -> tuple[int, Link]:
+async def _find_or_make(conn: Connection, request: LinkRequest, *, reuse: bool) -> tuple[int, Link]:
     if reuse:
         equal = await links.find_equal(
             conn,
             domain=DEFAULT_DOMAIN,
-            owner_id=wish.owner_id,
-            options=wish.wanted.options,
-            code=wish.wanted.code,
+            owner_id=request.owner_id,
+            options=request.requested.options,
+            code=request.requested.code,
         )
         if equal is not None:
             return 200, equal
-    (outcome,) = await make_all(conn, [wish])
-    if isinstance(outcome, Link):
-        return 201, outcome
-    raise outcome
+    (result,) = await create_all(conn, [request])
+    if isinstance(result, Link):
+        return 201, result
+    raise result
 
 
 async def _locked(conn: Connection, code: str, based_on: Versions) -> Link:
@@ -198,7 +198,7 @@ def _existing(link: Link | None) -> Link:
     return link
 
 
-def _repeated(first: idempotency.Answer, request_hash: bytes) -> Shortened:
+def _repeated(first: idempotency.Answer, request_hash: bytes) -> Created:
     if first.request_hash != request_hash:
         raise IdempotencyKeyReused("This Idempotency-Key came with another request before; use a new one.")
-    return Shortened(first.status, first.body, ())
+    return Created(first.status, first.body, ())

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from services.writer.app_keys import NEW_LINK, PUBLISHER, SETTINGS, TOGETHER
+from services.writer.app_keys import GROUP_COMMIT, NEW_LINK, PUBLISHER, SETTINGS
 from services.writer.links import changes as shortening
 from services.writer.links import listing
-from services.writer.links.creation import Outcome, Wish
+from services.writer.links.creation import CreationResult, LinkRequest
 from services.writer.links.schemas import BatchSchema, LinkPatchSchema, ListQuery, PurgeQuery, ReuseQuery, dump_link
 from shared.domain.codes import is_code
 from shared.domain.errors import Forbidden, InvalidInput, LinkNotFound
@@ -40,18 +40,18 @@ async def create_link(request: web.Request) -> web.Response:
     """Shorten one URL: 201 with the link, 409 when the wanted code is taken."""
     settings = request.app[SETTINGS]
     document = await read_json(request)
-    shortened = await shortening.shorten(
+    created = await shortening.shorten(
         request.app[DATABASE],
-        _wish(request, document),
+        _link_request(request, document),
         reuse=_reuse(request),
         idempotency_key=_idempotency_key(request, document),
         present=lambda link: dump_link(link, settings.public_url),
-        together=request.app[TOGETHER],
+        group_commit=request.app[GROUP_COMMIT],
     )
-    await request.app[PUBLISHER].show(shortened.links)
-    answer = shortened.document
+    await request.app[PUBLISHER].publish(created.links)
+    answer = created.document
     headers = {"Location": f"/links/{answer['code']}", "ETag": f'"v{answer["version"]}"'}
-    return json_response(answer, status=shortened.status, headers=headers)
+    return json_response(answer, status=created.status, headers=headers)
 
 
 async def create_links(request: web.Request) -> web.Response:
@@ -59,16 +59,16 @@ async def create_links(request: web.Request) -> web.Response:
     settings = request.app[SETTINGS]
     document = await read_json(request, limit=settings.batch_body_limit)
     wanted = parse(_BATCH, document)["links"]
-    request[ALLOWANCE].take(len(wanted) // _LINKS_A_REQUEST)
-    shortened = await shortening.shorten_all(
+    request[ALLOWANCE].acquire(len(wanted) // _LINKS_A_REQUEST)
+    created = await shortening.shorten_all(
         request.app[DATABASE],
-        await _wishes(request, wanted),
+        await _link_requests(request, wanted),
         owner_id=request[CALLER].id,
         idempotency_key=_idempotency_key(request, document),
-        present=lambda outcomes: {"items": [_item(outcome, settings.public_url) for outcome in outcomes]},
+        present=lambda results: {"items": [_item(result, settings.public_url) for result in results]},
     )
-    await request.app[PUBLISHER].show(shortened.links)
-    return json_response(shortened.document)
+    await request.app[PUBLISHER].publish(created.links)
+    return json_response(created.document)
 
 
 async def list_links(request: web.Request) -> web.Response:
@@ -90,7 +90,7 @@ async def change_link(request: web.Request) -> web.Response:
     document = await read_json(request, "application/merge-patch+json", "application/json")
     changes = parse(LinkPatchSchema(request.app[SETTINGS].targets), document)
     link = await shortening.change(request.app[DATABASE], code, changes, based_on=_based_on(request))
-    await request.app[PUBLISHER].show([link])
+    await request.app[PUBLISHER].publish([link])
     return _answered(request, link)
 
 
@@ -101,14 +101,14 @@ async def delete_link(request: web.Request) -> web.Response:
         raise Forbidden("To purge a link the key needs the scope admin.")
     remove = shortening.purge if query["purge"] else shortening.delete
     link = await remove(request.app[DATABASE], _code(request), based_on=_based_on(request))
-    await request.app[PUBLISHER].show([link])
+    await request.app[PUBLISHER].publish([link])
     return web.Response(status=204)
 
 
 async def restore_link(request: web.Request) -> web.Response:
     """Bring a deleted link back."""
     link = await shortening.restore(request.app[DATABASE], _code(request))
-    await request.app[PUBLISHER].show([link])
+    await request.app[PUBLISHER].publish([link])
     return _answered(request, link)
 
 
@@ -117,31 +117,31 @@ def _reuse(request: web.Request) -> bool:
     return bool(request.query_string) and bool(parse_query(_REUSE_QUERY, request.query)["reuse"])
 
 
-def _wish(request: web.Request, document: Any, what: str = "The body") -> Wish:
+def _link_request(request: web.Request, document: Any, what: str = "The body") -> LinkRequest:
     """What a document asks for. Raises InvalidInput."""
     wanted = parse(request.app[NEW_LINK], document, what)
     code = wanted.pop("code", None)
-    return Wish(NewLink(code=code, options=LinkOptions(**wanted)), request[CALLER].id)
+    return LinkRequest(NewLink(code=code, options=LinkOptions(**wanted)), request[CALLER].id)
 
 
-async def _wishes(request: web.Request, documents: Sequence[Any]) -> list[Wish | InvalidInput]:
+async def _link_requests(request: web.Request, documents: Sequence[Any]) -> list[LinkRequest | InvalidInput]:
     """What each document asks for, or what is wrong with it."""
-    wishes: list[Wish | InvalidInput] = []
+    link_requests: list[LinkRequest | InvalidInput] = []
     for document in documents:
-        if len(wishes) % _LINKS_A_TURN == 0:
+        if len(link_requests) % _LINKS_A_TURN == 0:
             await asyncio.sleep(0)  # other requests wait meanwhile, and this is a tenth of a second of work
         try:
-            wishes.append(_wish(request, document, "Each of links"))
+            link_requests.append(_link_request(request, document, "Each of links"))
         except InvalidInput as fault:
-            wishes.append(fault)
-    return wishes
+            link_requests.append(fault)
+    return link_requests
 
 
-def _item(outcome: Outcome, public_url: str) -> dict[str, Any]:
+def _item(result: CreationResult, public_url: str) -> dict[str, Any]:
     """What became of one link of a batch."""
-    if isinstance(outcome, Link):
-        return {"status": 201, "link": dump_link(outcome, public_url)}
-    problem = problems.of_error(outcome)
+    if isinstance(result, Link):
+        return {"status": 201, "link": dump_link(result, public_url)}
+    problem = problems.of_error(result)
     return {"status": problem.kind.status, "problem": problem.document(REQUEST_ID.get())}
 
 

@@ -11,12 +11,12 @@ from shared.domain.models import LINK_SORTS, LINK_STATUSES, REDIRECT_STATUSES, L
 from shared.schemas.fields import Moment, QueryBoolean, ReadLater, StrictBoolean, Text, format_moment
 from shared.schemas.problems import ProblemSchema
 
-MAX_CLICKS_MOST: Final = 2**53 - 1
+MAX_MAX_CLICKS: Final = 2**53 - 1
 """The largest whole number that every JSON reader keeps exact."""
 
-LIMIT_MOST: Final = 1_000
+MAX_LIMIT: Final = 1_000
 
-BATCH_MOST: Final = 1_000
+MAX_BATCH: Final = 1_000
 """Links that one call may make."""
 
 _DEFAULTS_OF_NULL: Final = {"tags": [], "redirect_status": 302, "forward_query": False, "enabled": True}
@@ -52,7 +52,7 @@ class LinkOptionsSchema(Schema):
     max_clicks = fields.Integer(
         strict=True,
         allow_none=True,
-        validate=validate.Range(min=1, max=MAX_CLICKS_MOST),
+        validate=validate.Range(min=1, max=MAX_MAX_CLICKS),
         metadata={"description": "At most so many redirects, then 410."},
     )
     expired_url = fields.String(
@@ -146,7 +146,7 @@ class BatchSchema(Schema):
     links = fields.List(
         ReadLater(NewLinkSchema),
         required=True,
-        validate=validate.Length(max=BATCH_MOST, error="At most {max} links."),
+        validate=validate.Length(max=MAX_BATCH, error="At most {max} links."),
     )
 
 
@@ -186,7 +186,7 @@ class PurgeQuery(Schema):
 class ListQuery(Schema):
     """The filters and orders of `GET /links`."""
 
-    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=LIMIT_MOST))
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=MAX_LIMIT))
     cursor = Text(
         validate=validate.Length(min=1, max=1_024), metadata={"description": "`next_cursor` of the page before."}
     )

@@ -26,7 +26,7 @@ class TargetPolicy:
     own_authorities: frozenset[str] = frozenset()
 
     def fault(self, url: str) -> str | None:
-        """What is wrong with a target, in words for its author; None when nothing is."""
+        """What is wrong with a target, in words for its writer; None when nothing is."""
         if len(url) > LENGTH_LIMIT:
             return f"Must have at most {LENGTH_LIMIT:,} characters."
         if not _is_plain(url) and any(_unwelcome(char) for char in url):

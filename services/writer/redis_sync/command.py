@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from services.writer.redis_sync.consistency_check import Difference, Verdict, verify
+from services.writer.redis_sync.consistency_check import Difference, Report, check
 from services.writer.settings import RelaySettings
 from shared.domain.errors import SettingsError, StoreUnavailable
 from shared.postgres.pool import connect
@@ -25,37 +25,37 @@ class Progress:
         self._about = about
         self._next = time.monotonic() + _SAY_EVERY
 
-    def __call__(self, verdict: Verdict) -> None:
+    def __call__(self, report: Report) -> None:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _SAY_EVERY
-        print(f"  {verdict.links:,} of about {self._about:,} links, {verdict.records:,} records …", flush=True)
+        print(f"  {report.links:,} of about {self._about:,} links, {report.records:,} records …", flush=True)
 
 
-async def _run(settings: RelaySettings, *, repair: bool) -> Verdict:
+async def _run(settings: RelaySettings, *, repair: bool) -> Report:
     async with connect(settings.database) as database, redis_client(settings.redis) as redis:
         progress = Progress(await links.about_how_many(database))
-        return await verify(database, RouteRecords(redis), repair=repair, progress=progress)
+        return await check(database, RouteRecords(redis), repair=repair, progress=progress)
 
 
-def _show(verdict: Verdict, *, repair: bool) -> None:
-    print(f"Compared {verdict.links:,} links and {verdict.records:,} records.")
-    print(f"{verdict.absent:,} links have no record in Redis, which is fine: PostgreSQL is asked for them.")
-    if not verdict.different:
+def _show(report: Report, *, repair: bool) -> None:
+    print(f"Compared {report.links:,} links and {report.records:,} records.")
+    print(f"{report.absent:,} links have no record in Redis, which is fine: PostgreSQL is asked for them.")
+    if not report.different:
         print("Every record in Redis says what PostgreSQL says.")
         return
-    print(f"{verdict.different:,} records differ:")
-    for difference in verdict.differences:
+    print(f"{report.different:,} records differ:")
+    for difference in report.differences:
         print(f"  {_line(difference)}")
-    if verdict.different > len(verdict.differences):
-        print(f"  … and {verdict.different - len(verdict.differences):,} more")
+    if report.different > len(report.differences):
+        print(f"  … and {report.different - len(report.differences):,} more")
     if repair:
         print(
-            f"{verdict.repaired:,} of them are removed, so that PostgreSQL is asked; "
-            "the others have changed meanwhile: verify again."
+            f"{report.repaired:,} of them are removed, so that PostgreSQL is asked; "
+            "the others have changed meanwhile: check again."
         )
     else:
-        print("Put them right with: make verify REPAIR=yes")
+        print("Put them right with: make check REPAIR=yes")
 
 
 def _line(difference: Difference) -> str:
@@ -68,16 +68,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.writer.redis_sync.command", description=__doc__)
     parser.add_argument("--repair", action="store_true", help="remove what differs, so that PostgreSQL is asked")
     repair = parser.parse_args().repair
-    logs.configure("verify", "WARNING")
+    logs.configure("check", "WARNING")
     try:
-        verdict = asyncio.run(_run(RelaySettings.from_env(os.environ), repair=repair))
+        report = asyncio.run(_run(RelaySettings.from_env(os.environ), repair=repair))
     except (SettingsError, StoreUnavailable) as fault:
-        print(f"verify: {fault}", file=sys.stderr)
+        print(f"check: {fault}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    _show(verdict, repair=repair)
-    return int(verdict.different > verdict.repaired)
+    _show(report, repair=repair)
+    return int(report.different > report.repaired)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ class Difference:
 
 
 @dataclass
-class Verdict:
+class Report:
     """What was found so far. `absent`: links without a record."""
 
     links: int = 0
@@ -51,39 +51,39 @@ class Verdict:
     repaired: int = 0
 
 
-async def verify(
+async def check(
     database: Database,
     records: RouteRecords,
     *,
     repair: bool = False,
     shown: int = 20,
-    progress: Callable[[Verdict], None] = lambda _: None,
-) -> Verdict:
+    progress: Callable[[Report], None] = lambda _: None,
+) -> Report:
     """Compare every link with its record and every record with its link, a batch at a time.
 
     `repair`: remove what is wrong, so that Postgres is asked. What belongs there is not written, for a change that was
     made since it was read would be undone. Raises StoreUnavailable.
     """
-    verdict = Verdict()
+    report = Report()
 
     async def judge(names: Sequence[Name]) -> None:
         for difference in await _lasting(database, records, names):
-            verdict.different += 1
-            if len(verdict.differences) < shown:
-                verdict.differences.append(difference)
+            report.different += 1
+            if len(report.differences) < shown:
+                report.differences.append(difference)
             if repair:
-                verdict.repaired += await records.remove(difference.domain, difference.code, difference.seen)
-        progress(verdict)
+                report.repaired += await records.remove(difference.domain, difference.code, difference.seen)
+        progress(report)
 
     async for batch in _all_links(database):
         names = [(link.domain, link.code) for link in batch]
-        verdict.links += len(names)
-        verdict.absent += (await _raw(records, names)).count(None)
+        report.links += len(names)
+        report.absent += (await _raw(records, names)).count(None)
         await judge(names)
     async for names in records.scan(BATCH):
-        verdict.records += len(names)
+        report.records += len(names)
         await judge(names)
-    return verdict
+    return report
 
 
 async def _all_links(database: Database) -> AsyncIterator[list[Link]]:

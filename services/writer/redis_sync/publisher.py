@@ -24,7 +24,7 @@ class Publisher:
         self._link_lifetime = link_lifetime
         self._batcher: Batcher[Link, bool] = Batcher(self._put, limit=_PIECE)
 
-    async def show(self, links: Sequence[Link]) -> None:
+    async def publish(self, links: Sequence[Link]) -> None:
         """Show committed changes; never fails."""
         if len(links) == 1:
             await self._batcher.submit(links[0])

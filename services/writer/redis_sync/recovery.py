@@ -23,7 +23,7 @@ MARGIN: Final = timedelta(seconds=60)
 """A change is dated by the begin of its transaction, which other transactions see later; none takes so long."""
 
 
-async def republish_lost(database: Database, redis: RedisClient) -> int:
+async def recover(database: Database, redis: RedisClient) -> int:
     """Leave word again of every change that Redis may have lost, if it has started anew, and mark what it has now.
 
     How many changes there were. A Redis without a mark came back empty, or is new: it holds nothing that is old.

@@ -8,13 +8,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from services.stats.counting.consumer import Portion, count_batch
+from services.stats.counting.consumer import AdaptiveBatchSize, count_batch
 from shared.domain.errors import StoreUnavailable
 from shared.postgres.tables import clicks
 from shared.redis import click_events
 from tests.support import simulated
 from tests.support.builders import VISITOR_SECRET, click_event, encoded
-from tests.support.simulated import Crash, Fuse, SimulatedDatabase, SimulatedStream, StreamState, finished
+from tests.support.simulated import Crash, FaultInjector, SimulatedDatabase, SimulatedStream, StreamState, finished
 
 NAMES = ("consumer-1", "consumer-2")
 FAULTS = st.sampled_from([Crash(), StoreUnavailable("away")])
@@ -25,9 +25,9 @@ class Counting(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fuse = Fuse()
+        self.injector = FaultInjector()
         self.state = StreamState()
-        self.database = SimulatedDatabase(self.fuse)
+        self.database = SimulatedDatabase(self.injector)
         self.answered: dict[int, int] = {}
         """The link of each click whose redirect was answered."""
         self.junk = 0
@@ -60,18 +60,18 @@ class Counting(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES), claims=st.booleans(), fault=FAULTS, steps=st.none() | st.integers(0, 12))
     def consumer_counts(self, name: str, claims: Any, fault: BaseException, steps: int | None) -> None:
-        stream, portion = self.consumers[name]
+        stream, batch_size = self.consumers[name]
         stream.claims = claims
         if steps is not None:
-            self.fuse.set(steps, fault)
+            self.injector.set(steps, fault)
         try:
-            self._count(stream, portion)
+            self._count(stream, batch_size)
         except StoreUnavailable:
             pass
         except Crash:
             self.consumers[name] = self._consumer(name)
         finally:
-            self.fuse.clear()
+            self.injector.clear()
 
     @invariant()
     def nothing_is_counted_that_was_not_answered(self) -> None:
@@ -81,10 +81,10 @@ class Counting(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            stream, portion = self._consumer("consumer-3")
+            stream, batch_size = self._consumer("consumer-3")
             stream.claims = True
             while self.state.entries:
-                self._count(stream, portion)
+                self._count(stream, batch_size)
             assert self.database.tables.totals == Counter(self.answered.values())
             assert self.state.broken == [b"junk"] * self.junk
         finally:
@@ -95,12 +95,12 @@ class Counting(RuleBasedStateMachine):
         events = [encoded(click_event(self.answered[number], number)) for number in numbers]
         self.state.add(click_events.join(events))
 
-    def _consumer(self, name: str) -> tuple[SimulatedStream, Portion]:
-        return SimulatedStream(self.state, name, self.fuse, batch_size=2), Portion(most=3, least=1)
+    def _consumer(self, name: str) -> tuple[SimulatedStream, AdaptiveBatchSize]:
+        return SimulatedStream(self.state, name, self.injector, batch_size=2), AdaptiveBatchSize(most=3, least=1)
 
-    def _count(self, stream: Any, portion: Portion) -> None:
+    def _count(self, stream: Any, batch_size: AdaptiveBatchSize) -> None:
         database: Any = self.database
-        finished(count_batch(database, stream, VISITOR_SECRET, portion))
+        finished(count_batch(database, stream, VISITOR_SECRET, batch_size))
 
 
 Counting.TestCase.settings = settings(max_examples=150, stateful_step_count=30)

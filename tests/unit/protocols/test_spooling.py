@@ -18,7 +18,7 @@ LIMIT = 400
 
 
 class Spooling(RuleBasedStateMachine):
-    """A resolver that spools, feeds and dies at any moment; what it had not written through, the disk may have torn."""
+    """A resolver that spools, drains and dies at any moment; what was not synced may be torn."""
 
     @initialize()
     def start(self) -> None:
@@ -66,7 +66,7 @@ class Spooling(RuleBasedStateMachine):
         async def take(batch: bytes) -> None:
             handed_over.append(batch)
 
-        self.runner.run(self.spool.feed(take))
+        self.runner.run(self.spool.drain(take))
         assert self.waiting <= set(handed_over) <= self.waiting | self.taken
         self.taken |= self.waiting
         self.waiting = set()
@@ -83,7 +83,7 @@ class Spooling(RuleBasedStateMachine):
             handed_over.append(batch)
 
         with contextlib.suppress(Crash, ConnectionError):
-            self.runner.run(self.spool.feed(take))
+            self.runner.run(self.spool.drain(take))
         assert set(handed_over) <= self.waiting | self.taken
         self.taken |= set(handed_over)
         if dies:

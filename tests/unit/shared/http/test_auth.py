@@ -5,7 +5,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from shared.domain.errors import Unauthenticated
-from shared.http.auth import bearer, create_gate
+from shared.http.auth import auth_middleware, bearer
 from shared.http.rate_limit import LimitSettings
 from tests.unit.conftest import Start
 
@@ -39,7 +39,7 @@ def test_what_cannot_be_a_key_is_refused_without_being_looked_up(secret: str) ->
 
 
 async def test_a_call_that_needs_a_scope_is_refused_without_a_key(start: Start) -> None:
-    client = await start(nothing, gate=create_gate({"here": "links:read"}, LimitSettings(key=0, address=0)))
+    client = await start(nothing, gate=auth_middleware({"here": "links:read"}, LimitSettings(key=0, address=0)))
     answer = await client.get("/here")
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="BoltLink"')
     assert json.loads(await answer.read())["type"] == "/problems/unauthenticated"
@@ -47,22 +47,22 @@ async def test_a_call_that_needs_a_scope_is_refused_without_a_key(start: Start) 
 
 @pytest.mark.parametrize("path", ["/here", "/health"])
 async def test_what_needs_no_scope_is_open(start: Start, path: str) -> None:
-    client = await start(nothing, gate=create_gate({"here": None}, LimitSettings(key=0, address=0)))
+    client = await start(nothing, gate=auth_middleware({"here": None}, LimitSettings(key=0, address=0)))
     assert (await client.get(path)).status == 200
 
 
 async def test_an_unknown_path_is_404_also_without_a_key(start: Start) -> None:
-    client = await start(nothing, gate=create_gate({"here": "links:read"}, LimitSettings(key=0, address=0)))
+    client = await start(nothing, gate=auth_middleware({"here": "links:read"}, LimitSettings(key=0, address=0)))
     assert (await client.get("/elsewhere")).status == 404
 
 
 async def test_who_guesses_keys_too_often_has_to_wait(start: Start) -> None:
-    client = await start(nothing, gate=create_gate({"here": "links:read"}, LimitSettings(key=0, address=2)))
+    client = await start(nothing, gate=auth_middleware({"here": "links:read"}, LimitSettings(key=0, address=2)))
     statuses = [(await client.get("/here")).status for _ in range(3)]
     assert statuses == [401, 401, 429]
 
 
 async def test_who_guesses_is_known_by_the_address_that_nginx_saw(start: Start) -> None:
-    client = await start(nothing, gate=create_gate({"here": "links:read"}, LimitSettings(key=0, address=1)))
+    client = await start(nothing, gate=auth_middleware({"here": "links:read"}, LimitSettings(key=0, address=1)))
     statuses = [(await client.get("/here", headers={"X-Real-IP": f"192.0.2.{n}"})).status for n in range(3)]
     assert statuses == [401, 401, 401]

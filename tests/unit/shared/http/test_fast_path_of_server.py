@@ -10,7 +10,7 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 
 from shared.http.application import create_application
-from shared.http.server import SHORT_WAY, Connection, serve
+from shared.http.server import FAST_PATH, Connection, serve
 from tests.support.waiting import until
 from tests.unit.conftest import INSTANCE
 
@@ -39,7 +39,7 @@ class Gate:
         connection.answer(f"HTTP/1.1 200 OK\r\nContent-Length: {len(path)}\r\n\r\n{path}".encode())
 
     def turn_away(self) -> None:
-        self.taken.pop(0)[1].go_ordinary_way()
+        self.taken.pop(0)[1].pass_to_application()
 
 
 async def ordinary(request: web.Request) -> web.Response:
@@ -54,7 +54,7 @@ def gate() -> Gate:
 @pytest.fixture
 async def runner(gate: Gate) -> AsyncIterator[web.AppRunner]:
     app, _ = create_application("resolver", INSTANCE)
-    app[SHORT_WAY] = gate
+    app[FAST_PATH] = gate
     app.router.add_route("*", "/{path}", ordinary, name="any")
     runner = serve(app)
     await runner.setup()

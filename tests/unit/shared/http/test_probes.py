@@ -3,7 +3,7 @@ import json
 from aiohttp import web
 
 from shared.domain.errors import StoreUnavailable
-from shared.process.metrics import READINGS
+from shared.process.metrics import COLLECTORS
 from shared.process.version import VERSION
 from tests.unit.conftest import Start
 
@@ -39,6 +39,6 @@ async def test_a_reading_that_fails_spoils_no_metrics(start: Start) -> None:
 
     client = await start(nothing)
     assert client.app is not None
-    client.app[READINGS].append(fail)
+    client.app[COLLECTORS].append(fail)
     answer = await client.get("/metrics")
     assert (answer.status, "boltlink_info" in await answer.text()) == (200, True)

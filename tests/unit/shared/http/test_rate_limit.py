@@ -10,7 +10,7 @@ from tests.unit.clock import Clock
 def allowed(limiter: Limiter, client: str = "a") -> bool:
     """Whether a request is let through."""
     try:
-        limiter.take(client)
+        limiter.acquire(client)
     except TooManyRequests:
         return False
     return True
@@ -33,7 +33,7 @@ def test_a_client_gets_its_requests_back_with_time() -> None:
 def test_a_quiet_client_gathers_no_more_than_its_limit() -> None:
     clock = Clock()
     limiter = Limiter(2, clock)
-    limiter.take("a")
+    limiter.acquire("a")
     clock.now += 3_600
     assert [allowed(limiter) for _ in range(3)] == [True, True, False]
 
@@ -45,28 +45,28 @@ def test_clients_have_limits_of_their_own() -> None:
 
 def test_much_work_counts_as_many_requests() -> None:
     limiter = Limiter(10, Clock())
-    assert limiter.take("a", 4)["RateLimit-Remaining"] == "6"
+    assert limiter.acquire("a", 4)["RateLimit-Remaining"] == "6"
     with pytest.raises(TooManyRequests) as caught:
-        limiter.take("a", 7)
+        limiter.acquire("a", 7)
     assert caught.value.retry_after == 6  # one request comes back in 6 seconds
-    assert limiter.take("a", 6)["RateLimit-Remaining"] == "0"
+    assert limiter.acquire("a", 6)["RateLimit-Remaining"] == "0"
 
 
 def test_more_work_than_the_limit_takes_all_of_it() -> None:
     clock = Clock()
     limiter = Limiter(10, clock)
-    assert limiter.take("a", 1_000)["RateLimit-Remaining"] == "0"
+    assert limiter.acquire("a", 1_000)["RateLimit-Remaining"] == "0"
     clock.now += 60
-    assert limiter.take("a", 1_000)["RateLimit-Remaining"] == "0"
+    assert limiter.acquire("a", 1_000)["RateLimit-Remaining"] == "0"
 
 
 def test_work_without_a_limit_costs_nothing() -> None:
-    assert Limiter(0, Clock()).take("a", 1_000) == {}
+    assert Limiter(0, Clock()).acquire("a", 1_000) == {}
 
 
 def test_zero_is_no_limit() -> None:
     limiter = Limiter(0, Clock())
-    assert limiter.take("a") == {}
+    assert limiter.acquire("a") == {}
 
 
 def test_looking_costs_nothing() -> None:
@@ -78,14 +78,14 @@ def test_looking_costs_nothing() -> None:
 
 def test_looking_says_when_nothing_is_left() -> None:
     limiter = Limiter(1, Clock())
-    limiter.take("a")
+    limiter.acquire("a")
     with pytest.raises(TooManyRequests):
         limiter.check("a")
 
 
 def test_an_answer_says_what_is_left() -> None:
     limiter = Limiter(60, Clock())
-    assert limiter.take("a") == {"RateLimit-Limit": "60", "RateLimit-Remaining": "59", "RateLimit-Reset": "1"}
+    assert limiter.acquire("a") == {"RateLimit-Limit": "60", "RateLimit-Remaining": "59", "RateLimit-Reset": "1"}
 
 
 def test_who_comes_again_when_told_is_let_through() -> None:
@@ -94,7 +94,7 @@ def test_who_comes_again_when_told_is_let_through() -> None:
     while allowed(limiter):
         pass
     with pytest.raises(TooManyRequests) as caught:
-        limiter.take("a")
+        limiter.acquire("a")
     clock.now += caught.value.retry_after
     assert allowed(limiter)
 

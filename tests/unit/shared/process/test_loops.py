@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from shared.domain.errors import StoreUnavailable
-from shared.process.loops import keep_doing
+from shared.process.loops import background_loop
 from tests.unit.polling import until
 
 NEVER = 3_600.0
@@ -43,7 +43,7 @@ class Work:
 
 def doing(work: Work, *, pause: float) -> web.Application:
     app = web.Application()
-    app.cleanup_ctx.append(keep_doing(work, pause=pause, name="work"))
+    app.cleanup_ctx.append(background_loop(work, pause=pause, name="work"))
     return app
 
 
@@ -79,7 +79,7 @@ async def test_a_cancellation_that_a_driver_left_behind_ends_nothing() -> None:
         return False
 
     app = web.Application()
-    app.cleanup_ctx.append(keep_doing(work, pause=0.001, name="work"))
+    app.cleanup_ctx.append(background_loop(work, pause=0.001, name="work"))
     async with running(app):
         await until(lambda: len(found) >= 3)
     assert not any(found)
@@ -126,7 +126,7 @@ async def test_work_that_always_has_more_to_do_ends_with_the_application() -> No
         return True
 
     app = web.Application()
-    app.cleanup_ctx.append(keep_doing(work, pause=NEVER, name="work"))
+    app.cleanup_ctx.append(background_loop(work, pause=NEVER, name="work"))
     async with asyncio.timeout(10), running(app):
         await until(lambda: calls)
     at_the_end = calls
@@ -145,7 +145,7 @@ async def test_a_call_that_is_under_way_may_finish() -> None:
         return False
 
     app = web.Application()
-    app.cleanup_ctx.append(keep_doing(work, pause=NEVER, name="work"))
+    app.cleanup_ctx.append(background_loop(work, pause=NEVER, name="work"))
     async with running(app):
         await begun.wait()
         asyncio.get_running_loop().call_soon(finish.set)
@@ -167,7 +167,7 @@ async def test_a_call_that_does_not_end_is_cancelled(caplog: pytest.LogCaptureFi
         return False
 
     app = web.Application()
-    app.cleanup_ctx.append(keep_doing(work, pause=NEVER, name="work", patience=0.01))
+    app.cleanup_ctx.append(background_loop(work, pause=NEVER, name="work", patience=0.01))
     async with asyncio.timeout(10), running(app):
         await begun.wait()
     assert isinstance(ended_by, asyncio.CancelledError)

@@ -67,7 +67,7 @@ def test_requests_are_counted_by_route_and_status() -> None:
     metrics = RequestMetrics(registry)
     for status in (302, 302, 404):
         metrics.observe("follow", status, 0.001)
-    metrics.hand_over()
+    metrics.export()
     lines = rendered(registry)
     assert lines['boltlink_requests_total{route="follow",status="302"}'] == 2
     assert lines['boltlink_requests_total{route="follow",status="404"}'] == 1
@@ -78,6 +78,6 @@ def test_numbers_that_are_handed_over_twice_count_once() -> None:
     registry = Registry()
     metrics = RequestMetrics(registry)
     metrics.observe("follow", 302, 0.001)
-    metrics.hand_over()
-    metrics.hand_over()
+    metrics.export()
+    metrics.export()
     assert rendered(registry)['boltlink_requests_total{route="follow",status="302"}'] == 1

@@ -35,7 +35,7 @@ class Taker:
 async def fed_from(spool: Spool) -> list[bytes]:
     """What a spool hands over."""
     taker = Taker()
-    await spool.feed(taker)
+    await spool.drain(taker)
     return taker.batches
 
 
@@ -91,12 +91,12 @@ async def test_batches_come_out_as_they_went_in(fill: Fill) -> None:
 
 async def test_feeding_says_how_many_batches_there_were(fill: Fill) -> None:
     spool = await fill(b"first", b"second")
-    assert await spool.feed(Taker()) == 2
+    assert await spool.drain(Taker()) == 2
 
 
 async def test_what_was_fed_is_gone(fill: Fill, tmp_path: Path) -> None:
     spool = await fill(b"first")
-    await spool.feed(Taker())
+    await spool.drain(Taker())
     assert (await fed_from(spool), spool.size, files(tmp_path)) == ([], 0, [])
 
 
@@ -133,7 +133,7 @@ async def test_a_full_spool_keeps_what_it_has(open_spool: Open) -> None:
 async def test_a_spool_that_was_fed_has_room_again(open_spool: Open) -> None:
     spool = open_spool(limit=HEAD + 10)
     await spool.append(b"x" * 10)
-    await spool.feed(Taker())
+    await spool.drain(Taker())
     await spool.append(b"y" * 10)
     assert await fed_from(spool) == [b"y" * 10]
 
@@ -181,7 +181,7 @@ async def test_a_file_that_another_process_feeds_is_left_to_it(fill: Fill, open_
     async def take(_batch: bytes) -> None:
         meanwhile.extend(await fed_from(coming))
 
-    assert await leaving.feed(take) == 1
+    assert await leaving.drain(take) == 1
     assert meanwhile == []
     assert await fed_from(coming) == []
 
@@ -215,7 +215,7 @@ async def test_a_torn_record_is_done_with(open_spool: Open, fill: Fill, tmp_path
     (path,) = files(tmp_path)
     path.write_bytes(path.read_bytes()[:-1])
     spool = open_spool()
-    await spool.feed(Taker())
+    await spool.drain(Taker())
     assert (spool.size, files(tmp_path)) == (0, [])
 
 
@@ -249,14 +249,14 @@ async def test_a_record_is_its_length_its_checksum_and_its_bytes(fill: Fill, tmp
 async def test_a_failure_of_the_taker_is_told(fill: Fill) -> None:
     spool = await fill(b"first")
     with pytest.raises(ConnectionError):
-        await spool.feed(Taker(fails_on=b"first"))
+        await spool.drain(Taker(fails_on=b"first"))
 
 
 async def test_what_was_not_taken_is_kept_and_what_was_does_not_come_again(fill: Fill) -> None:
     spool = await fill(b"first", b"second", b"third")
     size = spool.size
     with contextlib.suppress(ConnectionError):
-        await spool.feed(Taker(fails_on=b"second"))
+        await spool.drain(Taker(fails_on=b"second"))
     assert (spool.size, await fed_from(spool)) == (size, [b"second", b"third"])
     assert spool.size == 0
 
@@ -264,7 +264,7 @@ async def test_what_was_not_taken_is_kept_and_what_was_does_not_come_again(fill:
 async def test_a_restart_in_the_middle_of_a_file_feeds_all_of_it_again(open_spool: Open, fill: Fill) -> None:
     spool = await fill(b"first", b"second")
     with contextlib.suppress(ConnectionError):
-        await spool.feed(Taker(fails_on=b"second"))
+        await spool.drain(Taker(fails_on=b"second"))
     spool.close()
     assert await fed_from(open_spool()) == [b"first", b"second"]
 
@@ -283,7 +283,7 @@ async def test_files_that_were_taken_whole_do_not_come_again(open_spool: Open, f
         (await fill(batch)).close()
     spool = open_spool()
     with contextlib.suppress(ConnectionError):
-        await spool.feed(Taker(fails_on=b"second"))
+        await spool.drain(Taker(fails_on=b"second"))
     assert await fed_from(spool) == [b"second"]
 
 
@@ -293,7 +293,7 @@ async def test_what_comes_during_a_feed_waits_for_the_next(fill: Fill) -> None:
     async def take(_batch: bytes) -> None:
         await spool.append(b"meanwhile")
 
-    await spool.feed(take)
+    await spool.drain(take)
     assert await fed_from(spool) == [b"meanwhile"]
 
 
@@ -323,7 +323,7 @@ async def test_a_disk_without_room_does_not_confuse_the_size(fill: Fill, tmp_pat
     spool = await fill(b"first")
     with disk_with_room_for(2 * HEAD + 5), contextlib.suppress(SpoolFull, OSError):
         await spool.append(b"refused")
-    await spool.feed(Taker())
+    await spool.drain(Taker())
     assert (spool.size, files(tmp_path)) == (0, [])
 
 

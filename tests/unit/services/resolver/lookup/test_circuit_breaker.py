@@ -1,50 +1,50 @@
-from services.resolver.lookup.circuit_breaker import Breaker
+from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from tests.unit.clock import Clock
 
 
 def test_a_store_is_asked_at_first() -> None:
-    assert not Breaker(1.0, Clock()).is_open
+    assert not CircuitBreaker(1.0, Clock()).is_open
 
 
 def test_a_store_that_failed_is_left_alone_for_the_pause() -> None:
     clock = Clock()
-    breaker = Breaker(1.0, clock)
-    breaker.failed()
+    circuit_breaker = CircuitBreaker(1.0, clock)
+    circuit_breaker.record_failure()
     clock.now += 0.999
-    assert breaker.is_open
+    assert circuit_breaker.is_open
 
 
 def test_after_the_pause_one_asks_and_the_others_wait_for_the_outcome() -> None:
     clock = Clock()
-    breaker = Breaker(1.0, clock)
-    breaker.failed()
+    circuit_breaker = CircuitBreaker(1.0, clock)
+    circuit_breaker.record_failure()
     clock.now += 1.0
-    assert [breaker.is_open for _ in range(3)] == [False, True, True]
+    assert [circuit_breaker.is_open for _ in range(3)] == [False, True, True]
 
 
 def test_a_probe_without_an_outcome_is_followed_by_another() -> None:
     clock = Clock()
-    breaker = Breaker(1.0, clock)
-    breaker.failed()
+    circuit_breaker = CircuitBreaker(1.0, clock)
+    circuit_breaker.record_failure()
     clock.now += 1.0
-    assert not breaker.is_open
+    assert not circuit_breaker.is_open
     clock.now += 1.0
-    assert not breaker.is_open
+    assert not circuit_breaker.is_open
 
 
 def test_a_store_that_works_again_is_asked_by_all() -> None:
     clock = Clock()
-    breaker = Breaker(1.0, clock)
-    breaker.failed()
-    breaker.worked()
-    assert [breaker.is_open for _ in range(3)] == [False, False, False]
+    circuit_breaker = CircuitBreaker(1.0, clock)
+    circuit_breaker.record_failure()
+    circuit_breaker.record_success()
+    assert [circuit_breaker.is_open for _ in range(3)] == [False, False, False]
 
 
 def test_each_failure_begins_the_pause_anew() -> None:
     clock = Clock()
-    breaker = Breaker(1.0, clock)
-    breaker.failed()
+    circuit_breaker = CircuitBreaker(1.0, clock)
+    circuit_breaker.record_failure()
     clock.now += 0.9
-    breaker.failed()
+    circuit_breaker.record_failure()
     clock.now += 0.9
-    assert breaker.is_open
+    assert circuit_breaker.is_open

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from services.resolver.lookup.throttle import Pace
+from services.resolver.lookup.throttle import Throttle
 from tests.unit.clock import Clock
 
 
@@ -18,34 +18,34 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return noted
 
 
-async def happen(pace: Pace, times: int) -> None:
+async def happen(throttle: Throttle, times: int) -> None:
     for _ in range(times):
-        await pace.keep()
-        pace.count()
+        await throttle.wait()
+        throttle.record()
 
 
 async def test_a_burst_waits_for_nothing(waits: list[float]) -> None:
-    await happen(Pace(3, 2.0, Clock()), 3)
+    await happen(Throttle(3, 2.0, Clock()), 3)
     assert waits == []
 
 
 async def test_then_each_waits_for_its_turn(waits: list[float]) -> None:
-    await happen(Pace(3, 2.0, Clock()), 6)
+    await happen(Throttle(3, 2.0, Clock()), 6)
     assert waits == pytest.approx([0.5, 1.0, 1.5])
 
 
 async def test_who_has_paused_may_burst_again(waits: list[float]) -> None:
     clock = Clock()
-    pace = Pace(3, 2.0, clock)
-    await happen(pace, 4)
+    throttle = Throttle(3, 2.0, clock)
+    await happen(throttle, 4)
     clock.now += 60
     waits.clear()
-    await happen(pace, 4)
+    await happen(throttle, 4)
     assert waits == pytest.approx([0.5])
 
 
 async def test_what_does_not_happen_holds_up_nobody(waits: list[float]) -> None:
-    pace = Pace(1, 2.0, Clock())
+    throttle = Throttle(1, 2.0, Clock())
     for _ in range(5):
-        await pace.keep()
+        await throttle.wait()
     assert waits == []

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 
 from services.stats.reports.schemas import TimeseriesQuery
-from services.stats.reports.series import BUCKETS_MOST, bucket_starts
+from services.stats.reports.series import MAX_BUCKETS, bucket_starts
 from shared.domain.errors import InvalidInput
 from shared.schemas.parsing import parse_query
 
@@ -90,13 +90,13 @@ def test_a_zone_may_be_off_by_minutes() -> None:
 
 def test_as_many_buckets_as_there_may_be_are_given() -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    end = start + timedelta(minutes=BUCKETS_MOST)
-    assert len(list(bucket_starts(start, end, "minute", ZoneInfo("UTC")))) == BUCKETS_MOST
+    end = start + timedelta(minutes=MAX_BUCKETS)
+    assert len(list(bucket_starts(start, end, "minute", ZoneInfo("UTC")))) == MAX_BUCKETS
 
 
 def test_more_buckets_are_refused() -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    end = start + timedelta(minutes=BUCKETS_MOST, seconds=1)
+    end = start + timedelta(minutes=MAX_BUCKETS, seconds=1)
     with pytest.raises(InvalidInput) as caught:
         list(bucket_starts(start, end, "minute", ZoneInfo("UTC")))
     assert set(caught.value.faults) == {"interval"}

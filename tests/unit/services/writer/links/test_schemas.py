@@ -6,7 +6,7 @@ import pytest
 
 from services.api_contract.document import document
 from services.writer.links.schemas import (
-    MAX_CLICKS_MOST,
+    MAX_MAX_CLICKS,
     BatchSchema,
     LinkOptionsSchema,
     LinkPatchSchema,
@@ -79,7 +79,7 @@ def test_a_code_that_cannot_be_is_refused(code: object) -> None:
         ("notes", "two\nlines"),
         ("redirect_status", 308),
         ("max_clicks", 1),
-        ("max_clicks", MAX_CLICKS_MOST),
+        ("max_clicks", MAX_MAX_CLICKS),
         ("forward_query", True),
         ("enabled", False),
         ("external_id", "x" * 256),
@@ -112,7 +112,7 @@ def test_an_option_is_read(field: str, value: object) -> None:
         ("max_clicks", "1"),
         ("max_clicks", True),
         ("max_clicks", float("inf")),
-        ("max_clicks", MAX_CLICKS_MOST + 1),
+        ("max_clicks", MAX_MAX_CLICKS + 1),
         ("max_clicks", 10**400),
         ("forward_query", "true"),
         ("forward_query", 1),

@@ -7,8 +7,8 @@ import sys
 from deploy.local.settings import CHECKOUT
 
 
-def test_the_demo_finds_every_redirect_and_every_count_right(door: tuple[str, str]) -> None:
-    url, key = door
+def test_the_demo_finds_every_redirect_and_every_count_right(nginx: tuple[str, str]) -> None:
+    url, key = nginx
     env = {**os.environ, "BOLTLINK_URL": url, "BOLTLINK_KEY": key}
     command = [sys.executable, "-m", "demo"]
     done = subprocess.run(command, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=180, check=False)

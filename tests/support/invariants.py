@@ -1,4 +1,4 @@
-"""The table of issue and README: what each fault cost, by what a crowd received and what was counted."""
+"""The table of issue and README: what each fault cost, by what a load received and what was counted."""
 
 import asyncio
 import re
@@ -11,13 +11,13 @@ from typing import Final
 from deploy.local.packages import find_servers
 from deploy.local.processes import Processes
 from deploy.local.settings import LocalSettings
-from services.writer.redis_sync.consistency_check import verify
+from services.writer.redis_sync.consistency_check import check
 from services.writer.settings import RelaySettings
 from shared.postgres.pool import connect
 from shared.redis.client import redis_client
 from shared.redis.route_records import RouteRecords
 from tests.support.client import Client
-from tests.support.crowd import Crowd
+from tests.support.load_generator import LoadGenerator
 from tests.support.waiting import until
 
 DRY_SECONDS: Final = 90.0
@@ -111,7 +111,7 @@ async def differences(stack: LocalSettings) -> int:
     }
     settings = RelaySettings.from_env(environ)
     async with connect(settings.database) as database, redis_client(settings.redis) as redis:
-        return (await verify(database, RouteRecords(redis))).different
+        return (await check(database, RouteRecords(redis))).different
 
 
 def exceptions(stack: LocalSettings) -> list[str]:
@@ -135,14 +135,14 @@ def metric(stack: LocalSettings, instance: str, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}(\{{| )", line))
 
 
-def cost_of(row: str, crowd: Crowd, counts: Counter[str], *, reported: float = 0) -> Cost:
+def cost_of(row: str, load: LoadGenerator, counts: Counter[str], *, reported: float = 0) -> Cost:
     """What a row cost: a link of which less is counted than was answered has lost clicks, one of which more is, has
     counted some twice, unless nobody received the answer to them."""
-    received = crowd.received
+    received = load.received
     return Cost(
-        row=f"{row}; {crowd.note}" if crowd.note else row,
-        answered=crowd.answered,
-        rate=crowd.answered / crowd.seconds,
+        row=f"{row}; {load.note}" if load.note else row,
+        answered=load.answered,
+        rate=load.answered / load.seconds,
         p99=received.p99,
         slowest=received.slowest,
         refused=received.refused,

@@ -9,7 +9,7 @@ from aiohttp import web
 from shared.http.stores import REDIS, open_redis
 from shared.process.settings import RedisSettings
 from shared.redis import click_events
-from tests.bench.links import YARDSTICK_DATABASE, yardstick_key
+from tests.bench.links import YARDSTICK_DATABASE, baseline_key
 
 STREAM = "clicks:plain"
 
@@ -29,7 +29,7 @@ def _redis_settings() -> RedisSettings:
 
 async def _follow(request: web.Request) -> web.Response:
     redis = request.app[REDIS]
-    url = await redis.get(yardstick_key(request.match_info["code"]))
+    url = await redis.get(baseline_key(request.match_info["code"]))
     if url is None:
         raise web.HTTPNotFound
     headers = request.headers

@@ -1,4 +1,4 @@
-"""A crowd of visitors (`tests/support/visitors.py`) as a test sees it: started, watched, and asked at the end."""
+"""A load of visitors (`tests/support/visitors.py`) as a test sees it: started, watched, and asked at the end."""
 
 import asyncio
 import json
@@ -13,8 +13,8 @@ from tests.support.visitors import Received
 from tests.support.waiting import until
 
 
-class Crowd:
-    """What was received so far; complete once the crowd has gone."""
+class LoadGenerator:
+    """What was received so far; complete once the load has gone."""
 
     def __init__(self) -> None:
         self.received = Received()
@@ -48,13 +48,15 @@ class Crowd:
         await until(so_many_more_answers, seconds)
 
     async def pause(self, seconds: float) -> None:
-        """Let the crowd go on for a while: the fault's own length, which is what a row is about."""
+        """Let the load go on for a while: the fault's own length, which is what a row is about."""
         await asyncio.sleep(seconds)
 
 
 @asynccontextmanager
-async def visiting(door: str, targets: Mapping[str, str], *, rate: float, visitors: int = 64) -> AsyncIterator[Crowd]:
-    """A crowd that follows links (code: where it leads) about `rate` times a second while the block runs."""
+async def visiting(
+    nginx: str, targets: Mapping[str, str], *, rate: float, visitors: int = 64
+) -> AsyncIterator[LoadGenerator]:
+    """A load that follows links (code: where it leads) about `rate` times a second while the block runs."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -65,26 +67,26 @@ async def visiting(door: str, targets: Mapping[str, str], *, rate: float, visito
     )
     assert process.stdin
     assert process.stdout
-    crowd = Crowd()
+    load = LoadGenerator()
     started = time.monotonic()
-    listening = asyncio.create_task(_listen(process.stdout, crowd))
-    task = {"door": door, "targets": dict(targets), "rate": rate, "visitors": visitors}
+    listening = asyncio.create_task(_listen(process.stdout, load))
+    task = {"nginx": nginx, "targets": dict(targets), "rate": rate, "visitors": visitors}
     try:
         process.stdin.write(json.dumps(task).encode() + b"\n")
         await process.stdin.drain()
-        await crowd.more(1)
-        yield crowd
+        await load.more(1)
+        yield load
     finally:
         process.stdin.close()
-        crowd.seconds = time.monotonic() - started
+        load.seconds = time.monotonic() - started
         await listening
         status = await process.wait()
     assert status == 0
 
 
-async def _listen(lines: asyncio.StreamReader, crowd: Crowd) -> None:
+async def _listen(lines: asyncio.StreamReader, load: LoadGenerator) -> None:
     async for line in lines:
         values = json.loads(line)
         for name in ("answered", "refused", "unanswered"):
             values[name] = Counter(values[name])
-        crowd.received = Received(**values)
+        load.received = Received(**values)

@@ -14,7 +14,7 @@ _LINKS_AN_AUTHOR = 10
 
 
 @asynccontextmanager
-async def authors(client: Client, count: int = 2) -> AsyncIterator[Counter[int]]:
+async def writers(client: Client, count: int = 2) -> AsyncIterator[Counter[int]]:
     """Authors who make a link, change one of their last, and so on while the block runs; the statuses they are answered
     with, 0 where there is no answer."""
     statuses: Counter[int] = Counter()
@@ -29,7 +29,7 @@ async def authors(client: Client, count: int = 2) -> AsyncIterator[Counter[int]]
         statuses[answer.status] += 1
         return str(answer.document["code"]) if answer.status == 201 else None
 
-    async def author() -> None:
+    async def writer() -> None:
         codes: list[str] = []
         while not stopping.is_set():
             if made := await write("POST", "/links", url="https://example.com/"):
@@ -38,7 +38,7 @@ async def authors(client: Client, count: int = 2) -> AsyncIterator[Counter[int]]
                 await write("PATCH", f"/links/{codes[0]}", url=f"https://example.com/{uuid.uuid4().hex}")
             await asyncio.sleep(0.05)
 
-    running = [asyncio.create_task(author()) for _ in range(count)]
+    running = [asyncio.create_task(writer()) for _ in range(count)]
     try:
         yield statuses
     finally:

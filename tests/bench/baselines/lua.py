@@ -6,7 +6,7 @@ from typing import Final
 
 from deploy.local.settings import LocalSettings
 from deploy.local.state import secret, server_user
-from tests.bench.links import YARDSTICK_DATABASE, yardstick_key
+from tests.bench.links import YARDSTICK_DATABASE, baseline_key
 
 STREAM: Final = "clicks:lua"
 MODULES: Final = Path("/usr/lib/nginx/modules")
@@ -29,6 +29,6 @@ def configuration(settings: LocalSettings) -> str:
         REDIS_PORT=str(settings.redis_port),
         REDIS_PASSWORD=secret(settings, "redis"),
         DATABASE=str(YARDSTICK_DATABASE),
-        KEY_PREFIX=yardstick_key(""),
+        KEY_PREFIX=baseline_key(""),
         STREAM=STREAM,
     )

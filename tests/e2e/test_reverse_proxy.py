@@ -22,7 +22,7 @@ async def test_health_is_answered_by_the_resolvers_in_turn(client: Client) -> No
     assert set(answers[0].document) == {"status", "service", "instance", "version"}
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/stub_status", "/problems/door/503", "/problems/door/503.html"])
+@pytest.mark.parametrize("path", ["/metrics", "/stub_status", "/problems/nginx/503", "/problems/nginx/503.html"])
 async def test_what_is_ours_alone_stays_inside(client: Client, path: str) -> None:
     answer = await client.ask("GET", path)
     assert answer.status == 404
