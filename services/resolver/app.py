@@ -1,6 +1,5 @@
-"""A resolver. An application is a value, made from settings."""
+"""A resolver's application. An application is a value, made from settings."""
 
-import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
@@ -9,13 +8,13 @@ from dataclasses import replace
 from aiohttp import web
 
 from services.resolver import handlers
-from services.resolver.clicks.recorder import Clicks
+from services.resolver.clicks.recorder import ClickRecorder
 from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool
-from services.resolver.fast_path.answering import Answering
+from services.resolver.clicks.stream_writer import StreamWriter
 from services.resolver.fast_path.batch import FastPath
-from services.resolver.fast_path.raw_connection import RedisPipe
-from services.resolver.fast_path.responses import PlainAnswers
+from services.resolver.fast_path.raw_connection import RawRedisConnection
+from services.resolver.fast_path.responses import Responses
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.resolver.lookup.lookup import Lookup
 from services.resolver.metrics import RESOLVER_METRICS, ResolverMetrics
@@ -36,18 +35,17 @@ from shared.redis.route_records import RouteRecords
 
 _DRAIN_INTERVAL = 0.5
 _RECONCILE_INTERVAL = 0.5
-_PATIENCE = 3.0
-"""Seconds that Redis has where no visitor waits."""
+_RECONNECT_INTERVAL = 0.25
+BACKGROUND_TIMEOUT = 3.0
+"""Seconds that Redis has for what no visitor waits for."""
 
 BACKGROUND_REDIS = web.AppKey("BACKGROUND_REDIS", RedisClient)
-REPLAY_BUFFER = web.AppKey("REPLAY_BUFFER", ReplayBuffer)
-_PIPE_INTERVAL = 0.25
-
-PIPE = web.AppKey("PIPE", RedisPipe)
+STREAM_WRITER = web.AppKey("STREAM_WRITER", StreamWriter)
+RAW_CONNECTION = web.AppKey("RAW_CONNECTION", RawRedisConnection)
 
 
 def create_api(settings: ResolverSettings) -> web.Application:
-    """A resolver, ready as long as one of its stores answers."""
+    """A resolver, which is ready as long as one of its stores replies."""
     app, registry = create_application("resolver", settings.instance, page=handlers.page)
     app[ENOUGH_STORES] = 1
     app[RESOLVER_METRICS] = ResolverMetrics(registry)
@@ -56,10 +54,10 @@ def create_api(settings: ResolverSettings) -> web.Application:
             open_database(settings.database),
             open_redis(settings.redis),
             _open_background_redis(settings),
-            _open_lookup_and_clicks(settings),
-            background_loop(_keep_pipe_open, pause=_PIPE_INTERVAL, name="pipe"),
+            _open_paths(settings),
+            background_loop(_keep_raw_connection_open, pause=_RECONNECT_INTERVAL, name="raw_connection"),
             background_loop(_drain_spool, pause=_DRAIN_INTERVAL, name="spool"),
-            background_loop(_reconcile_replay_buffer, pause=_RECONCILE_INTERVAL, name="replay_buffer"),
+            background_loop(_reconcile, pause=_RECONCILE_INTERVAL, name="replay_buffer"),
         ]
     )
     app.add_routes(ROUTES)
@@ -75,17 +73,20 @@ async def serve_api() -> web.AppRunner:
 
 def _open_background_redis(settings: ResolverSettings) -> CleanupContext:
     async def context(app: web.Application) -> AsyncIterator[None]:
-        async with redis_client(replace(settings.redis, timeout=_PATIENCE)) as app[BACKGROUND_REDIS]:
+        async with redis_client(replace(settings.redis, timeout=BACKGROUND_TIMEOUT)) as app[BACKGROUND_REDIS]:
             yield
 
     return context
 
 
-def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
+def _open_paths(settings: ResolverSettings) -> CleanupContext:
+    """What the fast path and the application path of a redirect need."""
+
     async def context(app: web.Application) -> AsyncIterator[None]:
         circuit_breaker = CircuitBreaker()
         spool = Spool(settings.spool_folder, settings.spool_limit)
-        replay_buffer = app[REPLAY_BUFFER] = ReplayBuffer(app[BACKGROUND_REDIS])
+        replay_buffer = ReplayBuffer()
+        stream_writer = app[STREAM_WRITER] = StreamWriter(app[BACKGROUND_REDIS], replay_buffer)
         lookup = app[handlers.LOOKUP] = Lookup(
             RouteRecords(app[REDIS]),
             app[DATABASE],
@@ -93,40 +94,32 @@ def _open_lookup_and_clicks(settings: ResolverSettings) -> CleanupContext:
             link_lifetime=settings.link_lifetime,
             miss_lifetime=settings.miss_lifetime,
         )
-        clicks = app[handlers.CLICKS] = Clicks(app[REDIS], spool, replay_buffer, circuit_breaker)
+        recorder = app[handlers.CLICK_RECORDER] = ClickRecorder(app[REDIS], spool, stream_writer, circuit_breaker)
 
-        async def read(app: web.Application) -> None:
-            app[RESOLVER_METRICS].export(clicks, replay_buffer, spool)
+        async def collect(app: web.Application) -> None:
+            app[RESOLVER_METRICS].export(recorder, replay_buffer, spool)
 
-        app[COLLECTORS].append(read)
-        pipe = app[PIPE] = RedisPipe(app[REDIS], settings.redis.timeout)
-        app[FAST_PATH] = _short_way(app, pipe, replay_buffer, circuit_breaker)
-        with contextlib.suppress(StoreUnavailable):  # both are tried again, see the loops
-            await pipe.open()
-            await replay_buffer.reconcile()
+        app[COLLECTORS].append(collect)
+        connection = app[RAW_CONNECTION] = RawRedisConnection(app[REDIS], settings.redis.timeout)
+        app[FAST_PATH] = FastPath(
+            connection,
+            stream_writer,
+            replay_buffer,
+            circuit_breaker,
+            Responses(app[INSTANCE_ID]),
+            literals=_literals(app),
+            requests=app[REQUEST_METRICS],
+            metrics=app[RESOLVER_METRICS],
+        )
+        with contextlib.suppress(StoreUnavailable):  # the loops try both again
+            await connection.open()
+            await stream_writer.reconcile()
         yield
         await lookup.finish()
-        pipe.close()
+        connection.close()
         spool.close()
 
     return context
-
-
-def _short_way(
-    app: web.Application, pipe: RedisPipe, replay_buffer: ReplayBuffer, circuit_breaker: CircuitBreaker
-) -> FastPath:
-    answers = PlainAnswers(app[INSTANCE_ID])
-    now = asyncio.get_running_loop().time
-    answering = Answering(
-        pipe,
-        replay_buffer,
-        circuit_breaker,
-        answers,
-        requests=app[REQUEST_METRICS],
-        metrics=app[RESOLVER_METRICS],
-        now=now,
-    )
-    return FastPath(pipe, replay_buffer, circuit_breaker, answering, literals=_literals(app), now=now)
 
 
 def _literals(app: web.Application) -> frozenset[str]:
@@ -135,16 +128,16 @@ def _literals(app: web.Application) -> frozenset[str]:
     return frozenset(path for path in paths if is_code(path))
 
 
-async def _keep_pipe_open(app: web.Application) -> bool:
-    await app[PIPE].open()
+async def _keep_raw_connection_open(app: web.Application) -> bool:
+    await app[RAW_CONNECTION].open()
     return False
 
 
 async def _drain_spool(app: web.Application) -> bool:
-    await app[handlers.CLICKS].drain_spool()
+    await app[handlers.CLICK_RECORDER].drain_spool()
     return False
 
 
-async def _reconcile_replay_buffer(app: web.Application) -> bool:
-    await app[REPLAY_BUFFER].reconcile()
+async def _reconcile(app: web.Application) -> bool:
+    await app[STREAM_WRITER].reconcile()
     return False

@@ -87,6 +87,10 @@ class StoreUnavailable(BoltLinkError):
         self.contended = contended
 
 
+class StoreRefused(StoreUnavailable):
+    """Redis replied that it does not take a write, as when it is full. It still reads, so it is not unavailable."""
+
+
 class UniqueViolation(Exception):
     """A value is already taken; `constraint` names the index that says so. Repositories turn it into a domain error."""
 

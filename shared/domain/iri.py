@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import idna
 
-_ALL_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
+PRINTABLE_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
 _ASCII_HOST: Final = re.compile(
     r"(?=.{1,253}\.?\Z)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.?\Z"
 )
@@ -45,4 +45,4 @@ def to_uri(iri: str) -> str:
     if parts.hostname and not parts.hostname.isascii():
         port = "" if parts.port is None else f":{parts.port}"
         iri = iri.replace(parts.netloc, ascii_host(parts.hostname) + port, 1)
-    return quote(iri, safe=_ALL_ASCII)
+    return quote(iri, safe=PRINTABLE_ASCII)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
+from shared.domain.codes import DEFAULT_DOMAIN, LinkName
+
 LinkStatus = Literal["active", "scheduled", "expired", "exhausted", "disabled", "deleted"]
 LINK_STATUSES: Final[tuple[LinkStatus, ...]] = ("active", "scheduled", "expired", "exhausted", "disabled", "deleted")
 
@@ -36,10 +38,11 @@ class LinkOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewLink:
-    """A link somebody wants: its options and, where it matters to them, its code."""
+    """A requested link: its options, its domain and, where the client chose one, its code."""
 
     options: LinkOptions
     code: str | None = None
+    domain: str = DEFAULT_DOMAIN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +59,11 @@ class Link:
     updated_at: datetime
     version: int
 
+    @property
+    def name(self) -> LinkName:
+        """The domain and the code."""
+        return LinkName(self.domain, self.code)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
@@ -71,6 +79,18 @@ class Route:
     limited: bool = False
     expired_url: str | None = None
     forward_query: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every visit at any time gets a redirect to `url`."""
+        return (
+            self.live
+            and self.valid_since is None
+            and self.valid_until is None
+            and self.expired_url is None
+            and not self.limited
+            and not self.forward_query
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,6 +22,8 @@ class ProblemType:
     status: int
 
 
+_STORE_UNAVAILABLE: Final = ProblemType("store-unavailable", "Try again shortly", 503)
+
 CATALOGUE: Final[Mapping[type[errors.BoltLinkError], ProblemType]] = {
     errors.InvalidInput: ProblemType("invalid-input", "A field is wrong", 422),
     errors.MalformedJson: ProblemType("malformed-json", "The body is no JSON", 400),
@@ -37,7 +39,8 @@ CATALOGUE: Final[Mapping[type[errors.BoltLinkError], ProblemType]] = {
     errors.Unauthenticated: ProblemType("unauthenticated", "A valid API key is needed", 401),
     errors.Forbidden: ProblemType("forbidden", "The API key does not allow this", 403),
     errors.TooManyRequests: ProblemType("too-many-requests", "Too many requests", 429),
-    errors.StoreUnavailable: ProblemType("store-unavailable", "Try again shortly", 503),
+    errors.StoreUnavailable: _STORE_UNAVAILABLE,
+    errors.StoreRefused: _STORE_UNAVAILABLE,
 }
 
 RETRY_AFTER_SECONDS: Final = 2

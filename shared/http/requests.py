@@ -1,4 +1,4 @@
-"""What nginx says of a request: its id, and whose it is."""
+"""What nginx says of a request in headers: its id, when it arrived, and the client's address."""
 
 import re
 import uuid
@@ -6,15 +6,28 @@ from typing import Final
 
 from aiohttp import web
 
-_REQUEST_ID: Final = re.compile(r"[0-9a-f]{32}\Z")
+REQUEST_ID_PATTERN: Final = r"[0-9a-f]{32}"
+"""`X-Request-ID` as nginx makes it."""
+
+START_PATTERN: Final = r"\d{10}\.\d{3}"
+"""`X-Request-Start` as nginx writes it: Unix time in seconds."""
+
+_REQUEST_ID: Final = re.compile(REQUEST_ID_PATTERN)
+_START: Final = re.compile(START_PATTERN, re.ASCII)
 
 
 def request_id(request: web.Request) -> str:
-    """The id that nginx gave the request, or a new one where there is no nginx before us."""
+    """The id that nginx gave the request; a new one when the request did not come through nginx."""
     given = request.headers.get("X-Request-ID", "")
-    return given if _REQUEST_ID.match(given) else uuid.uuid4().hex
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def start_ms(request: web.Request) -> int | None:
+    """When nginx got the request (Unix, milliseconds); None when the request did not come through nginx."""
+    given = request.headers.get("X-Request-Start", "")
+    return int(given.replace(".", "")) if _START.fullmatch(given) else None
 
 
 def client_address(request: web.Request) -> str:
-    """Whose request this is, as nginx saw it."""
+    """The client's address, as nginx saw it."""
     return request.headers.get("X-Real-IP") or request.remote or ""

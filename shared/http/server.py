@@ -1,7 +1,7 @@
-"""How gunicorn's worker serves an application: a short way for requests that have one, a problem for what is no HTTP.
+"""How gunicorn's worker serves an application: a fast path for requests that have one, a problem for malformed HTTP.
 
-Both need more of aiohttp's `RequestHandler` than it shows in public. What is used of it stands in `Connection` alone,
-the version of aiohttp is pinned, and tests/unit/shared/test_serving.py asks a real socket for what has to hold.
+Both need more of aiohttp's `RequestHandler` than is public. `Connection` alone uses it, the version of aiohttp is
+pinned, and tests/unit/shared/http/test_server.py asks a real socket for what has to hold.
 """
 
 import asyncio
@@ -21,36 +21,37 @@ from shared.http.middleware import INSTANCE_ID
 log = logging.getLogger(__name__)
 
 _BACKLOG: Final = 4_096
-"""Connections that may wait to be taken. A burst through nginx opens hundreds at once; TCP tries those that do not fit
-again after a second, which is too late."""
+"""Connections that may wait to be accepted. A burst through nginx opens hundreds at once; TCP tries those that do not
+fit again after a second, which is too late."""
 
 DRAIN_TIMEOUT: Final = 3.0
-"""How long idle connections are kept when a service ends. nginx closes those that are idle for 2 s (`keepalive_timeout`
-of its upstreams): so it is never we who close one on which nginx is just sending a request that it must not repeat."""
+"""Seconds for which idle connections are kept when a service stops. nginx closes those that are idle for 2 s
+(`keepalive_timeout` of its upstreams), so the service never closes one on which nginx is just sending a request that
+nginx must not repeat."""
 
 _POLL_INTERVAL: Final = 0.05
 
-_LINE_LIMIT: Final = 32_768
-"""Longest request line and header that a service reads; nginx lets no longer one through."""
+_MAX_LINE: Final = 32_768
+"""Bytes of a request line or a header; nginx lets no longer one through."""
 
 
 def serve(app: web.Application) -> web.AppRunner:
-    """A runner for an application. The access log is nginx's."""
+    """A runner for an application. nginx keeps the access log."""
     return _Runner(
         app,
         access_log=None,
-        keepalive_timeout=75,  # longer than nginx keeps a connection, so that it is nginx who closes
+        keepalive_timeout=75,  # longer than nginx keeps a connection, so that nginx is the one who closes it
         shutdown_timeout=15,
-        max_line_size=_LINE_LIMIT,
-        max_field_size=_LINE_LIMIT,
+        max_line_size=_MAX_LINE,
+        max_field_size=_MAX_LINE,
     )
 
 
 class FastPath(Protocol):
-    """Answers some requests without a task, a request object and an application."""
+    """Responds to some requests without a task, a request object and an application."""
 
-    def take(self, message: RawRequestMessage, connection: "Connection") -> bool:
-        """Whether the request is answered here: one of `respond` and `pass_to_application` is called, later, once."""
+    def offer(self, message: RawRequestMessage, connection: "Connection") -> bool:
+        """Whether the fast path takes the request: then it calls `respond` or `pass_to_application`, later, once."""
 
 
 FAST_PATH = web.AppKey("FAST_PATH", FastPath)
@@ -60,17 +61,19 @@ FAST_PATH = web.AppKey("FAST_PATH", FastPath)
 class Connection(RequestHandler):
     """A connection with a client, which nearly always is nginx.
 
-    A request that has a short way is taken there while it is the only one on its connection; its message stays first
-    in aiohttp's queue until it is answered, so that it can still go the ordinary way. And a request that cannot be read
-    gets a problem, not aiohttp's plain text; it never reaches an application, so no middleware can do this.
+    A request that the fast path takes stays the first in aiohttp's queue until it has its response, so that it can
+    still be passed to the application. Only a request that is alone on its connection is offered to the fast path.
+
+    A request that cannot be parsed gets a problem document instead of aiohttp's plain text; no middleware can do that,
+    because such a request never reaches an application.
     """
 
-    __slots__ = ("_is_taken", "_server", "_short_way")
+    __slots__ = ("_fast_path", "_is_taken", "_server")
 
     def __init__(self, manager: "_Server", **options: Any) -> None:
         super().__init__(manager, **options)
         self._server = manager
-        self._short_way = manager.fast_path
+        self._fast_path = manager.fast_path
         self._is_taken = False
 
     async def finish_response(
@@ -82,10 +85,10 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         waiter = self._waiter
-        if self._short_way is None or waiter is None or waiter.done():
+        if self._fast_path is None or waiter is None or waiter.done():
             super().data_received(data)
             return
-        self._waiter = None  # aiohttp wakes its task by this; first the short way is asked
+        self._waiter = None  # aiohttp wakes its task by this; first the request is offered to the fast path
         try:
             super().data_received(data)
         finally:
@@ -93,55 +96,71 @@ class Connection(RequestHandler):
         if not self._is_taken:
             self._offer()
 
-    def answer(self, answer: bytes) -> None:
-        """Send the answer of the request that was taken."""
-        self._give_back()
+    def respond(self, response: bytes) -> None:
+        """Send the response of the request that the fast path has taken."""
+        if not self._is_taken:
+            return
+        self._release()
         if self.transport is None:  # the client has left
             return
-        self.transport.write(answer)
+        self.transport.write(response)
         self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
         self._offer()
 
     def pass_to_application(self) -> None:
-        """Hand the request that was taken to the application."""
-        if not self._messages or self._waiter is None or self._waiter.done():  # the client has left
-            self._give_back()
+        """Hand the request that the fast path has taken to the application."""
+        if not self._is_taken:
             return
-        self._is_taken = False  # it stays under way, which aiohttp says itself once it is answered
+        if not self._messages or self._waiter is None or self._waiter.done():  # the client has left
+            self._release()
+            return
+        self._is_taken = False  # the request stays in progress; aiohttp ends that itself once it has responded
         self._wake()
 
     def _offer(self) -> None:
-        """Ask the short way for the request that waits; what it does not take, aiohttp's task does."""
+        """Offer the request that waits to the fast path; aiohttp's task handles what that does not take."""
         if not self._messages:
             return
         message, payload = self._messages[0]
-        if (
-            self._short_way is not None
-            and not self._server.is_draining
-            and not self._paused  # a client that reads no answers: aiohttp's task waits until it does
-            and payload is EMPTY_PAYLOAD
-            and len(self._messages) == 1
-            and isinstance(message, RawRequestMessage)
-            and not message.should_close
-            and not message.upgrade
-            and self._short_way.take(message, self)
-        ):
-            self._is_taken = self._request_in_progress = True
+        if self._may_be_fast(message, payload) and self._is_accepted(message):
+            self._request_in_progress = True
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
             if self._manager is not None:
                 self._manager.requests_count += 1
         else:
             self._wake()
 
+    def _may_be_fast(self, message: Any, payload: Any) -> bool:
+        return (
+            self._fast_path is not None
+            and not self._server.is_draining
+            and not self._paused  # a client that reads no responses: aiohttp's task waits until it does
+            and payload is EMPTY_PAYLOAD
+            and len(self._messages) == 1
+            and isinstance(message, RawRequestMessage)
+            and not message.should_close
+            and not message.upgrade
+        )
+
+    def _is_accepted(self, message: Any) -> bool:
+        assert self._fast_path is not None
+        self._is_taken = True
+        try:
+            self._is_taken = self._fast_path.offer(message, self)
+        except Exception:
+            log.exception("the fast path failed at a request; the application handles it")
+            self._is_taken = False
+        return self._is_taken
+
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         self._is_taken = self._request_in_progress = False
-        if self._handler_waiter is not None and not self._handler_waiter.done():  # aiohttp waits here when it ends
+        if self._handler_waiter is not None and not self._handler_waiter.done():  # aiohttp waits for it when it stops
             self._handler_waiter.set_result(None)
 
     def handle_error(
@@ -155,16 +174,16 @@ class Connection(RequestHandler):
             return super().handle_error(request, status, exc, message)
         manager = self._manager
         assert isinstance(manager, _Server)
-        identity = uuid.uuid4().hex
+        request_id = uuid.uuid4().hex
         log.info(
-            "a request that is no HTTP", extra={"fields": {"request_id": identity, "reason": (message or "")[:100]}}
+            "a request that is not HTTP", extra={"fields": {"request_id": request_id, "reason": (message or "")[:100]}}
         )
-        document = problems.of_status(status).document(identity)
+        document = problems.of_status(status).document(request_id)
         response = web.Response(
             status=status,
             body=json.dumps(document).encode(),
             content_type=problems.CONTENT_TYPE,
-            headers={"X-Request-ID": identity, "X-Upstream": manager.instance_id},
+            headers={"X-Request-ID": request_id, "X-Upstream": manager.instance_id},
         )
         response.force_close()
         return response
@@ -174,19 +193,18 @@ class _Server(web.Server):
     instance_id = ""
     fast_path: FastPath | None = None
     is_draining = False
-    """What still comes is answered, and told that it was the last: whoever is idle may just be sending a request."""
+    """Each response is the last one on its connection then; an idle client may just be sending a request."""
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
     def pre_shutdown(self) -> None:
-        """Close no idle connection yet, as aiohttp would."""
+        """Close no idle connection yet, which aiohttp would do here."""
         self.is_draining = True
 
     async def drain_connections(self) -> None:
-        """Wait until all connections have gone; close those that are still idle then."""
-        looks = round(DRAIN_TIMEOUT / _POLL_INTERVAL)
-        for _ in range(looks):
+        """Wait until all connections are closed, for the drain timeout at most; then close those that are idle."""
+        for _ in range(round(DRAIN_TIMEOUT / _POLL_INTERVAL)):
             if not self.connections:
                 return
             await asyncio.sleep(_POLL_INTERVAL)

@@ -15,7 +15,7 @@ _UNIT: Final = "\x1f"
 HEAD: Final = f"{_VERSION}{_UNIT}"
 """What stands before the link's id."""
 
-_RECORD: Final = b"\x1e"
+SEPARATOR: Final = b"\x1e"
 
 ID_LIMIT: Final = 64
 USER_AGENT_LIMIT: Final = 512
@@ -42,17 +42,17 @@ def tail(event_id: str, at_ms: str, address: str, user_agent: str, referrer: str
 
 def join(events: Iterable[bytes]) -> bytes:
     """Many events in one text."""
-    return _RECORD.join(events)
+    return SEPARATOR.join(events)
 
 
 def split(text: bytes) -> list[bytes]:
     """The events of one text."""
-    return text.split(_RECORD)
+    return text.split(SEPARATOR)
 
 
 def count(text: bytes) -> int:
     """How many events a text holds."""
-    return text.count(_RECORD) + 1 if text else 0
+    return text.count(SEPARATOR) + 1 if text else 0
 
 
 def decode(event: bytes) -> ClickEvent:

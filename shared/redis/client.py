@@ -10,10 +10,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from shared.domain.errors import StoreUnavailable
+from shared.domain.errors import StoreRefused, StoreUnavailable
 from shared.process.settings import RedisSettings
 
-UNAVAILABLE: Final = "Redis did not answer in time."
+UNAVAILABLE: Final = "Redis did not reply in time."
+
+_REFUSALS: Final = ("OOM ", "MISCONF ", "READONLY ", "NOREPLICAS ")
+"""How Redis begins a reply that refuses a write and means that it would still read."""
 
 _UVLOOP_CLOSED: Final = "handler is closed"
 """What uvloop says, in a RuntimeError, of a write to a connection that was just reset; redis.asyncio lets it out."""
@@ -25,12 +28,12 @@ RedisClient = aioredis.Redis
 
 @contextlib.asynccontextmanager
 async def redis_client(settings: RedisSettings) -> AsyncIterator[RedisClient]:
-    """A client whose every wait is bounded. It connects on first use, so Redis may be away."""
+    """A client whose every wait is bounded. It connects on first use, so Redis may be unavailable at the start."""
     client = aioredis.Redis.from_url(
         settings.url,
         socket_timeout=settings.timeout,
         socket_connect_timeout=settings.timeout,
-        # One immediate repeat hides a connection that Redis closed while it lay idle; every command here bears one.
+        # One immediate retry hides a connection that Redis closed while it was idle; every command here may run twice.
         retry=Retry(NoBackoff(), 1, supported_errors=_RETRIED),
     )
     try:
@@ -41,12 +44,20 @@ async def redis_client(settings: RedisSettings) -> AsyncIterator[RedisClient]:
 
 @contextlib.contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turn what a Redis client raises into StoreUnavailable."""
+    """Turn what a Redis client raises into StoreUnavailable, a refused write into StoreRefused."""
     try:
         yield
     except (TimeoutError, RedisError, OSError) as fault:
-        raise StoreUnavailable(UNAVAILABLE) from fault
+        raise error_of(fault) from fault
     except RuntimeError as fault:
         if _UVLOOP_CLOSED not in str(fault):
             raise
         raise StoreUnavailable(UNAVAILABLE) from fault
+
+
+def error_of(fault: Exception) -> StoreUnavailable:
+    """The domain's error for an error of a client, or for an error that Redis replied with."""
+    text = str(fault)
+    if text.startswith(_REFUSALS) or type(fault).__name__ in ("OutOfMemoryError", "ReadOnlyError"):
+        return StoreRefused(f"Redis refused a write: {text[:200]}")
+    return StoreUnavailable(UNAVAILABLE)

@@ -1,28 +1,26 @@
-"""Every key in Redis: its name, its shape, its lifetime. Nothing else spells one out."""
+"""Every key in Redis: its name, its type, its lifetime. No other module spells a key."""
 
 from typing import Final
 
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import DEFAULT_DOMAIN, LinkName
 
 CLICK_STREAM: Final = "clicks"
-"""Stream; an entry carries click events in `CLICK_FIELD` (`shared/redis/click_events.py`). It is never evicted."""
-
-CLICK_FIELD: Final = b"e"
+"""Stream; `shared/redis/click_stream.py` says what an entry holds. It has no lifetime, so Redis never evicts it."""
 
 CLICK_GROUP: Final = "stats"
 """The consumer group that counts. An entry leaves the stream once its clicks are committed."""
 
-ROUTE_HEAD: Final = "r:"
-"""What the key of every record begins with."""
+ROUTE_PREFIX: Final = "r:"
+"""The beginning of every record's key."""
 
 STREAM_MARK: Final = "clicks:mark"
-"""String; any text that stays as long as the stream does: another one, or none, tells that Redis has lost both."""
+"""String; any text, set once beside the stream. Another text, or none, shows that Redis has lost the stream."""
 
 RELAY_MARK: Final = "relay:mark"
-"""String; `RUN TIME`: in this run of Redis the relay had published every change before that time (ISO 8601)."""
+"""String, `RUN TIME`: in this run of Redis the relay had published every change before that time (ISO 8601)."""
 
 DEAD_LETTERS: Final = "clicks:dead-letters"
-"""Stream of events that could not be counted, each with the reason. The newest `MAX_DEAD_LETTERS` or so are kept."""
+"""Stream of events that could not be counted, each with the reason. About the newest `MAX_DEAD_LETTERS` are kept."""
 
 DEAD_LETTER_EVENT: Final = b"event"
 
@@ -31,15 +29,16 @@ DEAD_LETTER_REASON: Final = b"reason"
 MAX_DEAD_LETTERS: Final = 100_000
 
 
-def route(domain: str, code: str) -> str:
-    """String; where a code leads (`shared/redis/route_records.py`). Lives for `LINK_LIFETIME`, or `MISS_LIFETIME`.
+def route(name: LinkName) -> str:
+    """String; the record of a link (`shared/redis/route_records.py`). Lives for `LINK_LIFETIME`, or `MISS_LIFETIME`.
 
-    Short, and without the default domain's name: with up to 13 bytes a key takes 16 bytes less of Redis's memory.
+    Short, and without the default domain's name: a key of up to 13 bytes takes 16 bytes less of Redis's memory.
     """
-    return f"{ROUTE_HEAD}{'' if domain == DEFAULT_DOMAIN else domain}:{code}"
+    domain, code = name
+    return f"{ROUTE_PREFIX}{'' if domain == DEFAULT_DOMAIN else domain}:{code}"
 
 
-def domain_and_code(route_key: bytes) -> tuple[str, str]:
-    """What `route` made a key of."""
-    domain, code = route_key.decode().removeprefix(ROUTE_HEAD).split(":", 1)
-    return domain or DEFAULT_DOMAIN, code
+def name_of(route_key: bytes) -> LinkName:
+    """The name that `route` made a key of."""
+    domain, code = route_key.decode().removeprefix(ROUTE_PREFIX).split(":", 1)
+    return LinkName(domain or DEFAULT_DOMAIN, code)

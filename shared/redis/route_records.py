@@ -1,25 +1,35 @@
-"""Where a code leads, as Redis keeps it: the record's form, and the only ways to write one.
+"""Route records: where a code leads, as Redis keeps it. This module alone writes, reads and parses a record.
 
-A record is text: `VERSION LINK_ID STATUS URI` for a link without conditions, which is what nearly all are;
-`VERSION LINK_ID {json}` for one with conditions; `VERSION LINK_ID -` where nothing is to be found (deleted, disabled,
-or, as version 0, never made). A record is replaced only by one of the same or a newer version, whoever is slow.
+A record is text: `VERSION LINK_ID STATUS URI` for a plain link, one without conditions, as nearly all are;
+`VERSION LINK_ID {json}` for a link with conditions; `VERSION LINK_ID -` where no link leads anywhere (deleted,
+disabled, or, as version 0, never created). A record is replaced only by one of the same or a newer version, so a slow
+writer never undoes a change.
 """
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
+from shared.domain.codes import LinkName
 from shared.domain.iri import to_uri
 from shared.domain.models import REDIRECT_STATUSES, Link, Route
-from shared.redis import keys as redis_keys
+from shared.redis import keys
 from shared.redis.client import RedisClient, redis_errors
+
+LUA_PLAIN_LINK_ID: Final = "^%d+ (%d+) 3%d%d "
+"""Lua's pattern of a plain link's record; it captures the link's id. A test holds it against `decode`."""
+
+_PLAIN_LINK_ID: Final = re.compile(rb"\d+ (\d+) 3\d\d ")
+"""The same for Python."""
 
 _PUT_IF_NEWER: Final = """
 for i, key in ipairs(KEYS) do
   local record = ARGV[2 * i]
   local old = tonumber((redis.call('GET', key) or ''):match('^%d+'))
   local new = tonumber(record:match('^%d+'))
-  if not old or old < new or (old == new and ARGV[1] == 'again') then
+  if not old or old < new or (old == new and ARGV[1] == 'replace') then
     redis.call('SET', key, record, 'EX', ARGV[2 * i + 1])
   end
 end
@@ -39,6 +49,19 @@ _CONDITIONS: Final[Mapping[str, tuple[type, ...]]] = {
 }
 _TARGET: Final[Mapping[str, tuple[type, ...]]] = {"url": (str,), "redirect_status": (int,)}
 _FIELDS: Final = {**_TARGET, **_CONDITIONS}
+
+MAX_CACHED_BYTES: Final = 1_024
+"""Longer records are parsed each time, so that what `decode` remembers stays below some megabytes."""
+
+_CACHED_RECORDS: Final = 4_096
+
+
+class RouteUpdate(NamedTuple):
+    """A record to be written: its link's name, the route, and its lifetime in seconds."""
+
+    name: LinkName
+    route: Route
+    lifetime: int
 
 
 def route_of(link: Link) -> Route:
@@ -72,16 +95,31 @@ def encode(route: Route) -> str:
 
 
 def decode(record: bytes) -> Route:
-    """The route of a record. Raises ValueError for anything that `encode` did not write."""
+    """The route of a record. Raises ValueError for anything that `encode` did not write.
+
+    Remembers the routes of records that come again and again, as those of a busy link do.
+    """
+    return _decode_cached(record) if len(record) <= MAX_CACHED_BYTES else _decode(record)
+
+
+def plain_link_id(record: bytes) -> int | None:
+    """The id of the link when a script in Redis takes the record for a plain link's (`LUA_PLAIN_LINK_ID`)."""
+    found = _PLAIN_LINK_ID.match(record)
+    return int(found[1]) if found else None
+
+
+def _decode(record: bytes) -> Route:
     version, link_id, rest = record.decode().split(" ", 2)
     if rest == "-":
         return Route(version=int(version), link_id=int(link_id))
     if rest.startswith("{"):
         return Route(version=int(version), link_id=int(link_id), live=True, **_conditions(rest))
     status, url = rest.split(" ", 1)
-    return Route(
-        version=int(version), link_id=int(link_id), live=True, **_checked(url=url, redirect_status=int(status))
-    )
+    target = _checked(url=url, redirect_status=int(status))
+    return Route(version=int(version), link_id=int(link_id), live=True, **target)
+
+
+_decode_cached: Final = lru_cache(maxsize=_CACHED_RECORDS)(_decode)
 
 
 def _conditions(text: str) -> dict[str, Any]:
@@ -93,15 +131,17 @@ def _conditions(text: str) -> dict[str, Any]:
         raise ValueError("not the fields of a route")
     if not all(type(value) in _FIELDS[name] for name, value in fields.items()):
         raise ValueError("not the values of a route")
+    if not any(value is not False for name, value in fields.items() if name in _CONDITIONS):
+        raise ValueError("no conditions")  # then the record would not have this form, by which scripts tell plain links
     return _checked(**fields)
 
 
 def _checked(**fields: Any) -> dict[str, Any]:
-    """Fields that may become headers: another's status or a line break in Redis must not get to a visitor."""
+    """The fields, whose values may become headers: whatever else wrote to Redis must not choose them freely."""
     if fields["redirect_status"] not in REDIRECT_STATUSES:
-        raise ValueError("no status of a redirect")
+        raise ValueError("not the status of a redirect")
     if not all((fields.get(name) or "").isprintable() for name in ("url", "expired_url")):
-        raise ValueError("no target")
+        raise ValueError("not a target")
     return fields
 
 
@@ -113,39 +153,40 @@ class RouteRecords:
         self._put = redis.register_script(_PUT_IF_NEWER)
         self._remove = redis.register_script(_REMOVE)
 
-    async def get(self, domain: str, codes: Sequence[str]) -> list[bytes | None]:
-        """The raw records of some codes, in their order, in one round trip; None where there is none."""
+    async def get(self, names: Sequence[LinkName]) -> list[bytes | None]:
+        """The raw records of some names, in their order, in one round trip; None where there is none."""
         with redis_errors():
-            records: Any = await self._redis.mget([redis_keys.route(domain, code) for code in codes])
+            records: Any = await self._redis.mget([keys.route(name) for name in names])
         return list(records)
 
-    async def put(self, routes: Sequence[tuple[str, str, Route, int]], *, again: bool = True) -> None:
-        """Write (domain, code, route, lifetime in seconds) of each, unless Redis holds a newer one already.
+    async def put(self, updates: Sequence[RouteUpdate], *, replace: bool = True) -> None:
+        """Write records, each unless Redis holds a newer version already.
 
-        `again`: also over one of the same version. A resolver leaves such a one alone, for it may be an older one that
-        knows less of links than whoever wrote it.
-        Raises StoreUnavailable when Redis did not confirm all of them.
+        `replace`: also over a record of the same version. A resolver leaves that one alone, for the resolver may be an
+        older program that knows less of links than whoever wrote it. Raises StoreUnavailable when Redis did not
+        confirm all of them.
         """
-        keys = [redis_keys.route(domain, code) for domain, code, _, _ in routes]
-        values = [value for _, _, route, lifetime in routes for value in (encode(route), lifetime)]
+        values = [value for update in updates for value in (encode(update.route), update.lifetime)]
         with redis_errors():
-            await self._put(keys=keys, args=["again" if again else "once", *values])
+            await self._put(
+                keys=[keys.route(update.name) for update in updates], args=["replace" if replace else "keep", *values]
+            )
 
-    async def remove(self, domain: str, code: str, seen: bytes) -> bool:
-        """Remove a record, whatever its version, if it is still the one that was seen: then Postgres is asked.
+    async def remove(self, name: LinkName, seen: bytes) -> bool:
+        """Remove a record, whatever its version, if it is still the one that was seen, so that Postgres is asked.
 
         Only for repairs. Raises StoreUnavailable.
         """
         with redis_errors():
-            return bool(await self._remove(keys=[redis_keys.route(domain, code)], args=[seen]))
+            return bool(await self._remove(keys=[keys.route(name)], args=[seen]))
 
-    async def scan(self, count: int) -> AsyncIterator[list[tuple[str, str]]]:
-        """The (domain, code) of every record, some at a time; one may come twice. Raises StoreUnavailable."""
+    async def scan(self, count: int) -> AsyncIterator[list[LinkName]]:
+        """The names of all records, some at a time; a name may come twice. Raises StoreUnavailable."""
         cursor = 0
         while True:
             with redis_errors():
-                found: Any = await self._redis.scan(cursor, match=redis_keys.route("*", "*"), count=count)
-            cursor, keys = found
-            yield [redis_keys.domain_and_code(key) for key in keys]
+                found: Any = await self._redis.scan(cursor, match=keys.route(LinkName("*", "*")), count=count)
+            cursor, found_keys = found
+            yield [keys.name_of(key) for key in found_keys]
             if cursor == 0:
                 return

@@ -4,7 +4,7 @@ import time
 from typing import Any, Final
 
 from deploy.local.settings import LocalSettings, RuntimeFault
-from shared.redis import click_events
+from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from tests.bench.links import connect_redis
 
@@ -34,7 +34,7 @@ def check(settings: LocalSettings, answers: int, cut_off: int, *, direct: bool =
 def _ids(redis: Any) -> list[str]:
     found, after = [], "-"
     while page := redis.xrange(redis_keys.CLICK_STREAM, min=after, count=_PAGE):
-        events = (event for _, fields in page for event in click_events.split(fields[redis_keys.CLICK_FIELD]))
+        events = (event for _, fields in page for event in click_events.split(fields[click_stream.FIELD]))
         found += [click_events.decode(event).id for event in events]
         after = f"({page[-1][0].decode()}"
     return found

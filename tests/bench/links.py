@@ -15,11 +15,11 @@ from deploy.local.configuration import database_url
 from deploy.local.settings import LocalSettings
 from deploy.local.state import secret
 from deploy.local.supervision import wait_until
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import DEFAULT_DOMAIN, in_default_domain
 from shared.domain.models import Route
 from shared.process.settings import RedisSettings
 from shared.redis.client import redis_client
-from shared.redis.route_records import RouteRecords
+from shared.redis.route_records import RouteRecords, RouteUpdate
 
 Item = TypeVar("Item")
 
@@ -116,7 +116,10 @@ def put_records(settings: LocalSettings, codes: Sequence[str], ids: Sequence[int
             for batch in _batches(zip(codes, ids, strict=True)):
                 routes = [Route(version=1, link_id=link_id, live=True, url=TARGET) for _, link_id in batch]
                 await records.put(
-                    [(DEFAULT_DOMAIN, code, route, _LIFETIME) for (code, _), route in zip(batch, routes, strict=True)]
+                    [
+                        RouteUpdate(in_default_domain(code), route, _LIFETIME)
+                        for (code, _), route in zip(batch, routes, strict=True)
+                    ]
                 )
 
     asyncio.run(put())

@@ -7,7 +7,7 @@ from typing import Final
 import aiohttp
 
 from deploy.local.settings import RuntimeFault
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.redis import keys as redis_keys
 from tests.bench import links
 from tests.bench.installations import Installation
@@ -21,7 +21,7 @@ def remember(product: Installation, codes: Sequence[str]) -> None:
     All are asked for at once: a resolver asks PostgreSQL for unknown codes sparingly, for all who wait together.
     """
     with links.connect_redis(product.settings) as redis:
-        redis.delete(*(redis_keys.route(DEFAULT_DOMAIN, code) for code in codes))
+        redis.delete(*(redis_keys.route(in_default_domain(code)) for code in codes))
     statuses = asyncio.run(_follow_all(product.nginx, codes))
     if statuses != {404}:
         raise RuntimeFault(f"Codes that were never made are answered {sorted(statuses)}.")

@@ -16,6 +16,7 @@ from yarl import URL
 
 from deploy.compose.engine import secrets_folder
 from deploy.local.settings import CHECKOUT
+from shared.redis import click_stream
 from shared.redis import keys as redis_keys
 from tests.support.client import Client, connected
 from tests.support.containers import PROJECT, System, docker
@@ -277,7 +278,7 @@ async def _send_broken_clicks(system: System) -> None:
     before = await _value(system, 'sum(boltlink_clicks_total{result="dead_letter"})')
 
     async def seen() -> bool:
-        await _redis(system, "XADD", redis_keys.CLICK_STREAM, "*", redis_keys.CLICK_FIELD.decode(), "no click")
+        await _redis(system, "XADD", redis_keys.CLICK_STREAM, "*", click_stream.FIELD.decode(), "no click")
         return await _value(system, 'sum(boltlink_clicks_total{result="dead_letter"})') > before
 
     await until(seen, 30)

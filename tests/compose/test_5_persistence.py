@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local import backups
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.redis import keys as redis_keys
 from tests.support.client import Answer, Client, Json
 from tests.support.containers import Step, System
@@ -63,7 +63,7 @@ async def _only_what_lasts_is_in_redis(system: System) -> None:
 async def test_containers_that_are_removed_and_made_anew_have_lost_nothing(system: System, client: Client) -> None:
     kept = await _make(system, client)
     await _only_what_lasts_is_in_redis(system)
-    questions = (("DBSIZE",), ("GET", redis_keys.route(DEFAULT_DOMAIN, kept.link["code"])))
+    questions = (("DBSIZE",), ("GET", redis_keys.route(in_default_domain(kept.link["code"]))))
     before = [system.redis("--raw", *question) for question in questions]
     assert all(before)
     system.down()

@@ -11,7 +11,7 @@ from deploy.local.packages import find_servers
 from deploy.local.processes import Processes
 from deploy.local.settings import CHECKOUT, LocalSettings
 from deploy.local.supervision import Supervisor
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.redis import keys as redis_keys
 from tests.support.client import Client
 from tests.support.waiting import until
@@ -72,7 +72,7 @@ async def test_verify_finds_a_record_that_differs_and_puts_it_right(client: Clie
 
     await until(relayed)
     processes = Processes(stack, find_servers())
-    processes.redis("SET", redis_keys.route(DEFAULT_DOMAIN, link["code"]), "1 1 302 https://example.com/wrong")
+    processes.redis("SET", redis_keys.route(in_default_domain(link["code"])), "1 1 302 https://example.com/wrong")
     assert (await client.follow(link["code"])).headers["Location"] == "https://example.com/wrong"
     found = _local(stack, "verify")
     assert found.returncode == 1

@@ -6,11 +6,11 @@ from typing import Any
 from services.stats.counting import consumer
 from services.stats.counting.click_stream import ClickStream
 from services.stats.counting.consumer import AdaptiveBatchSize, Counted
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.domain.models import ClickEvent
 from shared.postgres.pool import Database
 from shared.postgres.tables import links
-from shared.redis import click_events
+from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from tests.support.builders import (
@@ -29,7 +29,7 @@ def stream_of(
 async def add(redis: RedisClient, *events: ClickEvent | bytes) -> None:
     """Add one entry with some events."""
     written = [event if isinstance(event, bytes) else encoded(event) for event in events]
-    await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(written)})
+    await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: click_events.join(written)})
 
 
 async def count_batch(database: Database, stream: ClickStream, batch_size: AdaptiveBatchSize | None = None) -> Counted:
@@ -54,7 +54,7 @@ async def in_buckets(database: Database) -> dict[tuple[datetime, bool], int]:
 
 
 async def total(database: Database, code: str = "abc") -> int:
-    link = await links.get(database, domain=DEFAULT_DOMAIN, code=code)
+    link = await links.get(database, in_default_domain(code))
     assert link is not None
     return link.clicks
 

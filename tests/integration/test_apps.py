@@ -18,12 +18,13 @@ from services.writer.api_keys.creation import make_key, revoke
 from services.writer.app import create_api as create_writer
 from services.writer.app import create_relay
 from services.writer.settings import RelaySettings, WriterSettings
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.domain.models import Scope
 from shared.postgres.pool import Database
 from shared.postgres.tables import links, outbox
 from shared.process.metrics import REGISTRY
 from shared.process.version import VERSION
+from shared.redis import click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from tests.integration.conftest import Stores
@@ -205,8 +206,8 @@ async def test_the_consumer_counts_what_it_counted(start: Start, redis: RedisCli
     link = await make_link(writer_database, owner_id=await make_owner(writer_database))
     client = await start("consumer")
     for number in (1, 1, 2):
-        await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: encoded(click_event(link.id, number))})
-    await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: b"junk"})
+        await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: encoded(click_event(link.id, number))})
+    await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: b"junk"})
 
     async def told() -> bool:
         text = await metrics_of(client)
@@ -328,7 +329,7 @@ async def test_a_relay_that_ends_finishes_the_batch_under_way(
         await conn.execute("INSERT INTO outbox (domain, code, version) VALUES ('default', 'gone', 3)")
         ending = asyncio.create_task(client.close())
     await ending
-    assert await redis.get(redis_keys.route(DEFAULT_DOMAIN, "gone")) == b"3 0 -"
+    assert await redis.get(redis_keys.route(in_default_domain("gone"))) == b"3 0 -"
     assert await outbox.backlog(writer_database) == (0, 0.0)
 
 
@@ -339,11 +340,11 @@ async def test_a_consumer_that_ends_finishes_the_batch_under_way(
     client = await start("consumer")
     async with database.transaction() as conn:
         await conn.execute("LOCK TABLE link_totals IN SHARE MODE")
-        await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: encoded(click_event(link.id))})
+        await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: encoded(click_event(link.id))})
         await until(lambda: waits_for_a_lock(database))
         ending = asyncio.create_task(client.close())
     await ending
-    counted = await links.get(writer_database, domain=DEFAULT_DOMAIN, code="abc")
+    counted = await links.get(writer_database, in_default_domain("abc"))
     assert counted is not None
     assert counted.clicks == 1
     assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
@@ -373,7 +374,7 @@ async def test_the_relay_publishes_what_is_written_while_it_runs(
     await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
 
     async def published() -> bool:
-        return bool(await redis.exists(redis_keys.route(DEFAULT_DOMAIN, "abc")))
+        return bool(await redis.exists(redis_keys.route(in_default_domain("abc"))))
 
     await until(published)
 

@@ -11,7 +11,7 @@ from pytest_aiohttp import AiohttpClient
 from services.writer.api_keys.creation import make_key
 from services.writer.app import create_api
 from services.writer.settings import WriterSettings
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.domain.models import Scope
 from shared.postgres.pool import Database
 from shared.redis import keys as redis_keys
@@ -105,7 +105,7 @@ async def test_a_thousand_links_are_in_redis_before_the_answer(
     client, secret = await start(), await secret_of(writer_database, "links:write")
     status, _, document = await ask_for(client, secret, *({"url": f"{URL}{number}"} for number in range(1_000)))
     assert status == 200
-    keys = [redis_keys.route(DEFAULT_DOMAIN, item["link"]["code"]) for item in document["items"]]
+    keys = [redis_keys.route(in_default_domain(item["link"]["code"])) for item in document["items"]]
     records: Any = await redis.mget(keys)
     assert [decode(record).url for record in records] == [f"{URL}{number}" for number in range(1_000)]
 

@@ -7,9 +7,10 @@ import psycopg2.errors
 import pytest
 
 from services.writer.links import changes as shortening
-from services.writer.links.changes import shorten
 from services.writer.links.creation import LinkRequest
+from services.writer.links.idempotency import Created, create_link
 from services.writer.links.schemas import dump_link
+from shared.domain.codes import LinkName, in_default_domain
 from shared.domain.errors import InvalidInput, LinkChanged, LinkNotFound
 from shared.domain.models import Link, LinkOptions, NewLink
 from shared.postgres.pool import Database
@@ -32,8 +33,8 @@ async def outbox_of(database: Database) -> list[tuple[str, int]]:
     return [(row["code"], row["version"]) for row in rows]
 
 
-async def reuse(database: Database, owner_id: int, **options: Any) -> shortening.Created:
-    return await shorten(
+async def reuse(database: Database, owner_id: int, **options: Any) -> Created:
+    return await create_link(
         database,
         LinkRequest(NewLink(options=LinkOptions(**{"url": "https://example.com/", **options})), owner_id),
         reuse=True,
@@ -42,16 +43,16 @@ async def reuse(database: Database, owner_id: int, **options: Any) -> shortening
     )
 
 
-async def change_title(database: Database, code: str, *, based_on: shortening.Versions) -> Link:
-    return await shortening.change(database, code, {"title": "new"}, based_on=based_on)
+async def change_title(database: Database, name: LinkName, *, based_on: shortening.Versions) -> Link:
+    return await shortening.change(database, name, {"title": "new"}, based_on=based_on)
 
 
 async def test_every_change_of_a_link_leaves_word_in_the_outbox(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.change(writer_database, "abc", {"title": "new"}, based_on=None)
-    await shortening.delete(writer_database, "abc", based_on=None)
-    await shortening.restore(writer_database, "abc")
-    await shortening.purge(writer_database, "abc", based_on=None)
+    await shortening.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=None)
+    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    await shortening.restore(writer_database, in_default_domain("abc"))
+    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     assert await outbox_of(writer_database) == [("abc", version) for version in (1, 2, 3, 4, 5)]
 
 
@@ -67,12 +68,12 @@ async def test_without_the_outbox_there_is_no_link(
 async def test_without_the_outbox_there_is_no_change(writer_database: Database, link: Link, database: Database) -> None:
     await database.execute("ALTER TABLE outbox RENAME TO hidden")
     with pytest.raises(psycopg2.errors.UndefinedTable):
-        await shortening.delete(writer_database, "abc", based_on=None)
-    assert await shortening.get(writer_database, "abc") == link
+        await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    assert await shortening.get(writer_database, in_default_domain("abc")) == link
 
 
 async def test_a_change_that_changes_nothing_is_no_new_version(writer_database: Database, link: Link) -> None:
-    assert await shortening.change(writer_database, "abc", {"title": None}, based_on=None) == link
+    assert await shortening.change(writer_database, in_default_domain("abc"), {"title": None}, based_on=None) == link
     assert await outbox_of(writer_database) == [("abc", 1)]
 
 
@@ -90,7 +91,9 @@ async def test_where_no_link_is_equal_one_is_made(writer_database: Database, lin
 
 async def test_a_change_based_on_the_version_that_is_there_is_made(writer_database: Database, link: Link) -> None:
     versions = frozenset({7, link.version})
-    assert (await shortening.change(writer_database, "abc", {"title": "new"}, based_on=versions)).version == 2
+    assert (
+        await shortening.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=versions)
+    ).version == 2
 
 
 @pytest.mark.parametrize("versions", [frozenset({2}), frozenset()])
@@ -99,14 +102,16 @@ async def test_what_is_based_on_another_version_is_refused(
     writer_database: Database, link: Link, versions: frozenset[int], act: Callable[..., Awaitable[Link]]
 ) -> None:
     with pytest.raises(LinkChanged):
-        await act(writer_database, "abc", based_on=versions)
-    assert await shortening.get(writer_database, "abc") == link
+        await act(writer_database, in_default_domain("abc"), based_on=versions)
+    assert await shortening.get(writer_database, in_default_domain("abc")) == link
 
 
 async def test_of_changes_at_once_based_on_the_same_version_one_is_made(writer_database: Database, link: Link) -> None:
     ends = await asyncio.gather(
         *(
-            shortening.change(writer_database, "abc", {"title": str(number)}, based_on=frozenset({link.version}))
+            shortening.change(
+                writer_database, in_default_domain("abc"), {"title": str(number)}, based_on=frozenset({link.version})
+            )
             for number in range(5)
         ),
         return_exceptions=True,
@@ -116,15 +121,20 @@ async def test_of_changes_at_once_based_on_the_same_version_one_is_made(writer_d
 
 async def test_changes_at_once_of_different_fields_are_all_made(writer_database: Database, link: Link) -> None:
     changes: list[dict[str, Any]] = [{"title": "t"}, {"notes": "n"}, {"tags": ("a",)}, {"max_clicks": 3}]
-    await asyncio.gather(*(shortening.change(writer_database, "abc", fields, based_on=None) for fields in changes))
-    changed = await shortening.get(writer_database, "abc")
+    await asyncio.gather(
+        *(shortening.change(writer_database, in_default_domain("abc"), fields, based_on=None) for fields in changes)
+    )
+    changed = await shortening.get(writer_database, in_default_domain("abc"))
     assert changed.options == LinkOptions(url=link.options.url, title="t", notes="n", tags=("a",), max_clicks=3)
     assert changed.version == 5
 
 
 async def test_the_outbox_of_changes_at_once_has_every_version_once(writer_database: Database, link: Link) -> None:
     await asyncio.gather(
-        *(shortening.change(writer_database, link.code, {"title": str(number)}, based_on=None) for number in range(8))
+        *(
+            shortening.change(writer_database, in_default_domain(link.code), {"title": str(number)}, based_on=None)
+            for number in range(8)
+        )
     )
     assert await outbox_of(writer_database) == [("abc", version) for version in range(1, 10)]
 
@@ -132,11 +142,11 @@ async def test_the_outbox_of_changes_at_once_has_every_version_once(writer_datab
 @pytest.mark.parametrize(
     "act",
     [
-        lambda database: shortening.get(database, "unknown"),
-        lambda database: shortening.change(database, "unknown", {"title": "new"}, based_on=None),
-        lambda database: shortening.delete(database, "unknown", based_on=None),
-        lambda database: shortening.restore(database, "unknown"),
-        lambda database: shortening.purge(database, "unknown", based_on=None),
+        lambda database: shortening.get(database, in_default_domain("unknown")),
+        lambda database: shortening.change(database, in_default_domain("unknown"), {"title": "new"}, based_on=None),
+        lambda database: shortening.delete(database, in_default_domain("unknown"), based_on=None),
+        lambda database: shortening.restore(database, in_default_domain("unknown")),
+        lambda database: shortening.purge(database, in_default_domain("unknown"), based_on=None),
     ],
     ids=["get", "change", "delete", "restore", "purge"],
 )
@@ -149,18 +159,18 @@ async def test_a_code_without_a_link_raises_link_not_found(
 
 @pytest.mark.usefixtures("link")
 async def test_a_deleted_link_is_not_changed(writer_database: Database) -> None:
-    deleted = await shortening.delete(writer_database, "abc", based_on=None)
+    deleted = await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     with pytest.raises(LinkNotFound):
-        await shortening.change(writer_database, "abc", {"title": "new"}, based_on=None)
-    assert await shortening.get(writer_database, "abc") == deleted
+        await shortening.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=None)
+    assert await shortening.get(writer_database, in_default_domain("abc")) == deleted
 
 
 @pytest.mark.usefixtures("link")
 async def test_a_deleted_link_is_not_deleted_again(writer_database: Database) -> None:
-    deleted = await shortening.delete(writer_database, "abc", based_on=None)
+    deleted = await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     with pytest.raises(LinkNotFound):
-        await shortening.delete(writer_database, "abc", based_on=None)
-    assert await shortening.get(writer_database, "abc") == deleted
+        await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    assert await shortening.get(writer_database, in_default_domain("abc")) == deleted
 
 
 async def test_a_reserved_code_is_refused(writer_database: Database, owner_id: int) -> None:
@@ -174,6 +184,8 @@ async def test_an_end_before_the_beginning_that_is_there_already_is_refused(
 ) -> None:
     made = await make_link(writer_database, owner_id=owner_id, code="abc", valid_since=NOON)
     with pytest.raises(InvalidInput) as caught:
-        await shortening.change(writer_database, "abc", {"valid_until": NOON - timedelta(hours=1)}, based_on=None)
+        await shortening.change(
+            writer_database, in_default_domain("abc"), {"valid_until": NOON - timedelta(hours=1)}, based_on=None
+        )
     assert list(caught.value.faults) == ["valid_until"]
-    assert await shortening.get(writer_database, "abc") == made
+    assert await shortening.get(writer_database, in_default_domain("abc")) == made

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from services.resolver.clicks.recorder import Clicks
+from services.resolver.clicks.recorder import ClickRecorder
 from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool
+from services.resolver.clicks.stream_writer import StreamWriter
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from shared.domain.errors import StoreUnavailable
-from shared.redis import click_events
+from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
@@ -29,8 +30,8 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 @pytest.fixture
-def clicks(redis: RedisClient, spool: Spool) -> Clicks:
-    return Clicks(redis, spool, ReplayBuffer(redis), CircuitBreaker())
+def clicks(redis: RedisClient, spool: Spool) -> ClickRecorder:
+    return ClickRecorder(redis, spool, StreamWriter(redis, ReplayBuffer()), CircuitBreaker())
 
 
 @pytest.fixture
@@ -41,10 +42,10 @@ async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
 
 
 @pytest.fixture
-async def shaky_clicks(stores: Stores, redis: RedisClient, spool: Spool, way: TcpProxy) -> AsyncIterator[Clicks]:  # noqa: ARG001  # it is emptied
+async def shaky_clicks(stores: Stores, redis: RedisClient, spool: Spool, way: TcpProxy) -> AsyncIterator[ClickRecorder]:  # noqa: ARG001  # it is emptied
     """Clicks that reach Redis only while the way is open."""
     async with redis_client(at_port(stores.redis_settings(timeout=0.2), way.port)) as shaky:
-        yield Clicks(shaky, spool, ReplayBuffer(shaky), CircuitBreaker())
+        yield ClickRecorder(shaky, spool, StreamWriter(shaky, ReplayBuffer()), CircuitBreaker())
 
 
 def event(number: int = 1) -> bytes:
@@ -54,31 +55,31 @@ def event(number: int = 1) -> bytes:
 async def stream_of(redis: RedisClient) -> list[list[bytes]]:
     """The entries of the stream, each as its events."""
     entries: Any = await redis.xrange(redis_keys.CLICK_STREAM)
-    return [click_events.split(fields[redis_keys.CLICK_FIELD]) for _, fields in entries]
+    return [click_events.split(fields[click_stream.FIELD]) for _, fields in entries]
 
 
 async def events_of(redis: RedisClient) -> list[bytes]:
     return sorted(event for entry in await stream_of(redis) for event in entry)
 
 
-async def test_a_click_goes_into_the_stream(clicks: Clicks, redis: RedisClient, spool: Spool) -> None:
+async def test_a_click_goes_into_the_stream(clicks: ClickRecorder, redis: RedisClient, spool: Spool) -> None:
     await clicks.record(event())
     assert await stream_of(redis) == [[event()]]
     assert spool.size == 0
 
 
-async def test_the_stream_has_no_lifetime(clicks: Clicks, redis: RedisClient) -> None:
+async def test_the_stream_has_no_lifetime(clicks: ClickRecorder, redis: RedisClient) -> None:
     await clicks.record(event())
     assert await redis.ttl(redis_keys.CLICK_STREAM) == -1
 
 
-async def test_clicks_that_come_together_are_all_held_in_one_entry(clicks: Clicks, redis: RedisClient) -> None:
+async def test_clicks_that_come_together_are_all_held_in_one_entry(clicks: ClickRecorder, redis: RedisClient) -> None:
     await asyncio.gather(*(clicks.record(event(number)) for number in range(100)))
     assert await events_of(redis) == sorted(event(number) for number in range(100))
     assert len(await stream_of(redis)) == 1
 
 
-async def test_a_recorded_click_is_in_the_stream_already(clicks: Clicks, redis: RedisClient) -> None:
+async def test_a_recorded_click_is_in_the_stream_already(clicks: ClickRecorder, redis: RedisClient) -> None:
     async def record(number: int) -> None:
         await clicks.record(event(number))
         assert event(number) in await events_of(redis)
@@ -89,7 +90,7 @@ async def test_a_recorded_click_is_in_the_stream_already(clicks: Clicks, redis: 
 async def test_while_redis_is_away_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            clicks = Clicks(away, spool, ReplayBuffer(away), CircuitBreaker())
+            clicks = ClickRecorder(away, spool, StreamWriter(away, ReplayBuffer()), CircuitBreaker())
             await asyncio.gather(*(clicks.record(event(number)) for number in range(20)))
     assert await drained(spool) == sorted(event(number) for number in range(20))
     assert clicks.lost == 0
@@ -98,7 +99,7 @@ async def test_while_redis_is_away_clicks_go_into_the_spool(stores: Stores, spoo
 async def test_while_redis_says_nothing_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
     with silent_port() as port:
         async with redis_client(at_port(stores.redis_settings(timeout=0.1), port)) as silent, asyncio.timeout(10):
-            await Clicks(silent, spool, ReplayBuffer(silent), CircuitBreaker()).record(event())
+            await ClickRecorder(silent, spool, StreamWriter(silent, ReplayBuffer()), CircuitBreaker()).record(event())
     assert await drained(spool) == [event()]
 
 
@@ -114,7 +115,7 @@ async def drained(spool: Spool) -> list[bytes]:
 
 
 async def test_the_spool_is_fed_into_the_stream_when_redis_is_back(
-    shaky_clicks: Clicks, way: TcpProxy, redis: RedisClient, spool: Spool
+    shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient, spool: Spool
 ) -> None:
     await way.shut()
     await shaky_clicks.record(event())
@@ -125,7 +126,9 @@ async def test_the_spool_is_fed_into_the_stream_when_redis_is_back(
     assert spool.size == 0
 
 
-async def test_a_spool_that_was_fed_is_not_fed_again(shaky_clicks: Clicks, way: TcpProxy, redis: RedisClient) -> None:
+async def test_a_spool_that_was_fed_is_not_fed_again(
+    shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient
+) -> None:
     await way.shut()
     await shaky_clicks.record(event())
     await way.open()
@@ -135,7 +138,7 @@ async def test_a_spool_that_was_fed_is_not_fed_again(shaky_clicks: Clicks, way: 
 
 
 async def test_a_spool_cannot_be_fed_while_redis_is_away_and_keeps_all(
-    shaky_clicks: Clicks, way: TcpProxy, spool: Spool
+    shaky_clicks: ClickRecorder, way: TcpProxy, spool: Spool
 ) -> None:
     await way.shut()
     await shaky_clicks.record(event())
@@ -145,7 +148,7 @@ async def test_a_spool_cannot_be_fed_while_redis_is_away_and_keeps_all(
 
 
 async def test_clicks_go_into_the_stream_again_when_redis_is_back(
-    shaky_clicks: Clicks, way: TcpProxy, redis: RedisClient
+    shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient
 ) -> None:
     await way.shut()
     await shaky_clicks.record(event(0))
@@ -159,7 +162,7 @@ async def test_clicks_go_into_the_stream_again_when_redis_is_back(
 
 
 async def test_a_click_that_redis_took_without_saying_so_is_in_the_spool_as_well(
-    shaky_clicks: Clicks, way: TcpProxy, spool: Spool
+    shaky_clicks: ClickRecorder, way: TcpProxy, spool: Spool
 ) -> None:
     await shaky_clicks.record(event(0))
     way.freeze()
@@ -169,19 +172,19 @@ async def test_a_click_that_redis_took_without_saying_so_is_in_the_spool_as_well
 
 
 async def test_a_new_resolver_feeds_what_the_old_one_left(
-    shaky_clicks: Clicks, way: TcpProxy, redis: RedisClient, spool: Spool, tmp_path: Path
+    shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient, spool: Spool, tmp_path: Path
 ) -> None:
     await way.shut()
     await shaky_clicks.record(event())
     spool.close()
     left = Spool(tmp_path / "spool", LIMIT)
     assert left.size == spool.size > 0
-    await Clicks(redis, left, ReplayBuffer(redis), CircuitBreaker()).drain_spool()
+    await ClickRecorder(redis, left, StreamWriter(redis, ReplayBuffer()), CircuitBreaker()).drain_spool()
     assert await stream_of(redis) == [[event()]]
 
 
 async def test_clicks_recorded_while_the_spool_is_fed_are_kept(
-    shaky_clicks: Clicks, way: TcpProxy, spool: Spool
+    shaky_clicks: ClickRecorder, way: TcpProxy, spool: Spool
 ) -> None:
     await way.shut()
     await shaky_clicks.record(event(1))
@@ -197,7 +200,7 @@ async def test_clicks_recorded_while_the_spool_is_fed_are_kept(
 async def test_a_full_spool_loses_a_click_and_says_so(stores: Stores, tmp_path: Path) -> None:
     with refusing_port() as port, closing(Spool(tmp_path, limit=len(event()) + 8)) as small:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            clicks = Clicks(away, small, ReplayBuffer(away), CircuitBreaker())
+            clicks = ClickRecorder(away, small, StreamWriter(away, ReplayBuffer()), CircuitBreaker())
             await clicks.record(event(1))
             assert clicks.lost == 0
             await clicks.record(event(2))
@@ -205,7 +208,7 @@ async def test_a_full_spool_loses_a_click_and_says_so(stores: Stores, tmp_path: 
 
 
 async def test_a_spool_without_its_folder_loses_a_click_and_says_so(
-    shaky_clicks: Clicks, way: TcpProxy, tmp_path: Path
+    shaky_clicks: ClickRecorder, way: TcpProxy, tmp_path: Path
 ) -> None:
     await way.shut()
     (tmp_path / "spool").rmdir()

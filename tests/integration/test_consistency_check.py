@@ -4,15 +4,15 @@ from typing import Any
 import pytest
 
 from services.writer.links import changes as shortening
-from services.writer.redis_sync import consistency_check as verifying
+from services.writer.redis_sync import consistency_check
 from services.writer.redis_sync.consistency_check import Report, check
 from services.writer.redis_sync.relay import publish
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import LinkName, in_default_domain
 from shared.domain.models import Link, Route
 from shared.postgres.pool import Database
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
-from shared.redis.route_records import RouteRecords
+from shared.redis.route_records import RouteRecords, RouteUpdate
 from tests.support.builders import make_link, make_owner
 
 LIFETIME = 600
@@ -21,7 +21,7 @@ LIFETIME = 600
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No relay runs here, so there is nothing to wait for."""
-    monkeypatch.setattr(verifying, "LOOK_AGAIN_AFTER", 0.01)
+    monkeypatch.setattr(consistency_check, "RETRY_INTERVAL", 0.01)
 
 
 @pytest.fixture
@@ -44,23 +44,23 @@ async def link(writer_database: Database, records: RouteRecords, owner_id: int) 
 
 async def write(redis: RedisClient, code: str, record: str) -> None:
     """Put something into Redis past every rule."""
-    await redis.set(redis_keys.route(DEFAULT_DOMAIN, code), record)
+    await redis.set(redis_keys.route(in_default_domain(code)), record)
 
 
 async def read(redis: RedisClient, code: str) -> bytes | None:
-    found: Any = await redis.get(redis_keys.route(DEFAULT_DOMAIN, code))
+    found: Any = await redis.get(redis_keys.route(in_default_domain(code)))
     return None if found is None else bytes(found)
 
 
 def faults(report: Report) -> dict[str, str]:
-    return {difference.code: difference.fault for difference in report.differences}
+    return {difference.name.code: difference.fault for difference in report.differences}
 
 
 async def test_what_agrees_is_no_difference(
     writer_database: Database, records: RouteRecords, link: Link, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="not-in-redis")
-    await records.put([(DEFAULT_DOMAIN, "never-made", Route(version=0), LIFETIME)])
+    await records.put([RouteUpdate(in_default_domain("never-made"), Route(version=0), LIFETIME)])
     report = await check(writer_database, records)
     assert (report.links, report.absent, report.records, report.different) == (2, 1, 2, 0)
     assert link.code == "abc"
@@ -101,8 +101,10 @@ async def test_a_live_record_without_a_link_is_removed(
 async def test_a_change_on_its_way_is_no_difference(
     writer_database: Database, records: RouteRecords, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verifying, "LOOK_AGAIN_AFTER", 0.2)
-    changed = await shortening.change(writer_database, link.code, {"url": "https://example.org/"}, based_on=None)
+    monkeypatch.setattr(consistency_check, "RETRY_INTERVAL", 0.2)
+    changed = await shortening.change(
+        writer_database, in_default_domain(link.code), {"url": "https://example.org/"}, based_on=None
+    )
 
     async def arrive() -> None:
         await asyncio.sleep(0.1)
@@ -117,7 +119,7 @@ async def test_a_repair_leaves_alone_what_has_changed_since_it_was_seen(
     records: RouteRecords, redis: RedisClient, link: Link
 ) -> None:
     await write(redis, "abc", f"2 {link.id} 302 https://example.org/")
-    assert not await records.remove(DEFAULT_DOMAIN, "abc", b"what was seen")
+    assert not await records.remove(in_default_domain("abc"), b"what was seen")
     assert await read(redis, "abc") == f"2 {link.id} 302 https://example.org/".encode()
 
 
@@ -132,10 +134,10 @@ async def test_a_repair_undoes_no_change_that_was_made_meanwhile(
     await write(redis, "abc", f"7 {link.id} 302 https://example.com/")
     remove = records.remove
 
-    async def remove_late(domain: str, code: str, seen: bytes) -> bool:
-        changed = await shortening.change(writer_database, code, {"url": "https://example.org/"}, based_on=None)
+    async def remove_late(name: LinkName, seen: bytes) -> bool:
+        changed = await shortening.change(writer_database, name, {"url": "https://example.org/"}, based_on=None)
         await publish(records, [changed], LIFETIME)
-        return await remove(domain, code, seen)
+        return await remove(name, seen)
 
     monkeypatch.setattr(records, "remove", remove_late)
     assert (await check(writer_database, records, repair=True)).repaired == 1
@@ -145,7 +147,7 @@ async def test_a_repair_undoes_no_change_that_was_made_meanwhile(
 async def test_every_link_is_looked_at_whatever_the_size_of_a_batch(
     writer_database: Database, records: RouteRecords, redis: RedisClient, owner_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verifying, "BATCH", 3)
+    monkeypatch.setattr(consistency_check, "BATCH", 3)
     for number in range(10):
         await make_link(writer_database, owner_id=owner_id, code=f"code-{number}")
         await write(redis, f"code-{number}", "0 0 -")

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from services.resolver.clicks.recorder import Clicks
+from services.resolver.clicks.recorder import ClickRecorder
 from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool
+from services.resolver.clicks.stream_writer import StreamWriter
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.stats.counting.click_stream import Backlog, ClickStream
 from services.stats.counting.consumer import AdaptiveBatchSize, Counted
 from services.stats.counting.rollups import click_of, per_bucket
 from services.writer.links import changes as shortening
+from shared.domain.codes import in_default_domain
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
 from shared.postgres.pool import Database, connect
@@ -60,7 +62,9 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 async def test_a_recorded_click_is_counted(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool
 ) -> None:
-    await Clicks(redis, spool, ReplayBuffer(redis), CircuitBreaker()).record(encoded(click_event(link.id)))
+    await ClickRecorder(redis, spool, StreamWriter(redis, ReplayBuffer()), CircuitBreaker()).record(
+        encoded(click_event(link.id))
+    )
     assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, dead_letters=0)
     await counted_once(stats_database)
 
@@ -237,7 +241,7 @@ async def test_an_event_in_the_stream_and_in_the_spool_counts_once(
 ) -> None:
     await add(redis, click_event(link.id))
     await spool.append(encoded(click_event(link.id)))
-    await Clicks(redis, spool, ReplayBuffer(redis), CircuitBreaker()).drain_spool()
+    await ClickRecorder(redis, spool, StreamWriter(redis, ReplayBuffer()), CircuitBreaker()).drain_spool()
     await count_all(stats_database, stream)
     await counted_once(stats_database)
 
@@ -247,8 +251,10 @@ async def test_a_click_counts_once_that_waited_in_the_spool_while_redis_was_away
 ) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            await Clicks(away, spool, ReplayBuffer(away), CircuitBreaker()).record(encoded(click_event(link.id)))
-    await Clicks(redis, spool, ReplayBuffer(redis), CircuitBreaker()).drain_spool()
+            await ClickRecorder(away, spool, StreamWriter(away, ReplayBuffer()), CircuitBreaker()).record(
+                encoded(click_event(link.id))
+            )
+    await ClickRecorder(redis, spool, StreamWriter(redis, ReplayBuffer()), CircuitBreaker()).drain_spool()
     await count_all(stats_database, stream)
     await counted_once(stats_database)
 
@@ -259,9 +265,11 @@ async def test_a_spool_that_is_fed_twice_counts_once(
     await spool.append(encoded(click_event(link.id)))
     (path,) = await asyncio.to_thread(lambda: [*tmp_path.iterdir()])
     content = path.read_bytes()
-    await Clicks(redis, spool, ReplayBuffer(redis), CircuitBreaker()).drain_spool()
+    await ClickRecorder(redis, spool, StreamWriter(redis, ReplayBuffer()), CircuitBreaker()).drain_spool()
     path.write_bytes(content)  # as if the resolver had died before it removed the file
-    await Clicks(redis, Spool(tmp_path, 2**20), ReplayBuffer(redis), CircuitBreaker()).drain_spool()
+    await ClickRecorder(
+        redis, Spool(tmp_path, 2**20), StreamWriter(redis, ReplayBuffer()), CircuitBreaker()
+    ).drain_spool()
     await count_all(stats_database, stream)
     await counted_once(stats_database)
 
@@ -339,7 +347,7 @@ async def test_whatever_a_visitor_sends_is_counted(
 async def test_the_clicks_of_a_purged_link_are_dropped(
     stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
-    await shortening.purge(writer_database, "abc", based_on=None)
+    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     await add(redis, click_event(link.id))
     assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, dead_letters=0)
     assert await rows(stats_database) == 0
@@ -349,7 +357,7 @@ async def test_the_clicks_of_a_purged_link_do_not_keep_others_from_being_counted
     stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     gone = await make_link(writer_database, owner_id=await make_owner(writer_database), code="gone")
-    await shortening.purge(writer_database, "gone", based_on=None)
+    await shortening.purge(writer_database, in_default_domain("gone"), based_on=None)
     await add(redis, click_event(gone.id, 1), click_event(link.id, 2))
     await count_batch(stats_database, stream)
     assert await total(stats_database) == 1
@@ -358,7 +366,7 @@ async def test_the_clicks_of_a_purged_link_do_not_keep_others_from_being_counted
 async def test_the_clicks_of_a_deleted_link_count(
     stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
-    await shortening.delete(writer_database, "abc", based_on=None)
+    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     await add(redis, click_event(link.id))
     await count_batch(stats_database, stream)
     await counted_once(stats_database)
@@ -369,7 +377,7 @@ async def test_clicks_counted_while_their_link_is_purged_do_not_stay(
 ) -> None:
     async with stats_database.transaction() as conn:
         fresh = await clicks.insert_new(conn, [click_of(click_event(link.id), VISITOR_SECRET)])
-        purging = asyncio.create_task(shortening.purge(writer_database, "abc", based_on=None))
+        purging = asyncio.create_task(shortening.purge(writer_database, in_default_domain("abc"), based_on=None))
         await until(lambda: _waits_or_is_done(database, purging))
         await clicks.add_counts(conn, per_bucket(fresh))
     await purging

@@ -7,10 +7,10 @@ import pytest
 
 from services.writer.links import changes as shortening
 from services.writer.links import creation as making
-from services.writer.links.changes import Created, IdempotencyKey, shorten_all
 from services.writer.links.creation import CreationResult, LinkRequest, create_all
 from services.writer.links.group_commit import GroupCommit
-from shared.domain.codes import DEFAULT_DOMAIN
+from services.writer.links.idempotency import Created, IdempotencyKey, create_links
+from shared.domain.codes import DEFAULT_DOMAIN, in_default_domain
 from shared.domain.errors import CodeTaken, ExternalIdTaken, IdempotencyKeyReused, InvalidInput
 from shared.domain.models import Link, LinkOptions, NewLink
 from shared.postgres.pool import Database
@@ -92,7 +92,7 @@ async def test_a_refused_wish_stops_no_other(writer_database: Database, owner_id
 async def test_of_equal_codes_the_first_wins(writer_database: Database, owner_id: int) -> None:
     outcomes = await make(writer_database, *(request(owner_id, "abc", title=str(number)) for number in range(4)))
     assert told(outcomes) == ["abc"] + ["CodeTaken"] * 3
-    assert (await shortening.get(writer_database, "abc")).options.title == "0"
+    assert (await shortening.get(writer_database, in_default_domain("abc"))).options.title == "0"
 
 
 async def test_of_equal_external_ids_the_first_wins(writer_database: Database, owner_id: int) -> None:
@@ -136,7 +136,7 @@ async def test_where_no_random_code_is_free_that_is_said(
 
 async def test_a_link_at_a_purged_code_is_newer_than_the_purge(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    purged = await shortening.purge(writer_database, "abc", based_on=None)
+    purged = await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     first, second = await make(writer_database, request(owner_id, "abc"), request(owner_id, "def"))
     assert isinstance(first, Link)
     assert isinstance(second, Link)
@@ -147,7 +147,7 @@ async def test_a_link_at_a_purged_code_is_newer_than_the_purge(writer_database: 
 async def batch(
     database: Database, owner_id: int, *requests: LinkRequest | InvalidInput, key: IdempotencyKey | None = None
 ) -> Created:
-    return await shorten_all(
+    return await create_links(
         database,
         requests,
         owner_id=owner_id,
@@ -202,7 +202,7 @@ async def test_of_batches_that_want_the_same_in_different_orders_each_code_goes_
 
 async def test_wishes_at_once_share_a_transaction(writer_database: Database, owner_id: int) -> None:
     together = GroupCommit(writer_database)
-    made = await asyncio.gather(*(together.make(request(owner_id)) for _ in range(50)))
+    made = await asyncio.gather(*(together.create(request(owner_id)) for _ in range(50)))
     assert len({link.code for link in made}) == 50
     assert len({link.created_at for link in made}) == 1  # now() is the same for all of a transaction
 
@@ -215,7 +215,7 @@ async def test_wishes_at_once_are_refused_each_for_itself(writer_database: Datab
         request(owner_id, external_id="mine"),
     ]
     ends = await asyncio.gather(
-        *(together.make(one) for one in [*requests, request(owner_id, "def")]), return_exceptions=True
+        *(together.create(one) for one in [*requests, request(owner_id, "def")]), return_exceptions=True
     )
     assert [type(end) for end in ends] == [Link, CodeTaken, ExternalIdTaken, Link]
 
@@ -226,8 +226,8 @@ async def test_who_waits_for_a_code_that_another_transaction_holds_holds_up_no_o
     together = GroupCommit(writer_database)
     async with writer_database.transaction() as conn:
         await create_all(conn, [request(owner_id, "held")])
-        waiting = asyncio.create_task(together.make(request(owner_id, "held")))
-        made = await asyncio.gather(*(together.make(request(owner_id)) for _ in range(5)))
+        waiting = asyncio.create_task(together.create(request(owner_id, "held")))
+        made = await asyncio.gather(*(together.create(request(owner_id)) for _ in range(5)))
         assert len(made) == 5
         assert not waiting.done()
     with pytest.raises(CodeTaken):
@@ -240,9 +240,9 @@ async def test_a_fault_that_lies_with_one_wish_is_its_own(
     await database.execute("ALTER TABLE links ADD CONSTRAINT no_such_title CHECK (title <> 'unforeseen')")
     together = GroupCommit(writer_database)
     ends = await asyncio.gather(
-        together.make(request(owner_id, "a")),
-        together.make(request(owner_id, "b", title="unforeseen")),
-        together.make(request(owner_id, "c")),
+        together.create(request(owner_id, "a")),
+        together.create(request(owner_id, "b", title="unforeseen")),
+        together.create(request(owner_id, "c")),
         return_exceptions=True,
     )
     assert [type(end) for end in ends] == [Link, psycopg2.errors.CheckViolation, Link]
@@ -250,7 +250,7 @@ async def test_a_fault_that_lies_with_one_wish_is_its_own(
 
 async def test_a_request_that_is_gone_takes_no_other_with_it(writer_database: Database, owner_id: int) -> None:
     together = GroupCommit(writer_database)
-    tasks = [asyncio.create_task(together.make(request(owner_id, f"code-{number}"))) for number in range(5)]
+    tasks = [asyncio.create_task(together.create(request(owner_id, f"code-{number}"))) for number in range(5)]
     await asyncio.sleep(0)
     tasks[0].cancel()
     made = await asyncio.gather(*tasks[1:])

@@ -10,7 +10,7 @@ from services.stats.counting.dead_letters import _batches, newest, replay, waiti
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
 from shared.postgres.pool import Database, connect
-from shared.redis import click_events
+from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from tests.integration.counting import (
@@ -64,7 +64,7 @@ async def test_a_click_that_the_database_refuses_is_set_aside_and_holds_up_no_ot
     await stream.read()  # makes the group
     agents = ("", "curl/8.5.0", "")
     events = [encoded(click_event(link.id, number, user_agent=agent)) for number, agent in enumerate(agents, 1)]
-    await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(events)})
+    await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: click_events.join(events)})
     counted = await consumer.count_batch(stats_database, stream, b"secret")
     assert (counted.fresh, counted.known, counted.dead_letters) == (2, 0, 1)
     assert await redis.xlen(redis_keys.DEAD_LETTERS) == 1

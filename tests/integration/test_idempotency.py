@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from services.writer.links import changes as shortening
-from services.writer.links.changes import Created, IdempotencyKey, shorten
 from services.writer.links.creation import LinkRequest
+from services.writer.links.idempotency import Created, IdempotencyKey, create_link
 from services.writer.links.schemas import dump_link
+from shared.domain.codes import in_default_domain
 from shared.domain.errors import CodeTaken, IdempotencyKeyReused
 from shared.domain.models import LinkOptions, NewLink
 from shared.postgres.pool import Database
@@ -31,7 +32,7 @@ async def ask(
     **options: Any,
 ) -> Created:
     """Ask for a link with an idempotency key."""
-    return await shorten(
+    return await create_link(
         database,
         LinkRequest(NewLink(code=code, options=LinkOptions(**{"url": "https://example.com/", **options})), owner_id),
         reuse=reuse,
@@ -76,7 +77,7 @@ async def test_a_repeat_gets_the_first_answer_also_when_the_link_has_changed(
     writer_database: Database, owner_id: int
 ) -> None:
     first = await ask(writer_database, owner_id, code="abc")
-    await shortening.change(writer_database, "abc", {"title": "new"}, based_on=None)
+    await shortening.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=None)
     assert (await ask(writer_database, owner_id, code="abc")).document == first.document
 
 
@@ -178,7 +179,7 @@ async def test_a_wish_whose_answer_cannot_be_told_leaves_nothing(writer_database
         raise LookupError
 
     with pytest.raises(LookupError):
-        await shorten(
+        await create_link(
             writer_database,
             LinkRequest(NewLink(options=LinkOptions(url="https://example.com/")), owner_id),
             reuse=False,

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from services.resolver.redirects.decision import target_of
+from services.resolver.handlers import RequestVisit
+from services.resolver.redirects.decision import Refusal, decide
 from services.writer.links import changes as shortening
-from shared.domain.codes import DEFAULT_DOMAIN
-from shared.domain.errors import CodeTaken, ExternalIdTaken, LinkGone, LinkNotFound
-from shared.domain.models import Link, LinkOptions
+from shared.domain.codes import DEFAULT_DOMAIN, in_default_domain
+from shared.domain.errors import CodeTaken, ExternalIdTaken, LinkNotFound
+from shared.domain.models import Link, LinkOptions, NewLink
 from shared.postgres.pool import Database
 from shared.postgres.tables import links, new_links, permits
 from shared.redis.route_records import route_of
@@ -45,12 +46,12 @@ async def owner_id(writer_database: Database) -> int:
 
 async def insert(database: Database, code: str, owner_id: int, **options: Any) -> Link | None:
     async with database.transaction() as conn:
-        row = new_links.NewRow(code, owner_id, LinkOptions(**{"url": URL, **options}))
-        return (await new_links.insert(conn, domain=DEFAULT_DOMAIN, rows=[row])).get(code)
+        row = new_links.NewRow(in_default_domain(code), owner_id, LinkOptions(**{"url": URL, **options}))
+        return (await new_links.insert(conn, [row])).get(in_default_domain(code))
 
 
 async def found(database: Database, code: str) -> Link:
-    link = await links.get(database, domain=DEFAULT_DOMAIN, code=code)
+    link = await links.get(database, in_default_domain(code))
     assert link is not None
     return link
 
@@ -104,7 +105,7 @@ async def test_a_wanted_code_that_is_taken_raises_code_taken(writer_database: Da
 
 async def test_the_code_of_a_deleted_link_is_not_given_again(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.delete(writer_database, "abc", based_on=None)
+    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     with pytest.raises(CodeTaken):
         await make_link(writer_database, owner_id=owner_id, code="abc")
 
@@ -127,24 +128,28 @@ async def test_a_change_to_a_taken_external_id_raises_external_id_taken(
     await make_link(writer_database, owner_id=owner_id, external_id="mine")
     await make_link(writer_database, owner_id=owner_id, code="abc")
     with pytest.raises(ExternalIdTaken):
-        await shortening.change(writer_database, "abc", {"external_id": "mine"}, based_on=None)
+        await shortening.change(writer_database, in_default_domain("abc"), {"external_id": "mine"}, based_on=None)
 
 
 @pytest.mark.parametrize("name", EVERY_OPTION)
 async def test_an_option_can_be_changed_and_changed_back(writer_database: Database, owner_id: int, name: str) -> None:
     plain = await make_link(writer_database, owner_id=owner_id, code="abc")
-    changed = await shortening.change(writer_database, "abc", {name: EVERY_OPTION[name]}, based_on=None)
+    changed = await shortening.change(
+        writer_database, in_default_domain("abc"), {name: EVERY_OPTION[name]}, based_on=None
+    )
     assert changed.options == replace(plain.options, **{name: EVERY_OPTION[name]})
     assert await found(writer_database, "abc") == changed
-    back = await shortening.change(writer_database, "abc", {name: getattr(plain.options, name)}, based_on=None)
+    back = await shortening.change(
+        writer_database, in_default_domain("abc"), {name: getattr(plain.options, name)}, based_on=None
+    )
     assert back.options == plain.options
 
 
 async def test_every_change_is_a_new_version(writer_database: Database, owner_id: int) -> None:
     made = await make_link(writer_database, owner_id=owner_id, code="abc")
-    changed = await shortening.change(writer_database, "abc", {"title": "new"}, based_on=None)
-    deleted = await shortening.delete(writer_database, "abc", based_on=None)
-    restored = await shortening.restore(writer_database, "abc")
+    changed = await shortening.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=None)
+    deleted = await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    restored = await shortening.restore(writer_database, in_default_domain("abc"))
     assert [link.version for link in (made, changed, deleted, restored)] == [1, 2, 3, 4]
     assert made.updated_at < changed.updated_at < deleted.updated_at < restored.updated_at
     assert restored.created_at == made.created_at
@@ -152,21 +157,21 @@ async def test_every_change_is_a_new_version(writer_database: Database, owner_id
 
 async def test_a_deleted_link_says_so_and_keeps_everything(writer_database: Database, owner_id: int) -> None:
     made = await insert(writer_database, "abc", owner_id, **EVERY_OPTION)
-    deleted = await shortening.delete(writer_database, "abc", based_on=None)
+    deleted = await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     assert made is not None
     assert (deleted.status, deleted.options) == ("deleted", made.options)
 
 
 async def test_a_restored_link_is_what_it_was(writer_database: Database, owner_id: int) -> None:
     made = await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.delete(writer_database, "abc", based_on=None)
-    restored = await shortening.restore(writer_database, "abc")
+    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    restored = await shortening.restore(writer_database, in_default_domain("abc"))
     assert (restored.status, restored.options, restored.id) == ("active", made.options, made.id)
 
 
 async def test_a_link_that_is_not_deleted_is_restored_to_itself(writer_database: Database, owner_id: int) -> None:
     made = await make_link(writer_database, owner_id=owner_id, code="abc")
-    assert await shortening.restore(writer_database, "abc") == made
+    assert await shortening.restore(writer_database, in_default_domain("abc")) == made
 
 
 async def test_a_purge_leaves_nothing_of_a_link(
@@ -175,7 +180,7 @@ async def test_a_purge_leaves_nothing_of_a_link(
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=5)
     await permits.take_permit(resolver_database, link.id)
     await count_clicks(stats_database, click_event(link.id))
-    await shortening.purge(writer_database, "abc", based_on=None)
+    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     for table in ("links", "link_totals", "link_permits", "clicks", "click_counts"):
         assert await rows_of(database, table) == 0
 
@@ -186,21 +191,21 @@ async def test_a_purge_leaves_other_links_alone(
     await make_link(writer_database, owner_id=owner_id, code="abc")
     other = await make_link(writer_database, owner_id=owner_id, code="other")
     await count_clicks(stats_database, click_event(other.id))
-    await shortening.purge(writer_database, "abc", based_on=None)
+    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     assert (await found(writer_database, "other")).clicks == 1
     assert await rows_of(stats_database, "clicks") == 1
 
 
 async def test_a_deleted_link_can_be_purged(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.delete(writer_database, "abc", based_on=None)
-    await shortening.purge(writer_database, "abc", based_on=None)
-    assert await links.get(writer_database, domain=DEFAULT_DOMAIN, code="abc") is None
+    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    assert await links.get(writer_database, in_default_domain("abc")) is None
 
 
 async def test_a_purged_code_can_be_given_again_with_a_newer_version(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    purged = await shortening.purge(writer_database, "abc", based_on=None)
+    purged = await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     again = await make_link(writer_database, owner_id=owner_id, code="abc")
     assert again.version > purged.version > 1
 
@@ -209,7 +214,7 @@ async def test_versions_grow_over_several_purges_of_one_code(writer_database: Da
     versions = []
     for _ in range(3):
         versions.append((await make_link(writer_database, owner_id=owner_id, code="abc")).version)
-        versions.append((await shortening.purge(writer_database, "abc", based_on=None)).version)
+        versions.append((await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)).version)
     assert versions == sorted(set(versions))
 
 
@@ -218,7 +223,7 @@ async def test_a_link_made_while_its_code_is_purged_is_newer_than_the_purge(
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     async with writer_database.transaction() as conn:
-        link = await links.lock(conn, domain=DEFAULT_DOMAIN, code="abc")
+        link = await links.lock(conn, in_default_domain("abc"))
         assert link is not None
         purged_version = await links.purge(conn, link)
         making = asyncio.create_task(make_link(writer_database, owner_id=owner_id, code="abc"))
@@ -231,8 +236,8 @@ async def test_links_are_found_many_at_a_time_and_unknown_ones_left_out(
 ) -> None:
     for code in ("a", "b", "c"):
         await make_link(writer_database, owner_id=owner_id, code=code)
-    await shortening.delete(writer_database, "b", based_on=None)
-    many = await links.get_many(writer_database, [(DEFAULT_DOMAIN, code) for code in ("a", "b", "unknown", "B")])
+    await shortening.delete(writer_database, in_default_domain("b"), based_on=None)
+    many = await links.get_many(writer_database, [in_default_domain(code) for code in ("a", "b", "unknown", "B")])
     assert sorted(link.code for link in many) == ["a", "b"]
 
 
@@ -245,8 +250,8 @@ async def test_no_links_are_found_where_none_are_asked_for(writer_database: Data
 
 async def equal(database: Database, owner_id: int, *, code: str | None = None, **options: Any) -> Link | None:
     async with database.transaction() as conn:
-        requested = LinkOptions(**{"url": URL, **options})
-        return await links.find_equal(conn, domain=DEFAULT_DOMAIN, owner_id=owner_id, options=requested, code=code)
+        requested = NewLink(code=code, options=LinkOptions(**{"url": URL, **options}))
+        return await links.find_equal(conn, requested, owner_id=owner_id)
 
 
 async def test_an_equal_link_is_found(writer_database: Database, owner_id: int) -> None:
@@ -296,7 +301,7 @@ async def test_the_equal_link_of_another_owner_is_not_found(writer_database: Dat
 
 async def test_a_deleted_equal_link_is_not_found(writer_database: Database, owner_id: int) -> None:
     await insert(writer_database, "abc", owner_id)
-    await shortening.delete(writer_database, "abc", based_on=None)
+    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     assert await equal(writer_database, owner_id) is None
 
 
@@ -321,12 +326,9 @@ def leads(link: Link, *, permit_left: bool) -> str:
     route = route_of(link)
     if not route.live:
         return "not live"
-    try:
-        target_of(route, time.time(), "")
-    except LinkNotFound:
-        return "scheduled"
-    except LinkGone:
-        return "expired"
+    decision = decide(route, RequestVisit(""), time.time())
+    if isinstance(decision, Refusal):
+        return "scheduled" if isinstance(decision.error, LinkNotFound) else "expired"
     return "active" if permit_left else "exhausted"
 
 
@@ -347,7 +349,7 @@ async def test_the_status_of_a_link_says_what_its_redirect_does(
         if limit == "used up":
             await permits.take_permit(resolver_database, link.id)
         if is_deleted:
-            await shortening.delete(database, code, based_on=None)
+            await shortening.delete(database, in_default_domain(code), based_on=None)
         link = await found(database, code)
         shown = leads(link, permit_left=await permits.permit_left(resolver_database, link.id))
         if ("not live" if link.status in ("deleted", "disabled") else link.status) != shown:
@@ -417,7 +419,7 @@ async def test_raised_max_clicks_give_more_permits(
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=1)
     await permits.take_permit(resolver_database, link.id)
-    await shortening.change(writer_database, "abc", {"max_clicks": 2}, based_on=None)
+    await shortening.change(writer_database, in_default_domain("abc"), {"max_clicks": 2}, based_on=None)
     taken = [await permits.take_permit(resolver_database, link.id) for _ in range(2)]
     assert taken == [True, False]
 
@@ -428,7 +430,7 @@ async def test_max_clicks_lowered_under_what_was_used_give_no_permit(
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=5)
     for _ in range(3):
         await permits.take_permit(resolver_database, link.id)
-    await shortening.change(writer_database, "abc", {"max_clicks": 1}, based_on=None)
+    await shortening.change(writer_database, in_default_domain("abc"), {"max_clicks": 1}, based_on=None)
     assert not await permits.take_permit(resolver_database, link.id)
 
 

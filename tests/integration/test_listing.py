@@ -10,6 +10,7 @@ from multidict import MultiDict
 from services.writer.links import changes as shortening
 from services.writer.links.listing import list_links
 from services.writer.links.schemas import ListQuery
+from shared.domain.codes import LinkName, in_default_domain
 from shared.domain.errors import InvalidInput
 from shared.domain.models import LINK_SORTS, LinkOptions
 from shared.postgres.pool import Database
@@ -141,14 +142,14 @@ async def test_status_asks_for_links_of_that_status(
     await make_link(writer_database, owner_id=owner_id, code="deleted")
     exhausted = await make_link(writer_database, owner_id=owner_id, code="exhausted", max_clicks=1)
     await permits.take_permit(resolver_database, exhausted.id)
-    await shortening.delete(writer_database, "deleted", based_on=None)
+    await shortening.delete(writer_database, in_default_domain("deleted"), based_on=None)
     assert await codes(writer_database, status=status) == [status]
 
 
 async def test_deleted_links_are_listed_only_on_demand(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="kept")
     await make_link(writer_database, owner_id=owner_id, code="deleted")
-    await shortening.delete(writer_database, "deleted", based_on=None)
+    await shortening.delete(writer_database, in_default_domain("deleted"), based_on=None)
     assert await codes(writer_database) == ["kept"]
 
 
@@ -172,7 +173,7 @@ async def test_filters_that_come_together_must_all_hold(writer_database: Databas
 async def test_links_of_another_domain_are_not_listed(writer_database: Database, owner_id: int) -> None:
     async with writer_database.transaction() as conn:
         options = LinkOptions(url="https://example.com/")
-        await new_links.insert(conn, domain="other", rows=[new_links.NewRow("abc", owner_id, options)])
+        await new_links.insert(conn, [new_links.NewRow(LinkName("other", "abc"), owner_id, options)])
     assert await codes(writer_database) == []
 
 
@@ -218,7 +219,7 @@ async def test_a_walk_sees_every_link_that_stays_once_while_others_come_and_go(
             break
         await make_link(database, owner_id=owner_id, code=f"{number}-new")
         if number < 3:
-            await shortening.delete(database, f"{number * 3}-code", based_on=None)
+            await shortening.delete(database, in_default_domain(f"{number * 3}-code"), based_on=None)
     assert sorted(code for code in seen if code in staying) == sorted(staying)
 
 
@@ -226,7 +227,7 @@ async def test_a_cursor_outlives_the_link_it_was_made_of(database: Database, own
     for code in ("a", "b", "c"):
         await make_link(database, owner_id=owner_id, code=code)
     first, cursor = await page(database, sort="code", limit="2")
-    await shortening.purge(database, "b", based_on=None)
+    await shortening.purge(database, in_default_domain("b"), based_on=None)
     assert first == ["a", "b"]
     assert await codes(database, sort="code", cursor=cursor or "") == ["c"]
 

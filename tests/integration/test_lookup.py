@@ -10,14 +10,14 @@ from services.resolver.lookup.lookup import Found, Lookup
 from services.resolver.lookup.postgres_lookup import BURST, UNKNOWN
 from services.writer.links import changes as shortening
 from services.writer.redis_sync.relay import relay_once
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
 from shared.postgres.connection import Row
 from shared.postgres.pool import Database, connect
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
-from shared.redis.route_records import RouteRecords, decode, route_of
+from shared.redis.route_records import RouteRecords, RouteUpdate, decode, route_of
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.network import TcpProxy, at_port, refusing_port, silent_port, tcp_proxy
@@ -86,7 +86,7 @@ def counting_reads(database: Database) -> Callable[[], int]:
 
 
 async def record_of(redis: RedisClient, code: str = "abc") -> bytes | None:
-    record: Any = await redis.get(redis_keys.route(DEFAULT_DOMAIN, code))
+    record: Any = await redis.get(redis_keys.route(in_default_domain(code)))
     return None if record is None else bytes(record)
 
 
@@ -102,53 +102,53 @@ async def test_a_link_that_redis_knows_is_a_hit_without_postgres(
     redis: RedisClient, writer_database: Database, link: Link, away_database: Database
 ) -> None:
     await publish(writer_database, redis)
-    assert await lookup_of(redis, away_database).find("abc") == Found(route_of(link), "hit")
+    assert await lookup_of(redis, away_database).find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
 
 async def test_a_link_that_redis_does_not_know_is_a_miss(lookup: Lookup, link: Link) -> None:
-    assert await lookup.find("abc") == Found(route_of(link), "miss")
+    assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "miss")
 
 
 async def test_a_miss_is_a_hit_the_next_time(lookup: Lookup, link: Link, redis: RedisClient) -> None:
-    await lookup.find("abc")
+    await lookup.find(in_default_domain("abc"))
     await until(lambda: remembered(redis))
-    assert await lookup.find("abc") == Found(route_of(link), "hit")
+    assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
 
 async def test_what_postgres_said_is_remembered_for_the_lifetime_of_links(
     lookup: Lookup, link: Link, redis: RedisClient
 ) -> None:
-    await lookup.find(link.code)
+    await lookup.find(link.name)
     await until(lambda: remembered(redis))
-    assert MISS_LIFETIME < await redis.ttl(redis_keys.route(DEFAULT_DOMAIN, "abc")) <= LINK_LIFETIME
+    assert MISS_LIFETIME < await redis.ttl(redis_keys.route(in_default_domain("abc"))) <= LINK_LIFETIME
 
 
 async def test_an_unknown_code_has_the_unknown_route(lookup: Lookup) -> None:
-    assert await lookup.find("unknown") == Found(UNKNOWN, "miss")
+    assert await lookup.find(in_default_domain("unknown")) == Found(UNKNOWN, "miss")
 
 
 async def test_an_unknown_code_is_remembered_shortly(lookup: Lookup, redis: RedisClient) -> None:
-    await lookup.find("unknown")
+    await lookup.find(in_default_domain("unknown"))
     await until(lambda: remembered(redis, "unknown"))
-    assert await lookup.find("unknown") == Found(UNKNOWN, "hit")
-    assert 0 < await redis.ttl(redis_keys.route(DEFAULT_DOMAIN, "unknown")) <= MISS_LIFETIME
+    assert await lookup.find(in_default_domain("unknown")) == Found(UNKNOWN, "hit")
+    assert 0 < await redis.ttl(redis_keys.route(in_default_domain("unknown"))) <= MISS_LIFETIME
 
 
 async def test_a_remembered_miss_is_forgotten_when_the_link_is_made_and_relayed(
     lookup: Lookup, writer_database: Database, redis: RedisClient
 ) -> None:
-    await lookup.find("abc")
+    await lookup.find(in_default_domain("abc"))
     await until(lambda: remembered(redis))
     link = await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
     await publish(writer_database, redis)
-    assert await lookup.find("abc") == Found(route_of(link), "hit")
+    assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
 
 async def test_a_deleted_link_is_found_as_one_that_leads_nowhere(
     lookup: Lookup, writer_database: Database, link: Link
 ) -> None:
-    await shortening.delete(writer_database, link.code, based_on=None)
-    found = await lookup.find("abc")
+    await shortening.delete(writer_database, in_default_domain(link.code), based_on=None)
+    found = await lookup.find(in_default_domain("abc"))
     assert (found.route.live, found.route.version) == (False, 2)
 
 
@@ -164,7 +164,7 @@ async def test_a_burst_for_one_code_asks_postgres_once(
     await redis.config_resetstat()
     async with database.transaction() as conn:
         await conn.execute("LOCK TABLE links")  # Postgres answers nobody before all have asked
-        finding = [asyncio.create_task(lookup.find(code)) for _ in range(100)]
+        finding = [asyncio.create_task(lookup.find(in_default_domain(code))) for _ in range(100)]
         await until(lambda: _is(mget_calls(redis), 1))
     found = await asyncio.gather(*finding)
     assert set(found) == {Found(route_of(link) if code == "abc" else UNKNOWN, "miss")}
@@ -176,14 +176,14 @@ async def test_a_burst_for_one_code_makes_one_round_trip_to_redis(
 ) -> None:
     await publish(writer_database, redis)
     await redis.config_resetstat()
-    found = await asyncio.gather(*(lookup.find("abc") for _ in range(100)))
+    found = await asyncio.gather(*(lookup.find(in_default_domain("abc")) for _ in range(100)))
     assert set(found) == {Found(route_of(link), "hit")}
     assert await mget_calls(redis) == 1
 
 
 @pytest.mark.usefixtures("link")
 async def test_what_was_found_is_remembered_by_the_end(lookup: Lookup, redis: RedisClient) -> None:
-    await lookup.find("abc")
+    await lookup.find(in_default_domain("abc"))
     await lookup.finish()
     assert await remembered(redis)
 
@@ -194,7 +194,7 @@ async def test_a_burst_for_many_codes_finds_each_its_own(
     owner_id = await make_owner(writer_database)
     made = [await make_link(writer_database, owner_id=owner_id, code=f"code-{number}") for number in range(20)]
     await publish(writer_database, redis)
-    found = await asyncio.gather(*(lookup.find(link.code) for link in made))
+    found = await asyncio.gather(*(lookup.find(link.name) for link in made))
     assert [one.route for one in found] == [route_of(link) for link in made]
 
 
@@ -217,9 +217,11 @@ async def test_a_slow_resolver_does_not_overwrite_a_newer_record(
         return rows
 
     monkeypatch.setattr(resolver_database, "fetch_all", slow)
-    finding = asyncio.create_task(lookup.find(link.code))
+    finding = asyncio.create_task(lookup.find(link.name))
     await has_read.wait()
-    changed = await shortening.change(writer_database, "abc", {"url": "https://example.com/new"}, based_on=None)
+    changed = await shortening.change(
+        writer_database, in_default_domain("abc"), {"url": "https://example.com/new"}, based_on=None
+    )
     await publish(writer_database, redis)
     await redis.config_resetstat()
     goes_on.set()
@@ -238,9 +240,9 @@ async def test_a_slow_resolver_does_not_bring_a_purged_link_back(
     redis: RedisClient, writer_database: Database, link: Link
 ) -> None:
     records = RouteRecords(redis)
-    await shortening.purge(writer_database, "abc", based_on=None)
+    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     await publish(writer_database, redis)
-    await records.put([(DEFAULT_DOMAIN, "abc", route_of(link), LINK_LIFETIME)])
+    await records.put([RouteUpdate(in_default_domain("abc"), route_of(link), LINK_LIFETIME)])
     assert not decode(await record_of(redis) or b"").live
 
 
@@ -263,16 +265,16 @@ BROKEN = [
 async def test_a_broken_record_is_as_good_as_none(
     lookup: Lookup, redis: RedisClient, link: Link, broken: bytes
 ) -> None:
-    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "abc"), broken)
-    assert await lookup.find("abc") == Found(route_of(link), "miss")
+    await redis.set(redis_keys.route(in_default_domain("abc")), broken)
+    assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "miss")
 
 
 @pytest.mark.parametrize("broken", [b"junk", b"1 7 {"])
 async def test_a_broken_record_heals(lookup: Lookup, redis: RedisClient, link: Link, broken: bytes) -> None:
-    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "abc"), broken)
+    await redis.set(redis_keys.route(in_default_domain("abc")), broken)
 
     async def heals() -> bool:
-        return await lookup.find("abc") == Found(route_of(link), "hit")
+        return await lookup.find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
     await until(heals, seconds=5)
 
@@ -281,32 +283,34 @@ async def test_a_broken_record_does_not_keep_others_from_redis(
     lookup: Lookup, redis: RedisClient, writer_database: Database, link: Link
 ) -> None:
     await publish(writer_database, redis)
-    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "broken"), b"junk")
+    await redis.set(redis_keys.route(in_default_domain("broken")), b"junk")
     await redis.config_resetstat()
-    await lookup.find("broken")
+    await lookup.find(in_default_domain("broken"))
     await until(lambda: script_ran(redis))
-    assert await lookup.find("abc") == Found(route_of(link), "hit")
+    assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
 
 async def test_where_redis_is_away_postgres_is_asked(
     away_redis: RedisClient, resolver_database: Database, link: Link
 ) -> None:
     lookup = lookup_of(away_redis, resolver_database)
-    assert await lookup.find("abc") == Found(route_of(link), "fallback")
-    assert await lookup.find("unknown") == Found(UNKNOWN, "fallback")
+    assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "fallback")
+    assert await lookup.find(in_default_domain("unknown")) == Found(UNKNOWN, "fallback")
 
 
 async def test_where_redis_says_nothing_postgres_is_asked(
     silent_redis: RedisClient, resolver_database: Database, link: Link
 ) -> None:
-    assert await lookup_of(silent_redis, resolver_database).find("abc") == Found(route_of(link), "fallback")
+    assert await lookup_of(silent_redis, resolver_database).find(in_default_domain("abc")) == Found(
+        route_of(link), "fallback"
+    )
 
 
 async def test_a_burst_while_redis_is_away_is_answered(
     away_redis: RedisClient, resolver_database: Database, link: Link
 ) -> None:
     lookup = lookup_of(away_redis, resolver_database)
-    found = await asyncio.gather(*(lookup.find("abc") for _ in range(50)))
+    found = await asyncio.gather(*(lookup.find(in_default_domain("abc")) for _ in range(50)))
     assert set(found) == {Found(route_of(link), "fallback")}
 
 
@@ -317,11 +321,11 @@ async def test_a_redis_that_comes_back_is_asked_again(
     async with tcp_proxy(stores.settings.redis_port) as way, redis_through(stores, way) as shaky:
         lookup = lookup_of(shaky, resolver_database)
         await way.shut()
-        assert await lookup.find("abc") == Found(route_of(link), "fallback")
+        assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "fallback")
         await way.open()
 
         async def hits() -> bool:
-            return (await lookup.find("abc")).source == "hit"
+            return (await lookup.find(in_default_domain("abc"))).source == "hit"
 
         await until(hits)
 
@@ -333,12 +337,12 @@ def redis_through(stores: Stores, way: TcpProxy) -> Any:
 async def test_a_flood_of_unknown_codes_is_a_trickle_of_questions(
     lookup: Lookup, count_reads: Callable[[], int]
 ) -> None:
-    finding = [asyncio.create_task(lookup.find(f"flood-{number}")) for number in range(20)]
+    finding = [asyncio.create_task(lookup.find(in_default_domain(f"flood-{number}"))) for number in range(20)]
     await asyncio.gather(*finding)  # as many queries as may come at once have been used up, or nearly
     for number in range(BURST):
-        await lookup.find(f"one-more-{number}")
+        await lookup.find(in_default_domain(f"one-more-{number}"))
     before = count_reads()
-    found = await asyncio.gather(*(lookup.find(f"flood-2-{number}") for number in range(1_000)))
+    found = await asyncio.gather(*(lookup.find(in_default_domain(f"flood-2-{number}")) for number in range(1_000)))
     assert set(found) == {Found(UNKNOWN, "miss")}
     assert count_reads() - before <= 2  # the first alone, then all others
 
@@ -350,14 +354,14 @@ async def test_links_that_redis_has_forgotten_hold_up_nobody(
     codes = [f"code-{number}" for number in range(2 * BURST)]
     made = [await make_link(writer_database, owner_id=owner_id, code=code) for code in codes]
     monkeypatch.setattr(asyncio, "sleep", None)  # whoever is held up sleeps
-    assert [(await lookup.find(code)).route for code in codes] == [route_of(link) for link in made]
+    assert [(await lookup.find(in_default_domain(code))).route for code in codes] == [route_of(link) for link in made]
 
 
 async def test_while_redis_is_away_postgres_is_asked_for_a_code_once_in_a_moment(
     away_redis: RedisClient, resolver_database: Database, link: Link, count_reads: Callable[[], int]
 ) -> None:
     lookup = lookup_of(away_redis, resolver_database)
-    assert [await lookup.find("abc") for _ in range(20)] == [Found(route_of(link), "fallback")] * 20
+    assert [await lookup.find(in_default_domain("abc")) for _ in range(20)] == [Found(route_of(link), "fallback")] * 20
     assert count_reads() == 1
 
 
@@ -365,18 +369,20 @@ async def test_what_was_looked_up_while_redis_is_away_is_forgotten_within_a_seco
     away_redis: RedisClient, resolver_database: Database, writer_database: Database, link: Link
 ) -> None:
     lookup = lookup_of(away_redis, resolver_database)
-    assert (await lookup.find("abc")).route == route_of(link)
-    changed = await shortening.change(writer_database, "abc", {"url": "https://example.com/new"}, based_on=None)
+    assert (await lookup.find(in_default_domain("abc"))).route == route_of(link)
+    changed = await shortening.change(
+        writer_database, in_default_domain("abc"), {"url": "https://example.com/new"}, based_on=None
+    )
 
     async def shows() -> bool:
-        return (await lookup.find("abc")).route == route_of(changed)
+        return (await lookup.find(in_default_domain("abc"))).route == route_of(changed)
 
     await until(shows)
 
 
 async def test_where_both_stores_are_away_nobody_can_tell(away_redis: RedisClient, away_database: Database) -> None:
     with pytest.raises(StoreUnavailable):
-        await lookup_of(away_redis, away_database).find("abc")
+        await lookup_of(away_redis, away_database).find(in_default_domain("abc"))
 
 
 async def test_a_burst_while_both_stores_are_away_ends_for_all(
@@ -384,7 +390,9 @@ async def test_a_burst_while_both_stores_are_away_ends_for_all(
 ) -> None:
     lookup = lookup_of(away_redis, away_database)
     async with asyncio.timeout(20):
-        ends = await asyncio.gather(*(lookup.find(f"code-{n % 10}") for n in range(50)), return_exceptions=True)
+        ends = await asyncio.gather(
+            *(lookup.find(in_default_domain(f"code-{n % 10}")) for n in range(50)), return_exceptions=True
+        )
     assert [type(end) for end in ends] == [StoreUnavailable] * 50
 
 
@@ -395,7 +403,9 @@ async def test_a_postgres_that_hangs_is_asked_once_and_then_left_alone(stores: S
             reads = counting_reads(hanging)
             lookup = lookup_of(redis, hanging)
             for _ in range(2):
-                ends = await asyncio.gather(*(lookup.find(f"code-{n}") for n in range(200)), return_exceptions=True)
+                ends = await asyncio.gather(
+                    *(lookup.find(in_default_domain(f"code-{n}")) for n in range(200)), return_exceptions=True
+                )
                 assert [type(end) for end in ends] == [StoreUnavailable] * 200
     assert reads() == 1
 
@@ -404,12 +414,12 @@ async def test_what_redis_does_not_know_nobody_can_tell_without_postgres(
     redis: RedisClient, away_database: Database
 ) -> None:
     with pytest.raises(StoreUnavailable):
-        await lookup_of(redis, away_database).find("abc")
+        await lookup_of(redis, away_database).find(in_default_domain("abc"))
 
 
 async def test_a_failure_of_postgres_is_not_remembered(redis: RedisClient, away_database: Database) -> None:
     with pytest.raises(StoreUnavailable):
-        await lookup_of(redis, away_database).find("abc")
+        await lookup_of(redis, away_database).find(in_default_domain("abc"))
     assert not await remembered(redis)
 
 
@@ -419,7 +429,7 @@ async def test_a_visitor_who_leaves_does_not_disturb_those_who_asked_for_the_sam
     await redis.config_resetstat()
     async with database.transaction() as conn:
         await conn.execute("LOCK TABLE links")
-        leaving, staying = (asyncio.create_task(lookup.find("abc")) for _ in range(2))
+        leaving, staying = (asyncio.create_task(lookup.find(in_default_domain("abc"))) for _ in range(2))
         await until(lambda: _is(mget_calls(redis), 1))
         leaving.cancel()
     assert await staying == Found(route_of(link), "miss")

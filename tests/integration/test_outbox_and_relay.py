@@ -5,7 +5,7 @@ import pytest
 
 from services.writer.links import changes as shortening
 from services.writer.redis_sync.relay import BATCH, relay_once
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link, Route
 from shared.postgres.pool import Database
@@ -43,7 +43,7 @@ async def relay_all(database: Database, records: RouteRecords) -> int:
 
 
 async def route_in_redis(records: RouteRecords, code: str) -> Route | None:
-    (record,) = await records.get(DEFAULT_DOMAIN, [code])
+    (record,) = await records.get([in_default_domain(code)])
     return None if record is None else decode(record)
 
 
@@ -83,7 +83,7 @@ async def test_a_relayed_record_lives_for_the_lifetime_of_links(
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     await relay(writer_database, records)
-    assert 0 < await redis.ttl(redis_keys.route(DEFAULT_DOMAIN, "abc")) <= LIFETIME
+    assert 0 < await redis.ttl(redis_keys.route(in_default_domain("abc"))) <= LIFETIME
 
 
 async def test_a_relayed_message_is_gone(writer_database: Database, records: RouteRecords, owner_id: int) -> None:
@@ -97,7 +97,9 @@ async def test_of_several_changes_the_last_state_is_published(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    changed = await shortening.change(writer_database, "abc", {"url": "https://example.com/new"}, based_on=None)
+    changed = await shortening.change(
+        writer_database, in_default_domain("abc"), {"url": "https://example.com/new"}, based_on=None
+    )
     assert await relay(writer_database, records) == 2
     assert await route_in_redis(records, "abc") == route_of(changed)
 
@@ -109,7 +111,7 @@ async def test_a_deleted_link_leads_nowhere_in_redis(
     await make_link(writer_database, owner_id=owner_id, code="abc")
     if batches == 2:
         await relay(writer_database, records)
-    await shortening.delete(writer_database, "abc", based_on=None)
+    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     await relay(writer_database, records)
     route = await route_in_redis(records, "abc")
     assert route is not None
@@ -129,7 +131,7 @@ async def test_a_purged_link_becomes_a_removal_that_is_newer_than_its_record(
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc")
     await relay(writer_database, records)
-    await shortening.purge(writer_database, "abc", based_on=None)
+    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     await relay(writer_database, records)
     assert await route_in_redis(records, "abc") == Route(version=link.version + 1)
 
@@ -138,7 +140,7 @@ async def test_a_code_that_is_purged_and_made_again_leads_to_its_new_link(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.purge(writer_database, "abc", based_on=None)
+    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     await relay(writer_database, records)
     again = await make_link(writer_database, owner_id=owner_id, code="abc", url="https://example.com/again")
     await relay(writer_database, records)
@@ -149,7 +151,7 @@ async def test_a_purge_and_a_new_link_in_one_batch_lead_to_the_new_link(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.purge(writer_database, "abc", based_on=None)
+    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     again = await make_link(writer_database, owner_id=owner_id, code="abc", url="https://example.com/again")
     assert await relay(writer_database, records) == 3
     assert await route_in_redis(records, "abc") == route_of(again)
@@ -159,7 +161,9 @@ async def test_a_message_that_comes_late_undoes_nothing(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    changed = await shortening.change(writer_database, "abc", {"url": "https://example.com/new"}, based_on=None)
+    changed = await shortening.change(
+        writer_database, in_default_domain("abc"), {"url": "https://example.com/new"}, based_on=None
+    )
     await relay(writer_database, records)
     await writer_database.execute("INSERT INTO outbox (domain, code, version) VALUES ('default', 'abc', 1)")
     await relay(writer_database, records)
@@ -193,7 +197,7 @@ async def test_a_removal_that_redis_did_not_take_stays(
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     await relay(writer_database, records)
-    await shortening.purge(writer_database, "abc", based_on=None)
+    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
             with pytest.raises(StoreUnavailable):
@@ -214,17 +218,17 @@ async def test_two_relays_at_once_publish_every_message_once(
 async def test_what_one_relay_holds_is_left_out_by_another(writer_database: Database, owner_id: int) -> None:
     await make_links(writer_database, owner_id, 3)
     async with writer_database.transaction() as one, writer_database.transaction() as other:
-        held = await outbox.take(one, 2)
-        rest = await outbox.take(other, 10)
-    assert [message.code for message in held] == ["code-0", "code-1"]
-    assert [message.code for message in rest] == ["code-2"]
+        held = await outbox.dequeue(one, 2)
+        rest = await outbox.dequeue(other, 10)
+    assert [message.name.code for message in held] == ["code-0", "code-1"]
+    assert [message.name.code for message in rest] == ["code-2"]
 
 
 async def test_what_a_dead_relay_held_is_there_again(writer_database: Database, owner_id: int) -> None:
     await make_links(writer_database, owner_id, 2)
     with pytest.raises(LookupError):  # noqa: PT012  # what ends the block may raise as well
         async with writer_database.transaction() as conn:
-            await outbox.take(conn, 10)
+            await outbox.dequeue(conn, 10)
             raise LookupError
     assert await waiting(writer_database) == 2
 
@@ -234,7 +238,7 @@ async def test_messages_are_taken_oldest_first_and_no_more_than_asked_for(
 ) -> None:
     await make_links(writer_database, owner_id, 4)
     async with writer_database.transaction() as conn:
-        assert [message.code for message in await outbox.take(conn, 3)] == ["code-0", "code-1", "code-2"]
+        assert [message.name.code for message in await outbox.dequeue(conn, 3)] == ["code-0", "code-1", "code-2"]
 
 
 async def test_more_messages_than_a_batch_are_taken_in_several(
@@ -252,7 +256,7 @@ async def test_a_broken_record_in_redis_does_not_stop_the_relay(
     writer_database: Database, records: RouteRecords, owner_id: int, redis: RedisClient
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc")
-    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "abc"), b"junk")
+    await redis.set(redis_keys.route(in_default_domain("abc")), b"junk")
     await relay(writer_database, records)
     assert await route_in_redis(records, "abc") == route_of(link)
 

@@ -4,7 +4,6 @@ import pytest
 
 from services.writer.redis_sync import publisher as publishing
 from services.writer.redis_sync.publisher import Publisher
-from shared.domain.codes import DEFAULT_DOMAIN
 from shared.domain.models import Link
 from shared.postgres.pool import Database
 from shared.redis.client import RedisClient, redis_client
@@ -24,7 +23,7 @@ async def made(writer_database: Database) -> list[Link]:
 
 async def shown(redis: RedisClient, links: list[Link]) -> int:
     """How many of some links Redis knows as they are."""
-    records = await RouteRecords(redis).get(DEFAULT_DOMAIN, [link.code for link in links])
+    records = await RouteRecords(redis).get([link.name for link in links])
     return sum(
         record is not None and decode(record) == route_of(link) for record, link in zip(records, links, strict=True)
     )
@@ -44,7 +43,7 @@ async def test_changes_at_once_are_all_shown(redis: RedisClient, made: list[Link
 async def test_many_links_are_all_shown_in_pieces(
     redis: RedisClient, made: list[Link], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "_PIECE", 2)
+    monkeypatch.setattr(publishing, "_BATCH", 2)
     await Publisher(RouteRecords(redis), LIFETIME).publish(made)
     assert await shown(redis, made) == 5
 

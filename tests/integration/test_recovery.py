@@ -8,6 +8,7 @@ import pytest
 from services.writer.links import changes as shortening
 from services.writer.redis_sync.recovery import recover
 from services.writer.redis_sync.relay import relay_once
+from shared.domain.codes import in_default_domain
 from shared.domain.errors import StoreUnavailable
 from shared.postgres.pool import Database
 from shared.postgres.tables import outbox
@@ -59,8 +60,8 @@ async def test_redis_that_lost_its_newest_changes_is_told_of_them_again(
     assert await recover(writer_database, redis) == 0
     kept = await held(redis)
 
-    await shortening.delete(writer_database, "deleted", based_on=None)
-    await shortening.purge(writer_database, "purged", based_on=None)
+    await shortening.delete(writer_database, in_default_domain("deleted"), based_on=None)
+    await shortening.purge(writer_database, in_default_domain("purged"), based_on=None)
     await make_link(writer_database, owner_id=owner_id, code="new")
     await relay(writer_database, redis)
     right = await held(redis)

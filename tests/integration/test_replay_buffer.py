@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from services.resolver.clicks.replay_buffer import ReplayBuffer
+from services.resolver.clicks.stream_writer import StreamWriter
 from services.stats.counting.click_stream import ClickStream
 from shared.domain.errors import StoreUnavailable
-from shared.redis import click_events
+from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
@@ -15,17 +16,22 @@ from tests.support.network import TcpProxy, at_port, tcp_proxy
 
 
 @pytest.fixture
-async def replay_buffer(redis: RedisClient) -> ReplayBuffer:
-    """ReplayBuffer that have seen Redis once, as those of a resolver that has started."""
-    made = ReplayBuffer(redis, clicks_most=100)
-    await made.reconcile()
-    return made
+def replay_buffer() -> ReplayBuffer:
+    return ReplayBuffer(max_clicks=100)
+
+
+@pytest.fixture
+async def writer(redis: RedisClient, replay_buffer: ReplayBuffer) -> StreamWriter:
+    """A writer that has seen Redis once, as that of a resolver that has started."""
+    writer = StreamWriter(redis, replay_buffer)
+    await writer.reconcile()
+    return writer
 
 
 async def waiting(redis: RedisClient) -> list[bytes]:
     """The events in the stream."""
     entries: Any = await redis.xrange(redis_keys.CLICK_STREAM)
-    return [event for _, fields in entries for event in click_events.split(fields[redis_keys.CLICK_FIELD])]
+    return [event for _, fields in entries for event in click_events.split(fields[click_stream.FIELD])]
 
 
 async def count_one_entry(redis: RedisClient) -> None:
@@ -35,60 +41,66 @@ async def count_one_entry(redis: RedisClient) -> None:
     await stream.acknowledge(entries)
 
 
-async def test_what_was_added_is_in_the_stream(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
-    await replay_buffer.add(b"a\x1eb")
+async def test_what_was_added_is_in_the_stream(redis: RedisClient, writer: StreamWriter) -> None:
+    await writer.add(b"a\x1eb")
     assert await waiting(redis) == [b"a", b"b"]
 
 
-async def test_what_redis_has_lost_goes_into_the_stream_again(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
+async def test_what_redis_has_lost_goes_into_the_stream_again(
+    redis: RedisClient, writer: StreamWriter, replay_buffer: ReplayBuffer
+) -> None:
     for batch in (b"a\x1eb", b"c"):
-        await replay_buffer.add(batch)
+        await writer.add(batch)
     await redis.flushall()
-    await replay_buffer.reconcile()
+    await writer.reconcile()
     assert await waiting(redis) == [b"a", b"b", b"c"]
     assert (replay_buffer.restored, replay_buffer.lost) == (3, 0)
 
 
-async def test_it_goes_there_once(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
-    await replay_buffer.add(b"a")
+async def test_it_goes_there_once(redis: RedisClient, writer: StreamWriter) -> None:
+    await writer.add(b"a")
     await redis.flushall()
     for _ in range(3):
-        await replay_buffer.reconcile()
+        await writer.reconcile()
     assert await waiting(redis) == [b"a"]
 
 
-async def test_it_goes_there_again_when_redis_loses_it_again(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
-    await replay_buffer.add(b"a")
+async def test_it_goes_there_again_when_redis_loses_it_again(
+    redis: RedisClient, writer: StreamWriter, replay_buffer: ReplayBuffer
+) -> None:
+    await writer.add(b"a")
     for _ in range(3):
         await redis.flushall()
-        await replay_buffer.reconcile()
+        await writer.reconcile()
     assert await waiting(redis) == [b"a"]
     assert replay_buffer.restored == 3
 
 
-async def test_what_is_counted_does_not_come_again(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
+async def test_what_is_counted_does_not_come_again(redis: RedisClient, writer: StreamWriter) -> None:
     for batch in (b"a", b"b", b"c"):
-        await replay_buffer.add(batch)
+        await writer.add(batch)
     await count_one_entry(redis)
-    await replay_buffer.reconcile()
+    await writer.reconcile()
     await redis.flushall()
-    await replay_buffer.reconcile()
+    await writer.reconcile()
     assert await waiting(redis) == [b"b", b"c"]
 
 
-async def test_where_all_is_counted_nothing_comes_again(redis: RedisClient, replay_buffer: ReplayBuffer) -> None:
+async def test_where_all_is_counted_nothing_comes_again(
+    redis: RedisClient, writer: StreamWriter, replay_buffer: ReplayBuffer
+) -> None:
     for batch in (b"a", b"b"):
-        await replay_buffer.add(batch)
+        await writer.add(batch)
         await count_one_entry(redis)
-    await replay_buffer.reconcile()
+    await writer.reconcile()
     await redis.flushall()
-    await replay_buffer.reconcile()
+    await writer.reconcile()
     assert await waiting(redis) == []
     assert replay_buffer.restored == 0
 
 
 async def test_of_two_resolvers_each_brings_its_own(redis: RedisClient) -> None:
-    pair = [ReplayBuffer(redis), ReplayBuffer(redis)]
+    pair = [StreamWriter(redis, ReplayBuffer()), StreamWriter(redis, ReplayBuffer())]
     for number, one in enumerate(pair):
         await one.reconcile()
         await one.add(b"%d" % number)
@@ -99,12 +111,12 @@ async def test_of_two_resolvers_each_brings_its_own(redis: RedisClient) -> None:
 
 
 async def test_of_too_many_clicks_the_newest_come_again_and_the_others_are_told(
-    redis: RedisClient, replay_buffer: ReplayBuffer
+    redis: RedisClient, writer: StreamWriter, replay_buffer: ReplayBuffer
 ) -> None:
     for number in range(130):
-        await replay_buffer.add(b"%d" % number)
+        await writer.add(b"%d" % number)
     await redis.flushall()
-    await replay_buffer.reconcile()
+    await writer.reconcile()
     assert await waiting(redis) == [b"%d" % number for number in range(30, 130)]
     assert (replay_buffer.restored, replay_buffer.lost) == (100, 30)
 
@@ -115,50 +127,49 @@ def _one(number: int) -> list[bytes]:
 
 async def test_of_clicks_that_are_made_of_too_much_the_newest_come_again(redis: RedisClient) -> None:
     """A batch of 512 visits, of which one counts, holds what all of them were made of."""
-    replay_buffer = ReplayBuffer(redis, bytes_most=1_000)
-    await replay_buffer.reconcile()
+    replay_buffer = ReplayBuffer(max_bytes=1_000)
+    writer = StreamWriter(redis, replay_buffer)
+    await writer.reconcile()
     for number in range(20):
         replay_buffer.remember(b"%d-0" % number, 1, partial(_one, number), 300)
     await redis.flushall()
-    await replay_buffer.reconcile()
+    await writer.reconcile()
     assert await waiting(redis) == [b"17", b"18", b"19"]
     assert (replay_buffer.restored, replay_buffer.lost) == (3, 17)
 
 
 async def test_of_too_many_clicks_those_that_are_counted_are_no_loss(
-    redis: RedisClient, replay_buffer: ReplayBuffer
+    redis: RedisClient, writer: StreamWriter, replay_buffer: ReplayBuffer
 ) -> None:
     for number in range(130):
-        await replay_buffer.add(b"%d" % number)
+        await writer.add(b"%d" % number)
     for _ in range(60):
         await count_one_entry(redis)
-    await replay_buffer.reconcile()
+    await writer.reconcile()
     await redis.flushall()
-    await replay_buffer.reconcile()
+    await writer.reconcile()
     assert await waiting(redis) == [b"%d" % number for number in range(60, 130)]
     assert replay_buffer.lost == 0
 
 
-async def test_a_redis_that_started_anew_gets_what_it_may_have_lost(
-    redis: RedisClient, replay_buffer: ReplayBuffer
-) -> None:
+async def test_a_redis_that_started_anew_gets_what_it_may_have_lost(redis: RedisClient, writer: StreamWriter) -> None:
     """A machine that loses power loses the end of the append-only file; the mark is there, the run is another."""
-    await replay_buffer.add(b"a")
-    entry = await receipts_entry(redis)
+    await writer.add(b"a")
+    entry = await first_entry(redis)
     await redis.xdel(redis_keys.CLICK_STREAM, entry)
-    replay_buffer._seen = replace_run(replay_buffer)
-    await replay_buffer.reconcile()
+    writer._seen = replace_run(writer)
+    await writer.reconcile()
     assert await waiting(redis) == [b"a"]
 
 
-async def receipts_entry(redis: RedisClient) -> bytes:
+async def first_entry(redis: RedisClient) -> bytes:
     entries: Any = await redis.xrange(redis_keys.CLICK_STREAM, count=1)
     return bytes(entries[0][0])
 
 
-def replace_run(replay_buffer: ReplayBuffer) -> Any:
+def replace_run(writer: StreamWriter) -> Any:
     """What was seen of Redis, as if of another run. (A restart for real: tests/chaos/test_04_redis_killed.py.)"""
-    seen = replay_buffer._seen
+    seen = writer._seen
     assert seen is not None
     return type(seen)(run="another", mark=seen.mark, first=seen.first)
 
@@ -174,13 +185,13 @@ async def test_what_could_not_be_brought_again_is_brought_the_next_time(
     stores: Stores, redis: RedisClient, way: TcpProxy
 ) -> None:
     async with redis_client(at_port(stores.redis_settings(timeout=0.3), way.port)) as shaky:
-        replay_buffer = ReplayBuffer(shaky)
-        await replay_buffer.reconcile()
-        await replay_buffer.add(b"a")
+        writer = StreamWriter(shaky, ReplayBuffer())
+        await writer.reconcile()
+        await writer.add(b"a")
         await redis.flushall()
         await way.shut()
         with pytest.raises(StoreUnavailable):
-            await replay_buffer.reconcile()
+            await writer.reconcile()
         await way.open()
-        await replay_buffer.reconcile()
+        await writer.reconcile()
     assert await waiting(redis) == [b"a"]

@@ -14,7 +14,7 @@ from services.writer.links import changes as shortening
 from services.writer.redis_sync.relay import relay_once
 from shared.domain.models import ClickEvent, Link
 from shared.postgres.pool import Database
-from shared.redis import click_events
+from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from shared.redis.route_records import RouteRecords
@@ -69,9 +69,7 @@ async def follow(client: Client, code: str = "abc", method: str = "GET", **heade
 async def clicks_in(redis: RedisClient) -> list[ClickEvent]:
     entries: Any = await redis.xrange(redis_keys.CLICK_STREAM)
     return [
-        click_events.decode(event)
-        for _, fields in entries
-        for event in click_events.split(fields[redis_keys.CLICK_FIELD])
+        click_events.decode(event) for _, fields in entries for event in click_events.split(fields[click_stream.FIELD])
     ]
 
 
@@ -134,7 +132,7 @@ async def test_a_link_that_is_gone_is_404_once_it_is_relayed(
     client: Client, link: Link, writer_database: Database, redis: RedisClient, act: str
 ) -> None:
     await follow(client)
-    await getattr(shortening, act)(writer_database, link.code, based_on=None)
+    await getattr(shortening, act)(writer_database, link.name, based_on=None)
     await publish(writer_database, redis)
     assert (await follow(client)).status == 404
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Route
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
-from shared.redis.route_records import RouteRecords, decode
+from shared.redis.route_records import RouteRecords, RouteUpdate, decode
 from tests.integration.conftest import Stores
 from tests.support.network import at_port, refusing_port, silent_port
 
@@ -25,16 +25,16 @@ def records(redis: RedisClient) -> RouteRecords:
 
 
 async def put(records: RouteRecords, route: Route, *, code: str = "abc", lifetime: int = LIFETIME) -> None:
-    await records.put([(DEFAULT_DOMAIN, code, route, lifetime)])
+    await records.put([RouteUpdate(in_default_domain(code), route, lifetime)])
 
 
 async def get(records: RouteRecords, code: str = "abc") -> Route | None:
-    (record,) = await records.get(DEFAULT_DOMAIN, [code])
+    (record,) = await records.get([in_default_domain(code)])
     return None if record is None else decode(record)
 
 
 async def lifetime_of(redis: RedisClient, code: str = "abc") -> int:
-    return int(await redis.ttl(redis_keys.route(DEFAULT_DOMAIN, code)))
+    return int(await redis.ttl(redis_keys.route(in_default_domain(code))))
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,16 @@ async def test_a_route_is_read_as_it_was_written(records: RouteRecords, fields: 
 async def test_records_come_in_the_order_of_their_codes_and_none_where_there_is_none(records: RouteRecords) -> None:
     for version, code in ((1, "a"), (2, "b")):
         await put(records, replace(PLAIN, version=version), code=code)
-    found = await records.get(DEFAULT_DOMAIN, ["b", "unknown", "a", "A"])
+    found = await records.get(
+        [in_default_domain("b"), in_default_domain("unknown"), in_default_domain("a"), in_default_domain("A")]
+    )
     assert [record and decode(record).version for record in found] == [2, None, 1, None]
 
 
 async def test_many_routes_are_written_at_once(records: RouteRecords) -> None:
     codes = [f"code-{number}" for number in range(500)]
-    await records.put([(DEFAULT_DOMAIN, code, PLAIN, LIFETIME) for code in codes])
-    assert None not in await records.get(DEFAULT_DOMAIN, codes)
+    await records.put([RouteUpdate(in_default_domain(code), PLAIN, LIFETIME) for code in codes])
+    assert None not in await records.get([in_default_domain(code) for code in codes])
 
 
 async def test_a_newer_record_replaces_an_older_one(records: RouteRecords) -> None:
@@ -101,7 +103,9 @@ async def test_of_versions_that_come_at_once_in_any_order_the_newest_stays(recor
 
 
 async def test_within_one_call_too_the_newest_version_stays(records: RouteRecords) -> None:
-    await records.put([(DEFAULT_DOMAIN, "abc", replace(PLAIN, version=version), LIFETIME) for version in (2, 3, 1)])
+    await records.put(
+        [RouteUpdate(in_default_domain("abc"), replace(PLAIN, version=version), LIFETIME) for version in (2, 3, 1)]
+    )
     assert await get(records) == replace(PLAIN, version=3)
 
 
@@ -136,7 +140,7 @@ async def test_a_removal_is_not_undone_by_an_older_record(records: RouteRecords)
 
 @pytest.mark.parametrize("broken", [b"", b"junk", b"\xff\xfe"])
 async def test_a_broken_record_is_replaced(records: RouteRecords, redis: RedisClient, broken: bytes) -> None:
-    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "abc"), broken)
+    await redis.set(redis_keys.route(in_default_domain("abc")), broken)
     await put(records, PLAIN)
     assert await get(records) == PLAIN
 
@@ -144,8 +148,8 @@ async def test_a_broken_record_is_replaced(records: RouteRecords, redis: RedisCl
 async def test_a_broken_record_does_not_keep_others_from_being_written(
     records: RouteRecords, redis: RedisClient
 ) -> None:
-    await redis.set(redis_keys.route(DEFAULT_DOMAIN, "broken"), b"junk")
-    await records.put([(DEFAULT_DOMAIN, code, PLAIN, LIFETIME) for code in ("broken", "abc")])
+    await redis.set(redis_keys.route(in_default_domain("broken")), b"junk")
+    await records.put([RouteUpdate(in_default_domain(code), PLAIN, LIFETIME) for code in ("broken", "abc")])
     assert await get(records) == PLAIN
 
 
@@ -166,7 +170,7 @@ async def silent_records(stores: Stores) -> AsyncIterator[RouteRecords]:
 async def test_a_redis_that_says_nothing_raises_store_unavailable(silent_records: RouteRecords) -> None:
     async with asyncio.timeout(10):
         with pytest.raises(StoreUnavailable):
-            await silent_records.get(DEFAULT_DOMAIN, ["abc"])
+            await silent_records.get([in_default_domain("abc")])
         with pytest.raises(StoreUnavailable):
             await put(silent_records, PLAIN)
 

@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from services.stats.counting.click_stream import ClickStream
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.domain.models import Route
+from shared.redis import click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
-from shared.redis.route_records import RouteRecords
+from shared.redis.route_records import RouteRecords, RouteUpdate
 from tests.support.simulated import FaultInjector, SimulatedRecords, SimulatedStream, StreamState
 
 STEPS = st.lists(
@@ -44,8 +45,8 @@ async def test_records_are_replaced_alike(redis: RedisClient, puts: list[tuple[i
     for version, url, again in puts:
         route = Route(version=version, link_id=7, live=True, url=url)
         for records in (real, simulated):
-            await records.put([(DEFAULT_DOMAIN, "abc", route, 600)], again=again)
-        assert await real.get(DEFAULT_DOMAIN, ["abc"]) == [simulated.held[DEFAULT_DOMAIN, "abc"]]
+            await records.put([RouteUpdate(in_default_domain("abc"), route, 600)], replace=again)
+        assert await real.get([in_default_domain("abc")]) == [simulated.held[in_default_domain("abc")]]
 
 
 @given(steps=STEPS)
@@ -80,7 +81,7 @@ class Pair:
     async def take(self, step: str, consumer: str, number: int) -> None:
         real, simulated = self._real[consumer], self._simulated[consumer]
         if step == "add":
-            made: Any = await self._redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: b"%d" % number})
+            made: Any = await self._redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: b"%d" % number})
             self._ids.append(made)
             self._state.add(b"%d" % number)
         elif step == "start over":

@@ -5,6 +5,7 @@ import pytest
 
 from services.stats.counting.click_stream import Backlog, ClickStream, DeadLetter, Entry
 from shared.domain.errors import StoreUnavailable
+from shared.redis import click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
@@ -28,7 +29,7 @@ async def stream(redis: RedisClient) -> ClickStream:
 
 async def add(redis: RedisClient, *texts: bytes) -> None:
     for text in texts:
-        await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: text})
+        await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: text})
 
 
 def texts_of(entries: list[Entry]) -> list[bytes]:
@@ -219,7 +220,7 @@ async def test_the_backlog_counts_entries_and_those_of_them_that_are_taken(
 
 async def test_the_backlog_is_as_old_as_its_oldest_entry(stream: ClickStream, redis: RedisClient) -> None:
     seconds, _ = await redis.time()
-    await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: b"old"}, id=f"{(seconds - 90) * 1000}-0")
+    await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: b"old"}, id=f"{(seconds - 90) * 1000}-0")
     await add(redis, b"new")
     assert 90 <= (await stream.backlog()).oldest_seconds < 600
 

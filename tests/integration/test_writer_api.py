@@ -10,7 +10,7 @@ from pytest_aiohttp import AiohttpClient
 from services.writer.api_keys.creation import make_key
 from services.writer.app import create_api
 from services.writer.settings import WriterSettings
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import in_default_domain
 from shared.domain.models import Scope
 from shared.postgres.pool import Database
 from shared.postgres.tables import outbox
@@ -63,7 +63,7 @@ async def writer(client: TestClient[web.Request, web.Application], writer_databa
 
 
 async def record_of(redis: RedisClient, code: str) -> bytes:
-    record: Any = await redis.get(redis_keys.route(DEFAULT_DOMAIN, code))
+    record: Any = await redis.get(redis_keys.route(in_default_domain(code)))
     assert record is not None
     return bytes(record)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from services.stats.counting.rollups import click_of, per_bucket
 from services.writer.api_keys.creation import make_key
-from services.writer.links.changes import shorten
 from services.writer.links.creation import LinkRequest
+from services.writer.links.idempotency import create_link
 from services.writer.links.schemas import dump_link
 from shared.domain.models import Click, ClickEvent, Link, LinkOptions, NewLink, Scope
 from shared.postgres.pool import Database
@@ -26,16 +26,16 @@ async def make_owner(database: Database, *scopes: Scope) -> int:
 
 
 async def make_link(database: Database, *, owner_id: int, code: str | None = None, **options: Any) -> Link:
-    """A new link, made by the writer's own rules."""
+    """A new link, created by the writer's own rules."""
     options.setdefault("url", "https://example.com/")
-    shortened = await shorten(
+    created = await create_link(
         database,
         LinkRequest(NewLink(code=code, options=LinkOptions(**options)), owner_id),
         reuse=False,
         idempotency_key=None,
         present=lambda link: dump_link(link, "http://short.test"),
     )
-    return shortened.links[0]
+    return created.links[0]
 
 
 def click_event(link_id: int, number: int = 1, **fields: Any) -> ClickEvent:

@@ -13,9 +13,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from services.stats.counting.click_stream import DeadLetter, Entry
-from shared.domain.models import Click, Route
+from shared.domain.codes import LinkName
+from shared.domain.models import Click
 from shared.postgres.tables.clicks import BucketCount
-from shared.redis.route_records import encode
+from shared.redis.route_records import RouteUpdate, encode
 
 Result = TypeVar("Result")
 
@@ -62,14 +63,14 @@ class SimulatedRecords:
     """The records of Redis: one is replaced only by one of the same or a newer version."""
 
     def __init__(self) -> None:
-        self.held: dict[tuple[str, str], bytes] = {}
+        self.held: dict[LinkName, bytes] = {}
 
-    async def put(self, routes: Sequence[tuple[str, str, Route, int]], *, again: bool = True) -> None:
-        for domain, code, route, _ in routes:
-            old = self.held.get((domain, code))
+    async def put(self, updates: Sequence[RouteUpdate], *, replace: bool = True) -> None:
+        for name, route, _ in updates:
+            old = self.held.get(name)
             version = int(old.split(b" ")[0]) if old else None
-            if version is None or version < route.version or (version == route.version and again):
-                self.held[domain, code] = encode(route).encode()
+            if version is None or version < route.version or (version == route.version and replace):
+                self.held[name] = encode(route).encode()
 
 
 @dataclass

@@ -38,7 +38,7 @@ LIMITS: Final = {(row[0], row[1]): row[2:] for row in table("who waits")}
 def test_the_limits_of_redis_are_those_of_the_settings() -> None:
     resolver = ResolverSettings.from_env(ENOUGH).redis.timeout
     assert LIMITS["resolver", "Redis"][0] == f"`REDIS_TIMEOUT` {resolver:g} s"
-    assert LIMITS["resolver, where no visitor waits", "Redis"][0] == f"{resolver_app._PATIENCE:g} s"
+    assert LIMITS["resolver, where no visitor waits", "Redis"][0] == f"{resolver_app.BACKGROUND_TIMEOUT:g} s"
     writers = {kind.from_env(ENOUGH).redis.timeout for kind in (WriterSettings, RelaySettings)}
     assert {LIMITS["writer, relay", "Redis"][0]} == {f"`REDIS_TIMEOUT` {timeout:g} s" for timeout in writers}
     consumer = ConsumerSettings.from_env(ENOUGH).redis.timeout

@@ -1,66 +1,69 @@
-"""Clicks into the stream, or the spool when Redis is away. A redirect is answered once its click is held."""
+"""Record clicks: in the stream, or in the spool when Redis does not take them. A redirect waits until that is done."""
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
-from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool, SpoolFull
+from services.resolver.clicks.stream_writer import StreamWriter
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
-from shared.domain.errors import StoreUnavailable
+from shared.domain.errors import StoreRefused, StoreUnavailable
 from shared.process.batching import Batcher
 from shared.redis import click_events
-from shared.redis import keys as redis_keys
-from shared.redis.client import RedisClient, redis_errors
+from shared.redis.client import RedisClient
 
 log = logging.getLogger(__name__)
 
-_HELD: Final = (True,)
+_RECORDED: Final = (True,)
 
 
-class Clicks:
-    """Takes click events; those that wait together are one entry of the stream."""
+class ClickRecorder:
+    """Records click events; events that wait at the same time share an entry of the stream."""
 
     def __init__(
-        self, redis: RedisClient, spool: Spool, replay_buffer: ReplayBuffer, circuit_breaker: CircuitBreaker
+        self, redis: RedisClient, spool: Spool, stream_writer: StreamWriter, circuit_breaker: CircuitBreaker
     ) -> None:
         self._redis = redis
-        self._replay_buffer = replay_buffer
+        self._stream_writer = stream_writer
         self._spool = spool
         self._circuit_breaker = circuit_breaker
-        self._batcher: Batcher[bytes, bool] = Batcher(self._hold)
+        self._batcher: Batcher[bytes, bool] = Batcher(self._record)
         self.lost = 0
-        """Clicks that neither Redis nor the spool could hold."""
+        """Clicks that neither Redis nor the spool took."""
         self.spooled = 0
-        """Clicks that went into the spool."""
+        """Clicks that were written to the spool."""
 
     async def record(self, event: bytes) -> None:
-        """Hold a click. Never raises for a store that is away: the visitor is not made to pay for that."""
+        """Record a click. Never raises for an unavailable store: the visitor gets the redirect in any case."""
         await self._batcher.submit(event)
 
     async def drain_spool(self) -> int:
-        """Move what the spool holds into the stream; how many batches. Raises StoreUnavailable when Redis is away."""
-        return await self._spool.drain(self._replay_buffer.add)
+        """Move the batches of the spool into the stream; how many. Raises StoreUnavailable when Redis takes no more."""
+        return await self._spool.drain(self._stream_writer.add)
 
-    async def _hold(self, events: list[bytes]) -> Sequence[bool]:
-        batch = click_events.join(events)
-        if not self._circuit_breaker.is_open:
-            try:
-                await self._add(batch, len(events))
-            except StoreUnavailable:
-                self._circuit_breaker.record_failure()
-            else:
-                self._circuit_breaker.record_success()
-                return _HELD * len(events)
+    async def _record(self, events: list[bytes]) -> Sequence[bool]:
+        joined = click_events.join(events)
+        if not await self._add(joined):
+            await self._write_to_spool(joined, len(events))
+        return _RECORDED * len(events)
+
+    async def _add(self, joined: bytes) -> bool:
+        if self._circuit_breaker.is_open:
+            return False
         try:
-            await self._spool.append(batch)
-            self.spooled += len(events)
-        except SpoolFull as fault:
-            self.lost += len(events)
-            log.error("%d clicks are lost: Redis is away, and %s", len(events), fault)
-        return _HELD * len(events)
+            await self._stream_writer.add(joined, self._redis)
+        except StoreRefused:  # a full Redis still serves lookups
+            return False
+        except StoreUnavailable:
+            self._circuit_breaker.record_failure()
+            return False
+        self._circuit_breaker.record_success()
+        return True
 
-    async def _add(self, batch: bytes, clicks: int) -> None:
-        with redis_errors():
-            entry: Any = await self._redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: batch})
-        self._replay_buffer.remember(entry, clicks, lambda: [batch], len(batch))
+    async def _write_to_spool(self, joined: bytes, count: int) -> None:
+        try:
+            await self._spool.append(joined)
+            self.spooled += count
+        except SpoolFull as fault:
+            self.lost += count
+            log.error("%d clicks are lost: Redis does not take them, and %s", count, fault)

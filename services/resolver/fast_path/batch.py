@@ -1,35 +1,49 @@
-"""The fast path of a redirect: no task, no future and no request object, one call to Redis for a whole batch.
+"""The fast path of a redirect: no task, no future and no request object, and one call to Redis for a whole batch.
 
-aiohttp has read the request (shared/http/server.py). Codes that arrive while one batch is under way are the next batch
-(group commit). A link with conditions costs a second call, for its click. Everything else (a limited link, a code that
-Redis does not know, a store that is unavailable, a request that did not come through nginx) goes to the application,
-`handlers.follow`, as if it had just arrived.
+aiohttp has read the request (shared/http/server.py). Visits that arrive while one batch is under way are the next batch
+(group commit). A link with conditions costs a second call, for its click. Everything else goes to the application path,
+`handlers.follow`, as if it had just arrived: a link with `max_clicks`, a code that Redis does not know, an unavailable
+store, a request that did not come through nginx.
 """
 
 import asyncio
+import logging
 import re
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from aiohttp.http_parser import RawRequestMessage
 from multidict import istr
 
 from services.resolver.clicks.replay_buffer import ReplayBuffer
-from services.resolver.fast_path.answering import Answering, Visit
-from services.resolver.fast_path.look_and_count import Records, look_and_count
-from services.resolver.fast_path.raw_connection import RedisPipe
+from services.resolver.clicks.stream_writer import StreamWriter
+from services.resolver.fast_path.raw_connection import RawRedisConnection
+from services.resolver.fast_path.responses import Responses
+from services.resolver.fast_path.script import Looked, look_up_and_add
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
-from shared.domain.codes import DEFAULT_DOMAIN
-from shared.domain.errors import StoreUnavailable
+from services.resolver.metrics import ResolverMetrics
+from services.resolver.redirects.decision import Redirect, Refusal, decide
+from shared.domain.codes import CODE, in_default_domain
+from shared.domain.errors import StoreRefused, StoreUnavailable
+from shared.http.requests import REQUEST_ID_PATTERN, START_PATTERN
 from shared.http.server import Connection
-from shared.redis import click_events
-from shared.redis import keys as redis_keys
+from shared.process.metrics import RequestMetrics
+from shared.redis import click_events, keys
+from shared.redis.route_records import decode
 
-BATCH_LIMIT: Final = 512
+log = logging.getLogger(__name__)
 
-_PATH: Final = re.compile(r"/([A-Za-z0-9_-]{1,64})(?:\?|\Z)")
-_FROM_NGINX: Final = re.compile(r"[0-9a-f]{32} \d{10}\.\d{3}\Z", re.ASCII)
-_KEY_HEAD: Final = redis_keys.route(DEFAULT_DOMAIN, "")
+MAX_BATCH: Final = 512
+
+OPERATION: Final = "follow"
+"""The operation that metrics count a redirect under, on either path."""
+
+_PATH: Final = re.compile(rf"/({CODE})(?:\?|\Z)")
+_FROM_NGINX: Final = re.compile(rf"{REQUEST_ID_PATTERN} {START_PATTERN}\Z", re.ASCII)
+_KEY_PREFIX: Final = keys.route(in_default_domain(""))
 
 # Names as multidict looks for them, made once.
 _REQUEST_ID: Final = istr("X-Request-ID")
@@ -41,65 +55,167 @@ _REFERER: Final = istr("Referer")
 _ACCEPT: Final = istr("Accept")
 
 
+@dataclass(slots=True)
+class PendingVisit:
+    """A request that waits for its response. `arrived_at`: the event loop's time, in seconds."""
+
+    connection: Connection
+    path: str
+    request_id: str
+    accept: str
+    event_tail: bytes
+    arrived_at: float
+
+    @property
+    def query(self) -> str:
+        return self.path.partition("?")[2]
+
+
+_Click = tuple[PendingVisit, Redirect, bytes]
+"""A redirect whose click must be recorded before the response, and the event of that click."""
+
+
 class FastPath:
-    """Answers plain redirects, and codes that Redis remembers as leading nowhere."""
+    """Responds to visits of links that Redis knows."""
 
     def __init__(
         self,
-        pipe: RedisPipe,
+        connection: RawRedisConnection,
+        stream_writer: StreamWriter,
         replay_buffer: ReplayBuffer,
         circuit_breaker: CircuitBreaker,
-        answering: Answering,
+        responses: Responses,
         *,
         literals: frozenset[str],
-        now: Callable[[], float],
+        requests: RequestMetrics,
+        metrics: ResolverMetrics,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """`literals`: paths of the service that look like codes; `now`: a clock for `Visit.since`."""
-        self._pipe = pipe
-        self._remembered = replay_buffer
+        """`literals`: paths of the service that look like codes; `clock`: Unix time in seconds."""
+        self._connection = connection
+        self._stream_writer = stream_writer
+        self._replay_buffer = replay_buffer
         self._circuit_breaker = circuit_breaker
-        self._answering = answering
+        self._responses = responses
         self._literals = literals
-        self._now = now
+        self._requests = requests
+        self._metrics = metrics
+        self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._visits: list[Visit] = []
+        self._visits: list[PendingVisit] = []
         self._keys: list[str] = []
-        self._busy = False
+        self._is_sending = False
 
-    def take(self, message: RawRequestMessage, connection: Connection) -> bool:
-        """Whether a request is answered here: then `connection` gets its answer, or is told to go the ordinary way."""
-        if message.method != "GET" or not self._pipe.is_open:
+    def offer(self, message: RawRequestMessage, connection: Connection) -> bool:
+        """Whether the fast path takes a request: then it responds, or passes the request to the application."""
+        if message.method != "GET" or not self._connection.is_open:
             return False
         path = _PATH.match(message.path)
         headers = message.headers
-        identity = headers.get(_REQUEST_ID, "")
+        request_id = headers.get(_REQUEST_ID, "")
         start = headers.get(_REQUEST_START, "")
         address = headers.get(_REAL_IP)
-        if path is None or address is None or not _FROM_NGINX.match(f"{identity} {start}") or _DEBUG in headers:
+        if path is None or address is None or not _FROM_NGINX.match(f"{request_id} {start}") or _DEBUG in headers:
             return False
         code = path[1]
         if code in self._literals or self._circuit_breaker.is_open:
             return False
         at_ms = start[:10] + start[11:]
         agent, referrer = headers.get(_USER_AGENT, ""), headers.get(_REFERER, "")
-        click = click_events.tail(identity, at_ms, address, agent, referrer)
-        self._keys.append(_KEY_HEAD + code)
+        event_tail = click_events.tail(request_id, at_ms, address, agent, referrer)
         accept = headers.get(_ACCEPT, "")
-        self._visits.append(Visit(connection, message.path, identity, accept, click, self._now()))
-        if not self._busy:  # what arrives in the same turn of the event loop goes along
-            self._busy = True
+        self._visits.append(PendingVisit(connection, message.path, request_id, accept, event_tail, self._loop.time()))
+        self._keys.append(_KEY_PREFIX + code)
+        if not self._is_sending:  # what arrives in the same turn of the event loop joins the batch
+            self._is_sending = True
             self._loop.call_soon(self._send)
         return True
 
     def _send(self) -> None:
-        visits, self._visits = self._visits[:BATCH_LIMIT], self._visits[BATCH_LIMIT:]
-        keys, self._keys = self._keys[:BATCH_LIMIT], self._keys[BATCH_LIMIT:]
+        visits, self._visits = self._visits[:MAX_BATCH], self._visits[MAX_BATCH:]
+        record_keys, self._keys = self._keys[:MAX_BATCH], self._keys[MAX_BATCH:]
+        on_looked = partial(self._on_looked, visits)
+        try:
+            tails = [visit.event_tail for visit in visits]
+            look_up_and_add(self._connection, self._replay_buffer, record_keys, tails, on_looked)
+        except Exception:
+            log.exception("a batch of %d visits could not be sent to Redis", len(visits))
+            on_looked(StoreUnavailable("The batch could not be sent."))
 
-        def take(found: Records | StoreUnavailable) -> None:
-            if self._visits:
-                self._send()  # Redis works on the next batch while this one is answered
+    def _on_looked(self, visits: list[PendingVisit], looked: Looked | StoreUnavailable) -> None:
+        if self._visits:
+            self._send()  # Redis works on the next batch while this one gets its responses
+        else:
+            self._is_sending = False
+        if isinstance(looked, StoreUnavailable):
+            self._circuit_breaker.record_failure()
+            for visit in visits:
+                visit.connection.pass_to_application()
+            return
+        self._circuit_breaker.record_success()
+        self._respond_all(visits, looked)
+
+    def _respond_all(self, visits: list[PendingVisit], looked: Looked) -> None:
+        now = self._clock()
+        clicks: list[_Click] = []
+        for visit, record in zip(visits, looked.records, strict=True):
+            try:
+                click = self._respond(visit, record, now, refused=looked.refused)
+            except ValueError:
+                visit.connection.pass_to_application()  # which asks Postgres for what such a record says
+            except Exception:  # the visits behind this one must get their responses
+                log.exception("the visit of %s goes to the application", visit.path[:100])
+                visit.connection.pass_to_application()
             else:
-                self._busy = False
-            self._answering.end(visits, found)
+                if click is not None:
+                    clicks.append(click)
+        if clicks:
+            self._add(clicks)
 
-        look_and_count(self._pipe, self._remembered, keys, [visit.click for visit in visits], take)
+    def _respond(self, visit: PendingVisit, record: bytes | None, now: float, *, refused: bool) -> _Click | None:
+        """Respond by a record, or pass the visit on; a click that has to be recorded first. Raises ValueError.
+
+        The script in Redis has recorded the click of a plain link, unless Redis refused it.
+        """
+        if record is None:
+            visit.connection.pass_to_application()
+            return None
+        route = decode(record)
+        decision = decide(route, visit, now)
+        if isinstance(decision, Redirect):
+            if not decision.is_click or (route.is_plain and not refused):
+                self._redirect(visit, decision)
+            elif refused:
+                visit.connection.pass_to_application()  # which spools the click
+            else:
+                return visit, decision, click_events.head(route.link_id) + visit.event_tail
+        elif isinstance(decision, Refusal):
+            self._finish(visit, *self._responses.refusal(decision.error, visit.request_id, visit.accept))
+        else:
+            visit.connection.pass_to_application()
+        return None
+
+    def _add(self, clicks: list[_Click]) -> None:
+        on_added = partial(self._on_added, clicks)
+        try:
+            self._stream_writer.send(self._connection, [event for _, _, event in clicks], on_added)
+        except Exception:
+            log.exception("%d clicks could not be sent to Redis", len(clicks))
+            on_added(StoreUnavailable("The clicks could not be sent."))
+
+    def _on_added(self, clicks: list[_Click], fault: StoreUnavailable | None) -> None:
+        if fault is not None and not isinstance(fault, StoreRefused):
+            self._circuit_breaker.record_failure()
+        for visit, redirect, _ in clicks:
+            if fault is None:
+                self._redirect(visit, redirect)
+            else:
+                visit.connection.pass_to_application()
+
+    def _redirect(self, visit: PendingVisit, redirect: Redirect) -> None:
+        self._finish(visit, redirect.status, self._responses.redirect(redirect))
+
+    def _finish(self, visit: PendingVisit, status: int, response: bytes) -> None:
+        self._metrics.lookups["hit"] += 1
+        self._requests.observe(OPERATION, status, self._loop.time() - visit.arrived_at)
+        visit.connection.respond(response)

@@ -1,7 +1,7 @@
-"""One connection to Redis at the least cost: a command goes out, its answer comes to a callback, in order.
+"""A raw connection to Redis: a command goes out, its reply comes to a callback, in order.
 
 redis.asyncio opens the connection, with all that it knows of passwords, TLS and Sentinel, and then hands its transport
-over: what a command costs there (about 120 µs) is more than the rest of a redirect (docs/decisions/0010-short-way.md).
+over: what a command costs there (about 120 µs) is more than the rest of a redirect (docs/decisions/0010-fast-path.md).
 """
 
 import asyncio
@@ -13,35 +13,35 @@ from typing import Any, Final
 import hiredis
 
 from shared.domain.errors import StoreUnavailable
-from shared.redis.client import RedisClient, redis_errors
+from shared.redis.client import UNAVAILABLE, RedisClient, redis_errors
 
 log = logging.getLogger(__name__)
 
-Answer = Any
-"""What Redis said: bytes, a number, a list, None; an exception where it refused, or said nothing."""
+Reply = Any
+"""What Redis replied: bytes, a number, a list, None; an exception where it refused, or did not reply."""
 
-Take = Callable[[Any], None]
-Words = tuple[bytes | str | int, ...]
+OnReply = Callable[[Any], None]
+Command = tuple[bytes | str | int, ...]
 
-_AWAY: Final = StoreUnavailable("Redis did not answer in time.")
+_NO_REPLY: Final = StoreUnavailable(UNAVAILABLE)
 
 
-class RedisPipe:
+class RawRedisConnection:
     """A connection that is opened again after each loss, by whoever calls `open`; meanwhile nothing can be sent."""
 
-    def __init__(self, redis: RedisClient, limit: float) -> None:
-        """`limit`: seconds that Redis has for its oldest answer; after that the connection is given up."""
+    def __init__(self, redis: RedisClient, timeout: float) -> None:
+        """`timeout`: seconds that Redis has for its oldest reply; after that the connection is closed."""
         self._pool: Any = redis.connection_pool
-        self._limit = limit
-        self._line: _Line | None = None
+        self._timeout = timeout
+        self._protocol: _Protocol | None = None
 
     @property
     def is_open(self) -> bool:
-        return self._line is not None
+        return self._protocol is not None
 
     async def open(self) -> None:
         """Connect, unless that has been done. Raises StoreUnavailable."""
-        if self._line is not None:
+        if self._protocol is not None:
             return
         connection = self._pool.make_connection()
         try:
@@ -50,92 +50,93 @@ class RedisPipe:
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
-        self._line = _Line(connection, self._limit, self._lost)
-        log.info("the pipe to Redis is open")
+        self._protocol = _Protocol(connection, self._timeout, self._on_close)
+        log.info("the raw connection to Redis is open")
 
-    def send(self, words: Words, take: Take) -> None:
-        """Send a command; `take` gets its answer, later and in any case."""
-        if self._line is None:
-            asyncio.get_running_loop().call_soon(take, _AWAY)
+    def send(self, command: Command, on_reply: OnReply) -> None:
+        """Send a command; `on_reply` gets its reply, later and in any case."""
+        if self._protocol is None:
+            asyncio.get_running_loop().call_soon(on_reply, _NO_REPLY)
         else:
-            self._line.send(words, take)
+            self._protocol.send(command, on_reply)
 
     def close(self) -> None:
-        """Give the connection up; whoever waits for an answer is told."""
-        if self._line is not None:
-            self._line.give_up("closed")
+        """Close the connection; every waiting callback gets StoreUnavailable."""
+        if self._protocol is not None:
+            self._protocol.close("closed")
 
-    def _lost(self) -> None:
-        self._line = None
+    def _on_close(self) -> None:
+        self._protocol = None
 
 
-class _Line(asyncio.Protocol):
+class _Protocol(asyncio.Protocol):
     """One connection from its beginning to its end."""
 
-    def __init__(self, connection: Any, limit: float, lost: Callable[[], None]) -> None:
-        self._limit = limit
-        self._lost: Callable[[], None] | None = lost
+    def __init__(self, connection: Any, timeout: float, on_close: Callable[[], None]) -> None:
+        self._timeout = timeout
+        self._on_close: Callable[[], None] | None = on_close
         self._loop = asyncio.get_running_loop()
         self._reader = hiredis.Reader()
-        self._waiting: deque[tuple[float, Take]] = deque()
-        self._watch: asyncio.TimerHandle | None = None
-        # There is no public way to take a connection's transport over. Its writer is kept, lest it closes it.
+        self._waiting: deque[tuple[float, OnReply]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        # redis.asyncio has no public way to hand its transport over. The writer is kept, because it would close the
+        # transport when it is garbage-collected.
         self._writer: asyncio.StreamWriter = connection._writer  # noqa: SLF001
         connection._reader = connection._writer = None  # noqa: SLF001
         self._transport: asyncio.WriteTransport = self._writer.transport
         self._transport.set_protocol(self)
 
-    def send(self, words: Words, take: Take) -> None:
-        command = hiredis.pack_command(words)  # type: ignore[arg-type]  # str and int will do as well
-        self._waiting.append((self._loop.time() + self._limit, take))
-        if self._watch is None:
-            self._watch = self._loop.call_later(self._limit, self._check)
+    def send(self, command: Command, on_reply: OnReply) -> None:
+        packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # it packs str and int too
+        self._waiting.append((self._loop.time() + self._timeout, on_reply))
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout, self._check_timeout)
         try:
-            self._transport.write(command)
-        except RuntimeError as fault:  # it was closed before it was ours, so nobody told us
-            self.give_up(str(fault))
+            self._transport.write(packed)
+        except RuntimeError as fault:  # it was closed before it was ours, and nobody said so
+            self.close(str(fault))
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
         try:
-            while self._lost is not None and (answer := self._reader.gets()) is not False:
-                if not isinstance(answer, hiredis.PushNotification):
-                    _tell(self._waiting.popleft()[1], answer)
+            while self._on_close is not None and (reply := self._reader.gets()) is not False:
+                if not isinstance(reply, hiredis.PushNotification):
+                    _call(self._waiting.popleft()[1], reply)
         except (hiredis.ProtocolError, IndexError):
-            self.give_up("what answers is no Redis")
+            self.close("the other side does not speak Redis's protocol")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.give_up(str(exc or "closed by Redis"))
+        self.close(str(exc or "closed by Redis"))
 
-    def give_up(self, reason: str) -> None:
-        """Close the connection, and tell whoever waits."""
-        if self._lost is None:
+    def close(self, reason: str) -> None:
+        """Close the connection, and call every waiting callback."""
+        if self._on_close is None:
             return
-        log.warning("the pipe to Redis is lost: %s", reason)
-        self._lost()
-        self._lost = None
+        log.warning("the raw connection to Redis is lost: %s", reason)
+        self._on_close()
+        self._on_close = None
         self._transport.abort()
-        if self._watch is not None:
-            self._watch.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         waiting, self._waiting = self._waiting, deque()
-        for _, take in waiting:
-            _tell(take, _AWAY)
+        for _, on_reply in waiting:
+            _call(on_reply, _NO_REPLY)
 
-    def _check(self) -> None:
-        """Give up when the oldest command waits too long. One timer, not one for each command."""
-        self._watch = None
+    def _check_timeout(self) -> None:
+        """Close when the oldest command waits too long. There is one timer, not one for each command."""
+        self._timer = None
         if not self._waiting:
             return
-        until = self._waiting[0][0]
-        if self._loop.time() >= until:
-            self.give_up(f"no answer within {self._limit:g} s")
+        deadline = self._waiting[0][0]
+        if self._loop.time() >= deadline:
+            self.close(f"no reply within {self._timeout:g} s")
         else:
-            self._watch = self._loop.call_at(until, self._check)
+            self._timer = self._loop.call_at(deadline, self._check_timeout)
 
 
-def _tell(take: Take, answer: Answer) -> None:
-    """Hand an answer over. Who cannot bear it takes the answer from nobody else."""
+def _call(on_reply: OnReply, reply: Reply) -> None:
+    """Call a callback. A callback that fails must not keep the others from their replies."""
     try:
-        take(answer)
+        on_reply(reply)
     except Exception:
-        log.exception("an answer of Redis was not understood")
+        log.exception("the callback of a reply of Redis failed")

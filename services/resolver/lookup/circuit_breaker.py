@@ -1,15 +1,15 @@
-"""A store that has just failed is left alone for a moment, so that not every request waits for its limit."""
+"""A circuit breaker: after a failure a store is not asked for a moment, so that not every request waits for it."""
 
 import time
 from collections.abc import Callable
 from typing import Final
 
 RESET_TIMEOUT: Final = 0.25
-"""Seconds for which a store that failed is not asked."""
+"""Seconds for which Redis is not asked after a failure."""
 
 
 class CircuitBreaker:
-    """Remembers when a store failed last."""
+    """Opens at a failure of its store; closes at a success."""
 
     def __init__(self, reset_timeout: float = RESET_TIMEOUT, clock: Callable[[], float] = time.monotonic) -> None:
         self._reset_timeout = reset_timeout
@@ -18,7 +18,7 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the store is not to be asked now. After the reset timeout one caller is let through, as a probe."""
+        """Whether the store must not be asked now. After the reset timeout one caller is let through, as a probe."""
         if not self._open_until:
             return False
         if self._clock() < self._open_until:
@@ -27,7 +27,9 @@ class CircuitBreaker:
         return False
 
     def record_failure(self) -> None:
+        """Open: the store did not reply."""
         self._open_until = self._clock() + self._reset_timeout
 
     def record_success(self) -> None:
+        """Close: the store replied."""
         self._open_until = 0.0

@@ -1,4 +1,4 @@
-"""Where a code leads: from Redis, else from Postgres, else nowhere."""
+"""Look up where a code leads: in Redis, else in Postgres."""
 
 import asyncio
 import logging
@@ -9,29 +9,29 @@ from typing import Literal
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.resolver.lookup.fallback_cache import FallbackCache
 from services.resolver.lookup.postgres_lookup import PostgresLookup
-from shared.domain.codes import DEFAULT_DOMAIN
-from shared.domain.errors import StoreUnavailable
+from shared.domain.codes import LinkName
+from shared.domain.errors import StoreRefused, StoreUnavailable
 from shared.domain.models import Route
 from shared.postgres.pool import Database
 from shared.process.batching import Batcher
-from shared.redis.route_records import RouteRecords, decode
+from shared.redis.route_records import RouteRecords, RouteUpdate, decode
 
 log = logging.getLogger(__name__)
 
 Source = Literal["hit", "miss", "fallback"]
-"""Redis knew; Redis did not know, Postgres was asked; Redis was away, Postgres was asked."""
+"""Redis had the record; Redis had none, so Postgres was asked; Redis was unavailable, so Postgres was asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A route, and who knew it."""
+    """A route, and where it was found."""
 
     route: Route
     source: Source
 
 
 class Lookup:
-    """Finds routes. Lookups that wait together share a round trip."""
+    """Finds routes. Lookups that wait at the same time share a round trip."""
 
     def __init__(
         self,
@@ -48,64 +48,68 @@ class Lookup:
         self._circuit_breaker = circuit_breaker
         self._link_lifetime = link_lifetime
         self._miss_lifetime = miss_lifetime
-        self._batcher: Batcher[str, bytes | None] = Batcher(self._read)
-        self._filler: Batcher[tuple[str, Route], None] = Batcher(self._fill)
-        self._filling: dict[str, asyncio.Task[None]] = {}
+        self._reader: Batcher[LinkName, bytes | None] = Batcher(self._read)
+        self._writer: Batcher[tuple[LinkName, Route], None] = Batcher(self._write)
+        self._writes: dict[LinkName, asyncio.Task[None]] = {}
 
-    async def find(self, code: str) -> Found:
-        """The route of a code; UNKNOWN's where there is none. Raises StoreUnavailable when nobody can tell."""
+    async def find(self, name: LinkName) -> Found:
+        """The route of a name; UNKNOWN when it has no link. Raises StoreUnavailable when no store replies."""
         if self._circuit_breaker.is_open:
-            return await self._fall_back(code)
+            return await self._fall_back(name)
         try:
-            record = await self._batcher.submit(code)
+            record = await self._reader.submit(name)
         except StoreUnavailable:
-            return await self._fall_back(code)
+            return await self._fall_back(name)
         if record is None:
-            return await self._miss(code)
+            return await self._miss(name)
         try:
             return Found(decode(record), "hit")
         except ValueError:
-            log.error("the record of %s in Redis cannot be read; asking Postgres", code)
-            return await self._miss(code, again=True)
+            log.error("the record of %s in Redis cannot be read; asking Postgres", name.code)
+            return await self._miss(name, replace=True)
 
     async def finish(self) -> None:
-        """Wait until Redis remembers what was looked up last, or has said nothing in time."""
-        await asyncio.gather(*self._filling.values(), return_exceptions=True)
+        """Wait until Redis has the records of the last misses, or has not replied in time."""
+        await asyncio.gather(*self._writes.values(), return_exceptions=True)
 
-    async def _read(self, codes: list[str]) -> list[bytes | None]:
+    async def _read(self, names: list[LinkName]) -> list[bytes | None]:
         try:
-            records = await self._records.get(DEFAULT_DOMAIN, codes)
+            records = await self._records.get(names)
         except StoreUnavailable:
             self._circuit_breaker.record_failure()
             raise
         self._circuit_breaker.record_success()
         return records
 
-    async def _fall_back(self, code: str) -> Found:
-        route = self._fallback_cache.get(code)
+    async def _fall_back(self, name: LinkName) -> Found:
+        route = self._fallback_cache.get(name)
         if route is None:
-            route = await self._postgres_lookup.find(code, throttled=False)
-            self._fallback_cache.put(code, route)
+            route = await self._postgres_lookup.find(name, throttled=False)
+            self._fallback_cache.put(name, route)
         return Found(route, "fallback")
 
-    async def _miss(self, code: str, *, again: bool = False) -> Found:
-        """Ask Postgres, and have Redis remember it; `again`: also over a record of the same version."""
-        route = await self._postgres_lookup.find(code, throttled=True)
-        if code not in self._filling and not self._circuit_breaker.is_open:
-            filling = self._put([(code, route)], again=True) if again else self._filler.submit((code, route))
-            self._filling[code] = task = asyncio.create_task(filling)
-            task.add_done_callback(lambda _: self._filling.pop(code, None))
+    async def _miss(self, name: LinkName, *, replace: bool = False) -> Found:
+        """Ask Postgres, and write the record to Redis; `replace`: also over a record of the same version."""
+        route = await self._postgres_lookup.find(name, throttled=True)
+        if name not in self._writes and not self._circuit_breaker.is_open:
+            write = self._put([(name, route)], replace=True) if replace else self._writer.submit((name, route))
+            self._writes[name] = task = asyncio.create_task(write)
+            task.add_done_callback(lambda _: self._writes.pop(name, None))
         return Found(route, "miss")
 
-    async def _fill(self, found: list[tuple[str, Route]]) -> Sequence[None]:
-        await self._put(found, again=False)
+    async def _write(self, found: list[tuple[LinkName, Route]]) -> Sequence[None]:
+        await self._put(found, replace=False)
         return [None] * len(found)
 
-    async def _put(self, found: Sequence[tuple[str, Route]], *, again: bool) -> None:
-        """Remember in Redis what Postgres said, also that there is nothing; a newer record there stays."""
-        lifetimes = {True: self._miss_lifetime, False: self._link_lifetime}
-        routes = [(DEFAULT_DOMAIN, code, route, lifetimes[route.version == 0]) for code, route in found]
+    async def _put(self, found: Sequence[tuple[LinkName, Route]], *, replace: bool) -> None:
+        """Write what Postgres said to Redis, also that there is no link; a newer record there stays."""
+        updates = [RouteUpdate(name, route, self._lifetime(route)) for name, route in found]
         try:
-            await self._records.put(routes, again=again)
+            await self._records.put(updates, replace=replace)
+        except StoreRefused as fault:  # a full Redis still serves lookups
+            log.warning("%s", fault.detail)
         except StoreUnavailable:
             self._circuit_breaker.record_failure()
+
+    def _lifetime(self, route: Route) -> int:
+        return self._link_lifetime if route.version else self._miss_lifetime

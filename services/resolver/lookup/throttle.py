@@ -1,4 +1,4 @@
-"""How often something may happen: some times at once, then so many a second."""
+"""A throttle: something may happen some times at once, then so many times a second."""
 
 import asyncio
 import time
@@ -6,21 +6,20 @@ from collections.abc import Callable
 
 
 class Throttle:
-    """Holds up whoever comes after `burst` times at once, and `per_second` after that (the generic cell rate algorithm,
-    ITU-T I.371)."""
+    """Allows `burst` events at once and `per_second` after that (the generic cell rate algorithm, ITU-T I.371)."""
 
     def __init__(self, burst: int, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._gap = 1 / per_second
-        self._slack = (burst - 1) * self._gap
+        self._interval = 1 / per_second
+        self._tolerance = (burst - 1) * self._interval
         self._clock = clock
         self._expected = clock()
 
     async def wait(self) -> None:
-        """Wait until it may happen again."""
-        wait = self._expected - self._slack - self._clock()
-        if wait > 0:
-            await asyncio.sleep(wait)
+        """Wait until the event may happen again."""
+        seconds = self._expected - self._tolerance - self._clock()
+        if seconds > 0:
+            await asyncio.sleep(seconds)
 
     def record(self) -> None:
-        """Note that it has happened."""
-        self._expected = max(self._expected, self._clock()) + self._gap
+        """Record that the event has happened."""
+        self._expected = max(self._expected, self._clock()) + self._interval

@@ -1,69 +1,75 @@
-"""The rules of a redirect: whether a route leads somewhere now, and where exactly."""
+"""The decision about a visit: a redirect, a refusal, or that the stores must be asked. Pure: no store, no clock.
 
-from dataclasses import dataclass
-from typing import Final
-from urllib.parse import quote, unquote_plus
+The fast path and the application path both respond with what `decide` returns; nothing else knows the rules.
+"""
 
+from typing import Final, NamedTuple, Protocol
+
+from services.resolver.redirects.query import merge_query
 from shared.domain.errors import LinkGone, LinkNotFound
 from shared.domain.models import Route
 
-_ALL_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))
-
 _CACHE_CONTROL: Final = {301: "private, max-age=90", 308: "private, max-age=90"}
-"""A permanent redirect without a lifetime would stick in browsers for good: edits and clicks would be lost."""
+"""Without a lifetime browsers would keep a permanent redirect for good, and edits and clicks would be lost."""
 
 _NO_STORE: Final = "private, no-store"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a visitor is sent. `is_click`: the link's own target, so the redirect counts."""
+class Visit(Protocol):
+    """What a decision may depend on, besides the link and the time."""
+
+    @property
+    def query(self) -> str:
+        """The raw query of the visited URL, without its question mark."""
+
+
+class Redirect(NamedTuple):
+    """Redirect the visitor. `is_click`: to the link's own target, so the redirect counts."""
 
     url: str
     status: int
     is_click: bool
 
 
-def cache_control(status: int) -> str:
-    """How long a redirect may be remembered."""
-    return _CACHE_CONTROL.get(status, _NO_STORE)
+class Refusal(NamedTuple):
+    """The link leads nowhere; `error` says why."""
+
+    error: LinkNotFound | LinkGone
 
 
-def target_of(route: Route, now: float, query: str) -> Target:
-    """Where a route leads at a time (Unix, seconds), for a visitor's raw query.
+class PermitNeeded(NamedTuple):
+    """Redirect the visitor if Postgres has a permit left for the link, else decide by `exhausted`."""
 
-    Raises LinkNotFound or LinkGone where it leads nowhere. Whether a limited link has a permit left is asked apart.
-    """
+    redirect: Redirect
+
+
+Decision = Redirect | Refusal | PermitNeeded
+
+
+def decide(route: Route, visit: Visit, now: float) -> Decision:
+    """What a visit gets at a time (Unix, in seconds)."""
     if not route.live:
-        raise LinkNotFound("There is no link here.")
+        return Refusal(LinkNotFound("There is no link here."))
     if route.valid_until is not None and now >= route.valid_until:
         return _instead(route, LinkGone("This link has expired."))
     if route.valid_since is not None and now < route.valid_since:
         return _instead(route, LinkNotFound("This link does not lead anywhere yet."))
-    url = merge_query(route.url, query) if query and route.forward_query else route.url
-    return Target(url, route.redirect_status, is_click=True)
+    url = merge_query(route.url, visit.query) if route.forward_query and visit.query else route.url
+    redirect = Redirect(url, route.redirect_status, is_click=True)
+    return PermitNeeded(redirect) if route.limited else redirect
 
 
-def exhausted(route: Route) -> Target:
-    """Where a route leads whose `max_clicks` are used up. Raises LinkGone without an `expired_url`."""
+def exhausted(route: Route) -> Redirect | Refusal:
+    """What a visit to a link gets whose `max_clicks` are used up."""
     return _instead(route, LinkGone("This link has been followed as often as it may be."))
 
 
-def _instead(route: Route, otherwise: LinkNotFound | LinkGone) -> Target:
+def cache_control(status: int) -> str:
+    """How long clients may keep a redirect of this status."""
+    return _CACHE_CONTROL.get(status, _NO_STORE)
+
+
+def _instead(route: Route, error: LinkNotFound | LinkGone) -> Redirect | Refusal:
     if route.expired_url is None:
-        raise otherwise
-    return Target(route.expired_url, 302, is_click=False)
-
-
-def merge_query(url: str, query: str) -> str:
-    """The URL with a visitor's raw query merged in: of parameters that both have, the visitor's are kept."""
-    address, hash_sign, fragment = url.partition("#")
-    address, _, own = address.partition("?")
-    given = quote(query, safe=_ALL_ASCII, errors="surrogateescape")
-    given_names = {_name(part) for part in given.split("&")}
-    kept = [part for part in own.split("&") if part and _name(part) not in given_names]
-    return f"{address}?{'&'.join([*kept, given])}{hash_sign}{fragment}"
-
-
-def _name(part: str) -> str:
-    return unquote_plus(part.partition("=")[0])
+        return Refusal(error)
+    return Redirect(route.expired_url, 302, is_click=False)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from redis.exceptions import ResponseError
 
-from shared.redis import click_events
+from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_errors
 
@@ -211,4 +211,4 @@ def _streams(answer: Any) -> list[tuple[bytes, Any]]:
 
 
 def _entries(rows: Any) -> list[Entry]:
-    return [Entry(entry_id, (fields or {}).get(redis_keys.CLICK_FIELD, b"")) for entry_id, fields in rows]
+    return [Entry(entry_id, click_stream.events_of(fields)) for entry_id, fields in rows]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from services.stats.counting.click_stream import DeadLetter
-from shared.redis import click_events
+from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_errors
 
@@ -37,7 +37,7 @@ async def replay(redis: RedisClient) -> int:
         events = click_events.join(_dead_letter(row).event for _, row in rows)
         with redis_errors():
             async with redis.pipeline(transaction=True) as pipe:
-                pipe.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: events})
+                pipe.execute_command(*click_stream.add_command(events))
                 pipe.xdel(redis_keys.DEAD_LETTERS, *(entry_id for entry_id, _ in rows))
                 await pipe.execute()
         moved += len(rows)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from shared.domain.codes import DEFAULT_DOMAIN, is_code
+from shared.domain.codes import in_default_domain, is_code
 from shared.domain.dimensions import ClickFilter
 from shared.domain.errors import InvalidInput, LinkNotFound
 from shared.postgres.pool import Database
@@ -25,7 +25,7 @@ class Bucket:
 
 async def for_link(database: Database, code: str, wanted: ClickFilter) -> ClickFilter:
     """The filter for one link's clicks. Raises LinkNotFound."""
-    link = await links.get(database, domain=DEFAULT_DOMAIN, code=code) if is_code(code) else None
+    link = await links.get(database, in_default_domain(code)) if is_code(code) else None
     if link is None:
         raise LinkNotFound("There is no link of this code.")
     return replace(wanted, link_id=link.id)

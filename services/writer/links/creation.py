@@ -1,10 +1,10 @@
-"""Many links are made in one transaction, and word of them is left in the outbox: all of it, or nothing."""
+"""Create links: many in one transaction, each with its outbox message, so that all of it is committed or nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.writer.links.codes import TRIES, is_reserved, random_code
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import LinkName
 from shared.domain.errors import BoltLinkError, CodeTaken, ExternalIdTaken, InvalidInput
 from shared.domain.models import Link, LinkOptions, NewLink
 from shared.postgres.connection import Connection
@@ -13,24 +13,31 @@ from shared.postgres.tables import new_links, outbox
 
 @dataclass(frozen=True, slots=True)
 class LinkRequest:
-    """A link that somebody wants, and whose it will be."""
+    """A request for a link: what is requested, and the API key that will own it."""
 
     requested: NewLink
     owner_id: int
 
     @property
-    def names(self) -> set[tuple[str, str]]:
-        """What no other link may have as well."""
-        given = {"code": self.requested.code, "external_id": self.requested.options.external_id}
-        return {(kind, name) for kind, name in given.items() if name is not None}
+    def name(self) -> LinkName | None:
+        """The name that the request asks for; None when any code will do."""
+        code = self.requested.code
+        return None if code is None else LinkName(self.requested.domain, code)
+
+    @property
+    def external_id(self) -> str | None:
+        return self.requested.options.external_id
 
 
 CreationResult = Link | BoltLinkError
-"""The link, or why there is none."""
+"""The new link, or why there is none."""
 
 
 async def create_all(conn: Connection, requests: Sequence[LinkRequest]) -> list[CreationResult]:
-    """What became of each request, in order. A refused one stops no other; of equal ones the first wins."""
+    """Create a link for each request; the results, in order.
+
+    A refused request does not affect the others. Of requests for the same code or external id the first one wins.
+    """
     results: dict[int, CreationResult] = {}
     for place, request in enumerate(requests):
         if faults := faults_of(request.requested.options, request.requested.code):
@@ -40,14 +47,13 @@ async def create_all(conn: Connection, requests: Sequence[LinkRequest]) -> list[
         if not waiting:
             break
         results |= await _create_some(conn, waiting)
-    made = [result for result in results.values() if isinstance(result, Link)]
-    if made:
-        await outbox.append(conn, made)
+    if created := [result for result in results.values() if isinstance(result, Link)]:
+        await outbox.append(conn, created)
     return [results.get(place) or CodeTaken("No free code was found; try again.") for place in range(len(requests))]
 
 
 def faults_of(options: LinkOptions, code: str | None = None) -> dict[str, list[str]]:
-    """What is wrong with a link and no single field can tell."""
+    """The faults of a link that no single field shows, by field."""
     faults: dict[str, list[str]] = {}
     if code is not None and is_reserved(code):
         faults["code"] = ["Is a reserved word."]
@@ -57,44 +63,48 @@ def faults_of(options: LinkOptions, code: str | None = None) -> dict[str, list[s
 
 
 async def _create_some(conn: Connection, waiting: Mapping[int, LinkRequest]) -> dict[int, CreationResult]:
-    """Outcomes of those that can be decided now. The others have to wait for them, or need another random code."""
-    places = _first_of_equals(waiting)
+    """The results that can be decided now, by place.
+
+    A request without a result conflicts with an earlier one, or needs another random code: it is tried again.
+    """
+    places = _without_conflicts(waiting)
     rows = [
-        new_links.NewRow(code=code, owner_id=waiting[place].owner_id, options=waiting[place].requested.options)
-        for code, place in places.items()
+        new_links.NewRow(name=name, owner_id=waiting[place].owner_id, options=waiting[place].requested.options)
+        for name, place in places.items()
     ]
-    made = await new_links.insert(conn, domain=DEFAULT_DOMAIN, rows=rows)
-    if any(waiting[places[code]].requested.code for code in made):
-        made = await new_links.outlive_purges(conn, made)
-    results: dict[int, CreationResult] = {places[code]: link for code, link in made.items()}
-    lost = {place: request for place, request in waiting.items() if place not in results}
-    return results | await _refusals(conn, lost)
+    created = await new_links.insert(conn, rows)
+    if any(waiting[places[name]].name for name in created):  # only a requested code can be one that was purged
+        created = await new_links.outlive_purges(conn, created)
+    results: dict[int, CreationResult] = {places[name]: link for name, link in created.items()}
+    left = {place: request for place, request in waiting.items() if place not in results}
+    return results | await _refusals(conn, left)
 
 
-def _first_of_equals(waiting: Mapping[int, LinkRequest]) -> dict[str, int]:
-    """The places of requests that do not get into each other's way, by the code that each shall have."""
-    places: dict[str, int] = {}
-    claimed: set[tuple[str, str]] = set()
+def _without_conflicts(waiting: Mapping[int, LinkRequest]) -> dict[LinkName, int]:
+    """Requests that share no name and no external id, by the name that each link will have."""
+    places: dict[LinkName, int] = {}
+    external_ids: set[str] = set()
     for place, request in waiting.items():
-        code = request.requested.code or random_code()
-        names = request.names | {("code", code)}
-        if not names & claimed:
-            claimed |= names
-            places[code] = place
+        name = request.name or LinkName(request.requested.domain, random_code())
+        if name in places or request.external_id in external_ids:
+            continue
+        places[name] = place
+        if request.external_id is not None:
+            external_ids.add(request.external_id)
     return places
 
 
-async def _refusals(conn: Connection, lost: Mapping[int, LinkRequest]) -> dict[int, CreationResult]:
-    """The requests that another link, or an earlier request, has taken a name from."""
-    codes = [request.requested.code for request in lost.values() if request.requested.code]
-    external_ids = [name for request in lost.values() if (name := request.requested.options.external_id)]
-    if not codes and not external_ids:
+async def _refusals(conn: Connection, left: Mapping[int, LinkRequest]) -> dict[int, CreationResult]:
+    """The requests whose code or external id belongs to another link, by place."""
+    names = [request.name for request in left.values() if request.name]
+    external_ids = [request.external_id for request in left.values() if request.external_id]
+    if not names and not external_ids:
         return {}
-    taken_codes, taken_ids = await new_links.taken(conn, domain=DEFAULT_DOMAIN, codes=codes, external_ids=external_ids)
+    taken_names, taken_ids = await new_links.taken(conn, names=names, external_ids=external_ids)
     refusals: dict[int, CreationResult] = {}
-    for place, request in lost.items():
-        if request.requested.code in taken_codes:
+    for place, request in left.items():
+        if request.name in taken_names:
             refusals[place] = CodeTaken(f"The code {request.requested.code} is already in use.")
-        elif request.requested.options.external_id in taken_ids:
+        elif request.external_id in taken_ids:
             refusals[place] = ExternalIdTaken("Another link has this external_id.")
     return refusals

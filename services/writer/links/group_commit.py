@@ -1,4 +1,7 @@
-"""Wishes for a link that arrive group_commit share one transaction (docs/decisions/0011-group-commit.md)."""
+"""Group commit: requests for a link that wait at the same time share one transaction.
+
+Why, and what it gains: docs/decisions/0011-group-commit.md.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -12,19 +15,19 @@ from shared.process.batching import Batcher
 
 log = logging.getLogger(__name__)
 
-_PATIENCE: Final = 0.1
-"""Seconds that a group waits for a name that another transaction holds, such as a purge's. Then each goes alone."""
+LOCK_TIMEOUT: Final = 0.1
+"""Seconds that a group waits for a code that another transaction holds, such as a purge's. Then each goes alone."""
 
 
 class GroupCommit:
-    """Makes links for requests that wait at the same time."""
+    """Creates links for requests that wait at the same time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._groups: Batcher[LinkRequest, CreationResult | None] = Batcher(self._create_group)
 
-    async def make(self, request: LinkRequest) -> Link:
-        """A new link, committed with word of it in the outbox. Raises what `create_all` answers."""
+    async def create(self, request: LinkRequest) -> Link:
+        """A new link, committed with its outbox message. Raises the error that `create_all` gives as the result."""
         result = await self._groups.submit(request) or await self._create_alone(request)
         if isinstance(result, Link):
             return result
@@ -35,9 +38,9 @@ class GroupCommit:
             return (await create_all(conn, [request]))[0]
 
     async def _create_group(self, requests: Sequence[LinkRequest]) -> Sequence[CreationResult | None]:
-        """Outcomes; None for each where the group could not be made, for whatever reason lies with one of them."""
+        """The results; None for every request when the transaction failed because of one of them."""
         try:
-            async with self._database.transaction(lock_timeout=_PATIENCE) as conn:
+            async with self._database.transaction(lock_timeout=LOCK_TIMEOUT) as conn:
                 return await create_all(conn, requests)
         except StoreUnavailable as fault:
             if not fault.contended:

@@ -10,11 +10,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from services.writer.app_keys import GROUP_COMMIT, NEW_LINK, PUBLISHER, SETTINGS
-from services.writer.links import changes as shortening
-from services.writer.links import listing
+from services.writer.links import changes, idempotency, listing
 from services.writer.links.creation import CreationResult, LinkRequest
 from services.writer.links.schemas import BatchSchema, LinkPatchSchema, ListQuery, PurgeQuery, ReuseQuery, dump_link
-from shared.domain.codes import is_code
+from shared.domain.codes import LinkName, in_default_domain, is_code
 from shared.domain.errors import Forbidden, InvalidInput, LinkNotFound
 from shared.domain.models import Link, LinkOptions, NewLink
 from shared.http import problems
@@ -37,10 +36,10 @@ _ETAG: Final = re.compile(r'\s*"v(\d{1,18})"\s*\Z')
 
 
 async def create_link(request: web.Request) -> web.Response:
-    """Shorten one URL: 201 with the link, 409 when the wanted code is taken."""
+    """Shorten one URL: 201 with the link, 409 when the requested code is taken."""
     settings = request.app[SETTINGS]
     document = await read_json(request)
-    created = await shortening.shorten(
+    created = await idempotency.create_link(
         request.app[DATABASE],
         _link_request(request, document),
         reuse=_reuse(request),
@@ -58,11 +57,11 @@ async def create_links(request: web.Request) -> web.Response:
     """Shorten many URLs: 200 with an item for each, in order."""
     settings = request.app[SETTINGS]
     document = await read_json(request, limit=settings.batch_body_limit)
-    wanted = parse(_BATCH, document)["links"]
-    request[ALLOWANCE].acquire(len(wanted) // _LINKS_A_REQUEST)
-    created = await shortening.shorten_all(
+    documents = parse(_BATCH, document)["links"]
+    request[ALLOWANCE].acquire(len(documents) // _LINKS_A_REQUEST)
+    created = await idempotency.create_links(
         request.app[DATABASE],
-        await _link_requests(request, wanted),
+        await _link_requests(request, documents),
         owner_id=request[CALLER].id,
         idempotency_key=_idempotency_key(request, document),
         present=lambda results: {"items": [_item(result, settings.public_url) for result in results]},
@@ -81,15 +80,15 @@ async def list_links(request: web.Request) -> web.Response:
 
 async def get_link(request: web.Request) -> web.Response:
     """One link, with the ETag of its version."""
-    return _answered(request, await shortening.get(request.app[DATABASE], _code(request)))
+    return _answered(request, await changes.get(request.app[DATABASE], _name(request)))
 
 
 async def change_link(request: web.Request) -> web.Response:
     """Merge changes into a link."""
-    code = _code(request)
+    name = _name(request)
     document = await read_json(request, "application/merge-patch+json", "application/json")
-    changes = parse(LinkPatchSchema(request.app[SETTINGS].targets), document)
-    link = await shortening.change(request.app[DATABASE], code, changes, based_on=_based_on(request))
+    options = parse(LinkPatchSchema(request.app[SETTINGS].targets), document)
+    link = await changes.change(request.app[DATABASE], name, options, based_on=_based_on(request))
     await request.app[PUBLISHER].publish([link])
     return _answered(request, link)
 
@@ -99,15 +98,15 @@ async def delete_link(request: web.Request) -> web.Response:
     query = parse_query(PurgeQuery(), request.query)
     if query["purge"] and "admin" not in request[CALLER].scopes:
         raise Forbidden("To purge a link the key needs the scope admin.")
-    remove = shortening.purge if query["purge"] else shortening.delete
-    link = await remove(request.app[DATABASE], _code(request), based_on=_based_on(request))
+    remove = changes.purge if query["purge"] else changes.delete
+    link = await remove(request.app[DATABASE], _name(request), based_on=_based_on(request))
     await request.app[PUBLISHER].publish([link])
     return web.Response(status=204)
 
 
 async def restore_link(request: web.Request) -> web.Response:
     """Bring a deleted link back."""
-    link = await shortening.restore(request.app[DATABASE], _code(request))
+    link = await changes.restore(request.app[DATABASE], _name(request))
     await request.app[PUBLISHER].publish([link])
     return _answered(request, link)
 
@@ -145,11 +144,11 @@ def _item(result: CreationResult, public_url: str) -> dict[str, Any]:
     return {"status": problem.kind.status, "problem": problem.document(REQUEST_ID.get())}
 
 
-def _code(request: web.Request) -> str:
+def _name(request: web.Request) -> LinkName:
     code = request.match_info["code"]
     if not is_code(code):
         raise LinkNotFound("There is no link of this code.")
-    return code
+    return in_default_domain(code)
 
 
 def _answered(request: web.Request, link: Link) -> web.Response:
@@ -157,7 +156,7 @@ def _answered(request: web.Request, link: Link) -> web.Response:
     return json_response(document, headers={"ETag": f'"v{link.version}"'})
 
 
-def _based_on(request: web.Request) -> shortening.Versions:
+def _based_on(request: web.Request) -> changes.Versions:
     """The versions of If-Match (RFC 9110, 13.1.1); None when the client did not say, or said `*`."""
     tags = ",".join(request.headers.getall("If-Match", []))
     if not tags or tags.strip() == "*":
@@ -165,11 +164,11 @@ def _based_on(request: web.Request) -> shortening.Versions:
     return frozenset(int(match[1]) for tag in tags.split(",") if (match := _ETAG.match(tag)))
 
 
-def _idempotency_key(request: web.Request, document: Any) -> shortening.IdempotencyKey | None:
+def _idempotency_key(request: web.Request, document: Any) -> idempotency.IdempotencyKey | None:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
     if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
         raise InvalidInput({"Idempotency-Key": ["Must have 1 to 255 printable ASCII characters."]})
     text = json.dumps([document, request.query.get("reuse") == "true"], sort_keys=True)
-    return shortening.IdempotencyKey(key, hashlib.sha256(text.encode()).digest())
+    return idempotency.IdempotencyKey(key, hashlib.sha256(text.encode()).digest())

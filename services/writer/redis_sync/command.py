@@ -52,16 +52,16 @@ def _show(report: Report, *, repair: bool) -> None:
     if repair:
         print(
             f"{report.repaired:,} of them are removed, so that PostgreSQL is asked; "
-            "the others have changed meanwhile: check again."
+            "the others have changed meanwhile: verify again."
         )
     else:
-        print("Put them right with: make check REPAIR=yes")
+        print("Repair them with: make verify REPAIR=yes")
 
 
 def _line(difference: Difference) -> str:
-    version = difference.right.version if difference.right else "no link"
+    version = difference.expected.version if difference.expected else "no link"
     in_redis = difference.seen[:20].decode(errors="replace").partition(" ")[0]
-    return f"{difference.code}: {difference.fault} (version in Redis {in_redis}, in PostgreSQL {version})"
+    return f"{difference.name.code}: {difference.fault} (version in Redis {in_redis}, in PostgreSQL {version})"
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
-"""Redis against Postgres: every record that leads elsewhere than its link, and its repair.
+"""Compare Redis with Postgres: find every record that leads elsewhere than its link, and repair it.
 
-A link without a record is fine: records have a lifetime and may be evicted, and a resolver asks Postgres then. A record
-that says something else than Postgres is not, unless a change is just on its way: so what differs is looked at again.
+A link without a record is fine: records have a lifetime and may be evicted, and then a resolver asks Postgres. A record
+that differs from its link is a fault, unless the change is just being published; so a difference is looked at again.
 """
 
 import asyncio
@@ -9,33 +9,30 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from shared.domain.codes import LinkName
 from shared.domain.models import Link, Route
 from shared.postgres.pool import Database
 from shared.postgres.tables import links
 from shared.redis.route_records import RouteRecords, decode, encode, route_of
 
 Fault = Literal["stale", "ahead", "wrong", "orphan", "unreadable"]
-"""Older than the link; newer than it, as after a restored backup; of its version with another content; a live record
-without a link; nothing that we wrote."""
+"""Of a record: older than its link; newer, as after a restored backup; of the same version with other content; live
+without a link; not written by us."""
 
 BATCH: Final = 1_000
-LOOKS: Final = 3
-LOOK_AGAIN_AFTER: Final = 0.5
-"""Seconds; longer than the relay's interval and the writer's patience with Redis."""
-
-Name = tuple[str, str]
-"""Domain and code."""
+ATTEMPTS: Final = 3
+RETRY_INTERVAL: Final = 0.5
+"""Seconds between two looks at a difference: longer than the relay's interval and the writer's timeout for Redis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One record that is not what its link says. `right`: what belongs there; None: nothing."""
+    """One record that differs from its link. `expected`: the route that belongs there; None: no record."""
 
-    domain: str
-    code: str
+    name: LinkName
     fault: Fault
     seen: bytes
-    right: Route | None
+    expected: Route | None
 
 
 @dataclass
@@ -61,28 +58,28 @@ async def check(
 ) -> Report:
     """Compare every link with its record and every record with its link, a batch at a time.
 
-    `repair`: remove what is wrong, so that Postgres is asked. What belongs there is not written, for a change that was
-    made since it was read would be undone. Raises StoreUnavailable.
+    `repair`: remove the records that differ, so that Postgres is asked. The expected record is not written, because it
+    would undo a change that was made since Postgres was read. Raises StoreUnavailable.
     """
     report = Report()
 
-    async def judge(names: Sequence[Name]) -> None:
+    async def check_batch(names: Sequence[LinkName]) -> None:
         for difference in await _lasting(database, records, names):
             report.different += 1
             if len(report.differences) < shown:
                 report.differences.append(difference)
             if repair:
-                report.repaired += await records.remove(difference.domain, difference.code, difference.seen)
+                report.repaired += await records.remove(difference.name, difference.seen)
         progress(report)
 
     async for batch in _all_links(database):
-        names = [(link.domain, link.code) for link in batch]
+        names = [link.name for link in batch]
         report.links += len(names)
-        report.absent += (await _raw(records, names)).count(None)
-        await judge(names)
+        report.absent += (await records.get(names)).count(None)
+        await check_batch(names)
     async for names in records.scan(BATCH):
         report.records += len(names)
-        await judge(names)
+        await check_batch(names)
     return report
 
 
@@ -93,46 +90,39 @@ async def _all_links(database: Database) -> AsyncIterator[list[Link]]:
         last = batch[-1].id
 
 
-async def _lasting(database: Database, records: RouteRecords, names: Sequence[Name]) -> list[Difference]:
+async def _lasting(database: Database, records: RouteRecords, names: Sequence[LinkName]) -> list[Difference]:
     """The differences that are still there after a while."""
     found: list[Difference] = []
-    for look in range(LOOKS):
+    for attempt in range(ATTEMPTS):
         if not names:
             break
-        if look:
-            await asyncio.sleep(LOOK_AGAIN_AFTER)
+        if attempt:
+            await asyncio.sleep(RETRY_INTERVAL)
         found = await _differences(database, records, names)
-        names = [(difference.domain, difference.code) for difference in found]
+        names = [difference.name for difference in found]
     return found
 
 
-async def _differences(database: Database, records: RouteRecords, names: Sequence[Name]) -> list[Difference]:
-    right = {(link.domain, link.code): route_of(link) for link in await links.get_many(database, names)}
+async def _differences(database: Database, records: RouteRecords, names: Sequence[LinkName]) -> list[Difference]:
+    if not names:
+        return []
+    expected = {link.name: route_of(link) for link in await links.get_many(database, names)}
     found = []
-    for name, seen in zip(names, await _raw(records, names), strict=True):
-        if seen is not None and (fault := _fault(seen, right.get(name))):
-            found.append(Difference(*name, fault, seen, right.get(name)))
+    for name, seen in zip(names, await records.get(names), strict=True):
+        if seen is not None and (fault := _fault(seen, expected.get(name))):
+            found.append(Difference(name, fault, seen, expected.get(name)))
     return found
 
 
-def _fault(seen: bytes, right: Route | None) -> Fault | None:
+def _fault(seen: bytes, expected: Route | None) -> Fault | None:
     try:
         route = decode(seen)
     except ValueError:
         return "unreadable"
-    if right is None:
+    if expected is None:
         return "orphan" if route.live else None
-    if seen == encode(right).encode():
+    if seen == encode(expected).encode():
         return None
-    if route.version == right.version:
+    if route.version == expected.version:
         return "wrong"
-    return "stale" if route.version < right.version else "ahead"
-
-
-async def _raw(records: RouteRecords, names: Sequence[Name]) -> list[bytes | None]:
-    """The records of some codes in their order, whatever their domains."""
-    found: dict[Name, bytes | None] = {}
-    for domain in {domain for domain, _ in names}:
-        codes = [code for of, code in names if of == domain]
-        found |= zip(((domain, code) for code in codes), await records.get(domain, codes), strict=True)
-    return [found[name] for name in names]
+    return "stale" if route.version < expected.version else "ahead"

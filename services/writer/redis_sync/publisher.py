@@ -1,4 +1,4 @@
-"""Changes are shown in redirects at once; what Redis does not take, the relay takes there later, from the outbox."""
+"""The publisher: shows a committed change in redirects at once. What Redis does not take, the relay publishes later."""
 
 import logging
 from collections.abc import Sequence
@@ -12,31 +12,31 @@ from shared.redis.route_records import RouteRecords
 
 log = logging.getLogger(__name__)
 
-_PIECE: Final = 100
-"""Records a call: while Redis writes them it answers no redirect, so a call must stay far below a millisecond."""
+_BATCH: Final = 100
+"""Records in one call: while Redis writes them it serves no redirect, so a call must stay far below a millisecond."""
 
 
 class Publisher:
-    """Puts the records of changed links into Redis; changes that wait at the same time go in one call."""
+    """Writes the records of changed links to Redis; changes that wait at the same time share one call."""
 
     def __init__(self, records: RouteRecords, link_lifetime: int) -> None:
         self._records = records
         self._link_lifetime = link_lifetime
-        self._batcher: Batcher[Link, bool] = Batcher(self._put, limit=_PIECE)
+        self._batcher: Batcher[Link, bool] = Batcher(self._publish, limit=_BATCH)
 
     async def publish(self, links: Sequence[Link]) -> None:
-        """Show committed changes; never fails."""
+        """Publish committed changes. Never raises for Redis: the outbox has a message of each change."""
         if len(links) == 1:
             await self._batcher.submit(links[0])
             return
-        for first in range(0, len(links), _PIECE):
-            if not all(await self._put(links[first : first + _PIECE])):
+        for first in range(0, len(links), _BATCH):
+            if not all(await self._publish(links[first : first + _BATCH])):
                 return
 
-    async def _put(self, links: Sequence[Link]) -> Sequence[bool]:
+    async def _publish(self, links: Sequence[Link]) -> Sequence[bool]:
         try:
             await publish(self._records, links, self._link_lifetime)
-        except StoreUnavailable:
-            log.warning("Redis is away: the relay will publish %s", ", ".join(link.code for link in links[:5]))
+        except StoreUnavailable as fault:
+            log.warning("%s The relay will publish %s", fault.detail, ", ".join(link.code for link in links[:5]))
             return [False] * len(links)
         return [True] * len(links)

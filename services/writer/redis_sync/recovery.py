@@ -1,8 +1,8 @@
-"""What Redis may have lost of the newest changes: found out by a mark that it keeps, and put into the outbox again.
+"""Recovery: find out by a mark in Redis which of the newest changes Redis may have lost, and publish them again.
 
-A machine that loses power leaves Redis without the last second of its append-only file, so with older records.
-What it kept is a beginning of what it was told, in order. So the relay tells it, every now and then, until when all
-changes are published, and which run of Redis heard that. A mark of another run says how much Redis still knows.
+A machine that loses power leaves Redis without the last second of its append-only file, and so with older records.
+Redis then has a beginning of what it was told, in order. Therefore the relay writes a mark to Redis every second: the
+run of Redis, and the time until which all changes were published. A mark of another run shows how much Redis still has.
 """
 
 import logging
@@ -11,7 +11,7 @@ from typing import Final
 
 from shared.postgres.pool import Database
 from shared.postgres.tables import outbox
-from shared.redis import keys as redis_keys
+from shared.redis import keys
 from shared.redis.client import RedisClient, redis_errors
 
 log = logging.getLogger(__name__)
@@ -20,32 +20,32 @@ INTERVAL: Final = 1.0
 """Seconds between two marks."""
 
 MARGIN: Final = timedelta(seconds=60)
-"""A change is dated by the begin of its transaction, which other transactions see later; none takes so long."""
+"""A change is dated by the beginning of its transaction, which others see later; no transaction takes so long."""
 
 
 async def recover(database: Database, redis: RedisClient) -> int:
-    """Leave word again of every change that Redis may have lost, if it has started anew, and mark what it has now.
+    """After a restart of Redis, write outbox messages again for every change that Redis may have lost; then mark Redis.
 
-    How many changes there were. A Redis without a mark came back empty, or is new: it holds nothing that is old.
+    Gives the number of those changes. A Redis without a mark is new, or came back empty: it holds nothing that is old.
     Raises StoreUnavailable.
     """
-    run, seen = await _look(redis)
+    run, mark = await _read_mark(redis)
     count = 0
-    if seen is not None and seen[0] != run:
-        count = await outbox.append_changed_since(database, seen[1] - MARGIN)
-        log.warning("Redis has started anew; it is told again of %d changes", count)
+    if mark is not None and mark[0] != run:
+        count = await outbox.append_changed_since(database, mark[1] - MARGIN)
+        log.warning("Redis has restarted; %d changes are published again", count)
     published_until = await outbox.published_until(database)
     with redis_errors():
-        await redis.set(redis_keys.RELAY_MARK, f"{run} {published_until.isoformat()}")
+        await redis.set(keys.RELAY_MARK, f"{run} {published_until.isoformat()}")
     return count
 
 
-async def _look(redis: RedisClient) -> tuple[str, tuple[str, datetime] | None]:
-    """Redis's run, and its mark: a run, and until when all changes were published."""
+async def _read_mark(redis: RedisClient) -> tuple[str, tuple[str, datetime] | None]:
+    """The run of Redis, and its mark: a run, and the time until which all changes were published."""
     with redis_errors():
         async with redis.pipeline(transaction=True) as pipe:
             pipe.info("server")
-            pipe.get(redis_keys.RELAY_MARK)
+            pipe.get(keys.RELAY_MARK)
             server, mark = await pipe.execute()
     run, _, until = (mark or b"").decode().partition(" ")
     return str(server["run_id"]), (run, datetime.fromisoformat(until)) if until else None

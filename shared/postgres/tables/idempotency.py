@@ -11,7 +11,7 @@ LIFETIME_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredResponse:
     """The first answer to a key, and the hash of the request that got it."""
 
     request_hash: bytes
@@ -19,7 +19,7 @@ class Answer:
     body: dict[str, Any]
 
 
-async def claim(conn: Connection, *, owner_id: int, key: str, request_hash: bytes) -> Answer | None:
+async def claim(conn: Connection, *, owner_id: int, key: str, request_hash: bytes) -> StoredResponse | None:
     """Claim a key for this transaction, or get the answer it has led to before.
 
     Waits while another transaction holds the same key; an answer older than 24 hours is forgotten here and now.
@@ -42,10 +42,10 @@ async def claim(conn: Connection, *, owner_id: int, key: str, request_hash: byte
         values,
     )
     assert row is not None
-    return Answer(bytes(row["request_hash"]), row["status"], row["body"])
+    return StoredResponse(bytes(row["request_hash"]), row["status"], row["body"])
 
 
-async def keep(conn: Connection, *, owner_id: int, key: str, status: int, body: dict[str, Any]) -> None:
+async def store(conn: Connection, *, owner_id: int, key: str, status: int, body: dict[str, Any]) -> None:
     """Keep the answer of a key that this transaction has claimed."""
     await conn.execute(
         """

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from shared.domain.models import Link, LinkOptions
+from shared.domain.codes import LinkName
+from shared.domain.models import Link, LinkOptions, NewLink
 from shared.postgres.connection import Connection, Row
 from shared.postgres.pool import Database
 
@@ -52,36 +53,36 @@ def option_values(options: LinkOptions) -> dict[str, Any]:
     return values
 
 
-async def get(database: Database | Connection, *, domain: str, code: str) -> Link | None:
-    """The link of a code, deleted ones included."""
+async def get(database: Database | Connection, name: LinkName) -> Link | None:
+    """The link of a name, deleted ones included."""
     row = await database.fetch_one(
         f"SELECT {COLUMNS} FROM links l {JOINS} WHERE l.domain = %(domain)s AND l.code = %(code)s",
-        {"domain": domain, "code": code},
+        name._asdict(),
     )
     return link_of(row) if row else None
 
 
-async def lock(conn: Connection, *, domain: str, code: str) -> Link | None:
-    """The link of a code, held until the transaction ends so that nobody else changes it meanwhile."""
+async def lock(conn: Connection, name: LinkName) -> Link | None:
+    """The link of a name, locked until the transaction ends so that nobody else changes it meanwhile."""
     row = await conn.fetch_one(
         f"""
         SELECT {COLUMNS} FROM links l {JOINS}
         WHERE l.domain = %(domain)s AND l.code = %(code)s
         FOR UPDATE OF l
         """,
-        {"domain": domain, "code": code},
+        name._asdict(),
     )
     return link_of(row) if row else None
 
 
-async def get_many(database: Database | Connection, wanted: Sequence[tuple[str, str]]) -> list[Link]:
-    """The links of some (domain, code), deleted ones included, in no order; unknown ones are left out."""
+async def get_many(database: Database | Connection, names: Sequence[LinkName]) -> list[Link]:
+    """The links of some names, deleted ones included, in no order; unknown names are left out."""
     rows = await database.fetch_all(
         f"""
         SELECT {COLUMNS} FROM links l {JOINS}
         WHERE (l.domain, l.code) IN (SELECT * FROM unnest(%s::text[], %s::text[]))
         """,
-        [[domain for domain, _ in wanted], [code for _, code in wanted]],
+        [[name.domain for name in names], [name.code for name in names]],
     )
     return [link_of(row) for row in rows]
 
@@ -161,11 +162,8 @@ FIND_EQUAL: Final = f"""
 """
 
 
-async def find_equal(
-    conn: Connection, *, domain: str, owner_id: int, options: LinkOptions, code: str | None
-) -> Link | None:
+async def find_equal(conn: Connection, requested: NewLink, *, owner_id: int) -> Link | None:
     """The oldest link of this owner with exactly these options (and code), if there is one that is not deleted."""
-    row = await conn.fetch_one(
-        FIND_EQUAL, {"domain": domain, "owner_id": owner_id, "code": code, **option_values(options)}
-    )
+    names = {"domain": requested.domain, "code": requested.code}
+    row = await conn.fetch_one(FIND_EQUAL, {"owner_id": owner_id, **names, **option_values(requested.options)})
     return link_of(row) if row else None

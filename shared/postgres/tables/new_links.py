@@ -1,4 +1,4 @@
-"""How links come into the table `links`, many in one statement, each with its total."""
+"""New rows of the table `links`: many in one statement, each with its total."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from shared.domain.codes import LinkName
 from shared.domain.models import Link, LinkOptions
 from shared.postgres.connection import Connection, Row
 from shared.postgres.tables.links import OPTION_NAMES, STATUS, option_values
@@ -28,23 +29,25 @@ _OPTION_TYPES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """A link to be added: its code, whose it is, its options."""
+    """A link to be added: its name, the key that owns it, its options."""
 
-    code: str
+    name: LinkName
     owner_id: int
     options: LinkOptions
 
 
+_OPTION_COLUMNS: Final = ", ".join(f"{name} {kind}" for name, kind in _OPTION_TYPES.items())
+
 _INSERT: Final = f"""
-    WITH wanted AS (
-        SELECT * FROM json_to_recordset(%(rows)s::json) AS w
-        (place int, code text, owner_id bigint, {", ".join(f"{name} {kind}" for name, kind in _OPTION_TYPES.items())})
+    WITH requested AS (
+        SELECT * FROM json_to_recordset(%(rows)s::json) AS r
+        (place int, domain text, code text, owner_id bigint, {_OPTION_COLUMNS})
     ), l AS (
         INSERT INTO links (domain, code, owner_id, version, {", ".join(OPTION_NAMES)})
-        SELECT %(domain)s, w.code, w.owner_id, 1 + coalesce(purged.version, 0),
-               {", ".join(f"w.{name}" for name in OPTION_NAMES)}
-        FROM wanted w LEFT JOIN purged_codes purged ON purged.domain = %(domain)s AND purged.code = w.code
-        ORDER BY w.place
+        SELECT r.domain, r.code, r.owner_id, 1 + coalesce(purged.version, 0),
+               {", ".join(f"r.{name}" for name in OPTION_NAMES)}
+        FROM requested r LEFT JOIN purged_codes purged ON purged.domain = r.domain AND purged.code = r.code
+        ORDER BY r.place
         ON CONFLICT DO NOTHING
         RETURNING *
     ), t AS (
@@ -52,31 +55,36 @@ _INSERT: Final = f"""
     ), p AS (
         SELECT 0 AS used
     )
-    SELECT l.id, l.code, l.created_at, l.version, {STATUS} AS status FROM l CROSS JOIN p
+    SELECT l.id, l.domain, l.code, l.created_at, l.version, {STATUS} AS status FROM l CROSS JOIN p
 """
 
 
-async def insert(conn: Connection, *, domain: str, rows: Sequence[NewRow]) -> dict[str, Link]:
-    """Add links, each with its total, in one statement; those that were made, by their codes, which must differ.
+async def insert(conn: Connection, rows: Sequence[NewRow]) -> dict[LinkName, Link]:
+    """Add links, each with its total, in one statement; those that were created, by their names, which must differ.
 
-    A row whose code or external id another link has is left out. Of two rows with the same external id the later is.
+    A row whose name or external id belongs to another link is left out. Of two rows with the same external id the
+    later one is left out.
     """
     documents = [
-        {"place": place, "code": row.code, "owner_id": row.owner_id, **option_values(row.options)}
+        {"place": place, **row.name._asdict(), "owner_id": row.owner_id, **option_values(row.options)}
         for place, row in enumerate(rows)
     ]
     # One document for all rows: the driver would write each value of an array by a call of its own, ten times as slow.
     sent = json.dumps(documents, ensure_ascii=False, default=datetime.isoformat)
-    made = {row["code"]: row for row in await conn.fetch_all(_INSERT, {"domain": domain, "rows": sent})}
-    return {row.code: _made(domain, row, made[row.code]) for row in rows if row.code in made}
+    created = {_name(row): row for row in await conn.fetch_all(_INSERT, {"rows": sent})}
+    return {row.name: _link(row, created[row.name]) for row in rows if row.name in created}
 
 
-def _made(domain: str, wanted: NewRow, row: Row) -> Link:
+def _name(row: Row) -> LinkName:
+    return LinkName(row["domain"], row["code"])
+
+
+def _link(requested: NewRow, row: Row) -> Link:
     return Link(
         id=row["id"],
-        domain=domain,
-        code=wanted.code,
-        options=wanted.options,
+        domain=row["domain"],
+        code=row["code"],
+        options=requested.options,
         status=row["status"],
         clicks=0,
         created_at=row["created_at"],
@@ -85,30 +93,36 @@ def _made(domain: str, wanted: NewRow, row: Row) -> Link:
     )
 
 
-async def outlive_purges(conn: Connection, made: Mapping[str, Link]) -> dict[str, Link]:
-    """Give new links a version above that of a purge of their code that was under way when they were made."""
+async def outlive_purges(conn: Connection, created: Mapping[LinkName, Link]) -> dict[LinkName, Link]:
+    """Give new links a version above that of a purge of their code which was under way when they were created."""
     rows = await conn.fetch_all(
         """
         UPDATE links SET version = purged.version + 1 FROM purged_codes purged
         WHERE links.id = ANY(%s) AND purged.domain = links.domain AND purged.code = links.code
             AND purged.version >= links.version
-        RETURNING links.code, links.version
+        RETURNING links.domain, links.code, links.version
         """,
-        [[link.id for link in made.values()]],
+        [[link.id for link in created.values()]],
     )
-    return {**made, **{row["code"]: replace(made[row["code"]], version=row["version"]) for row in rows}}
+    newer = {_name(row): replace(created[_name(row)], version=row["version"]) for row in rows}
+    return {**created, **newer}
 
 
 async def taken(
-    conn: Connection, *, domain: str, codes: Sequence[str], external_ids: Sequence[str]
-) -> tuple[set[str], set[str]]:
-    """Which of some codes, and of some external ids, belong to a link."""
+    conn: Connection, *, names: Sequence[LinkName], external_ids: Sequence[str]
+) -> tuple[set[LinkName], set[str]]:
+    """Which of some names, and of some external ids, belong to a link."""
     rows = await conn.fetch_all(
         """
-        SELECT code, NULL AS external_id FROM links WHERE domain = %(domain)s AND code = ANY(%(codes)s::text[])
+        SELECT domain, code, NULL AS external_id FROM links
+        WHERE (domain, code) IN (SELECT * FROM unnest(%(domains)s::text[], %(codes)s::text[]))
         UNION ALL
-        SELECT NULL, external_id FROM links WHERE external_id = ANY(%(external_ids)s::text[])
+        SELECT NULL, NULL, external_id FROM links WHERE external_id = ANY(%(external_ids)s::text[])
         """,
-        {"domain": domain, "codes": list(codes), "external_ids": list(external_ids)},
+        {
+            "domains": [name.domain for name in names],
+            "codes": [name.code for name in names],
+            "external_ids": list(external_ids),
+        },
     )
-    return {row["code"] for row in rows if row["code"]}, {row["external_id"] for row in rows if row["external_id"]}
+    return {_name(row) for row in rows if row["code"]}, {row["external_id"] for row in rows if row["external_id"]}

@@ -1,10 +1,11 @@
-"""The table `outbox`: word of changes that Redis has still to hear of."""
+"""The table `outbox`: messages about changes of links that Redis does not know yet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+from shared.domain.codes import LinkName
 from shared.domain.models import Link
 from shared.postgres.connection import Connection
 from shared.postgres.pool import Database
@@ -12,16 +13,15 @@ from shared.postgres.pool import Database
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Word that the link of a code has changed; `version` is the version it then had."""
+    """The link of a name has changed; `version` is the version that the change gave it."""
 
     id: int
-    domain: str
-    code: str
+    name: LinkName
     version: int
 
 
 async def append(conn: Connection, links: Sequence[Link]) -> None:
-    """Leave word of changes, in the changes' own transaction."""
+    """Write a message for each change, in the transaction of the change."""
     await conn.execute(
         """
         INSERT INTO outbox (domain, code, version)
@@ -55,8 +55,11 @@ async def published_until(database: Database) -> datetime:
     return cast(datetime, row["until"])
 
 
-async def take(conn: Connection, limit: int) -> list[Message]:
-    """Take the oldest messages, for good once the transaction commits; those that another relay holds are its own."""
+async def dequeue(conn: Connection, limit: int) -> list[Message]:
+    """Remove and give the oldest messages; they come back unless the transaction commits.
+
+    Messages that another relay has locked are left to it.
+    """
     rows = await conn.fetch_all(
         """
         DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
@@ -64,7 +67,8 @@ async def take(conn: Connection, limit: int) -> list[Message]:
         """,
         [limit],
     )
-    return sorted((Message(**row) for row in rows), key=lambda message: message.id)
+    messages = [Message(row["id"], LinkName(row["domain"], row["code"]), row["version"]) for row in rows]
+    return sorted(messages, key=lambda message: message.id)
 
 
 async def backlog(database: Database) -> tuple[int, float]:

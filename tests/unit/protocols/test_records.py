@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.writer.redis_sync.relay import _publish_purged, publish
-from shared.domain.codes import DEFAULT_DOMAIN
+from shared.domain.codes import DEFAULT_DOMAIN, in_default_domain
 from shared.domain.models import Link, LinkOptions, Route
 from shared.postgres.tables.outbox import Message
-from shared.redis.route_records import decode, encode, route_of
+from shared.redis.route_records import RouteUpdate, decode, encode, route_of
 from tests.support.simulated import SimulatedRecords, finished
 
 Held = TypeVar("Held")
@@ -45,7 +45,7 @@ class Truth:
             self.purged[code] = version
         else:
             self.links[code] = link
-        self.outbox.append(Message(self.numbers, DEFAULT_DOMAIN, code, version))
+        self.outbox.append(Message(self.numbers, in_default_domain(code), version))
 
 
 Read = tuple[str, Link | None]
@@ -152,7 +152,7 @@ class Records(RuleBasedStateMachine):
         return self.records
 
     def _found(self, messages: list[Message]) -> list[Link]:
-        codes = {message.code for message in messages}
+        codes = {message.name.code for message in messages}
         return [link for code, link in self.truth.links.items() if code in codes]
 
     def _one_of(self, held: list[Held], data: st.DataObject) -> Held:
@@ -164,7 +164,7 @@ class Records(RuleBasedStateMachine):
 
     def _fill(self, code: str, link: Link | None) -> None:
         route = route_of(link) if link else Route(version=0)
-        self._do(self.records.put([(DEFAULT_DOMAIN, code, route, LIFETIME)], again=False))
+        self._do(self.records.put([RouteUpdate(in_default_domain(code), route, LIFETIME)], replace=False))
 
     def _do(self, step: Coroutine[Any, Any, None]) -> None:
         finished(step)

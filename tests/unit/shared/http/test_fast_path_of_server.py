@@ -1,4 +1,4 @@
-"""The short way of a connection, asked of a real socket: in order, one at a time, and never left without an answer."""
+"""The fast path of a connection, asked of a real socket: in order, one at a time, and never left without an answer."""
 
 import asyncio
 import logging
@@ -18,16 +18,16 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Gate:
-    """A short way for what begins with /short, which answers its path when it is let."""
+    """A fast path for what begins with /fast, which answers its path when it is let."""
 
     def __init__(self) -> None:
         self.offered: list[str] = []
         self.taken: list[tuple[str, Connection]] = []
         self.is_open = True
 
-    def take(self, message: RawRequestMessage, connection: Connection) -> bool:
+    def offer(self, message: RawRequestMessage, connection: Connection) -> bool:
         self.offered.append(message.path)
-        if not message.path.startswith("/short"):
+        if not message.path.startswith("/fast"):
             return False
         self.taken.append((message.path, connection))
         if self.is_open:
@@ -36,14 +36,14 @@ class Gate:
 
     def let(self) -> None:
         path, connection = self.taken.pop(0)
-        connection.answer(f"HTTP/1.1 200 OK\r\nContent-Length: {len(path)}\r\n\r\n{path}".encode())
+        connection.respond(f"HTTP/1.1 200 OK\r\nContent-Length: {len(path)}\r\n\r\n{path}".encode())
 
     def turn_away(self) -> None:
         self.taken.pop(0)[1].pass_to_application()
 
 
-async def ordinary(request: web.Request) -> web.Response:
-    return web.Response(text=f"ordinary {request.method} {request.path}")
+async def application(request: web.Request) -> web.Response:
+    return web.Response(text=f"application {request.method} {request.path}")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def gate() -> Gate:
 async def runner(gate: Gate) -> AsyncIterator[web.AppRunner]:
     app, _ = create_application("resolver", INSTANCE)
     app[FAST_PATH] = gate
-    app.router.add_route("*", "/{path}", ordinary, name="any")
+    app.router.add_route("*", "/{path}", application, name="any")
     runner = serve(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -92,62 +92,62 @@ async def has_taken(gate: Gate, count: int = 1) -> None:
 
 async def test_requests_in_turn_are_answered_on_one_connection(streams: Streams) -> None:
     reader, writer = streams
-    for path in ("/short1", "/long", "/short2", "/short3", "/long"):
+    for path in ("/fast1", "/long", "/fast2", "/fast3", "/long"):
         writer.write(asked(path))
         assert (await answer_from(reader)).endswith(path)
 
 
 async def test_requests_that_come_at_once_are_answered_in_order(streams: Streams) -> None:
     reader, writer = streams
-    paths = ["/short1", "/long1", "/short2", "/short3", "/long2", *(f"/short{number}" for number in range(40))]
+    paths = ["/fast1", "/long1", "/fast2", "/fast3", "/long2", *(f"/fast{number}" for number in range(40))]
     writer.write(asked(*paths))
-    assert [(await answer_from(reader)).removeprefix("ordinary GET ") for _ in paths] == paths
+    assert [(await answer_from(reader)).removeprefix("application GET ") for _ in paths] == paths
 
 
 async def test_a_request_that_comes_while_one_is_under_way_waits_for_its_turn(gate: Gate, streams: Streams) -> None:
     reader, writer = streams
     gate.is_open = False
-    writer.write(asked("/short1"))
+    writer.write(asked("/fast1"))
     await has_taken(gate)
-    writer.write(asked("/long", "/short2"))
+    writer.write(asked("/long", "/fast2"))
     await asyncio.sleep(0.1)  # it has come by then, and would be answered too early
     gate.is_open = True
     gate.let()
-    assert await answer_from(reader) == "/short1"
-    assert await answer_from(reader) == "ordinary GET /long"
-    assert (await answer_from(reader)).endswith("/short2")
+    assert await answer_from(reader) == "/fast1"
+    assert await answer_from(reader) == "application GET /long"
+    assert (await answer_from(reader)).endswith("/fast2")
 
 
 async def test_a_request_that_comes_in_pieces_is_taken_once_it_is_whole(gate: Gate, streams: Streams) -> None:
     reader, writer = streams
-    for piece in (b"GET /sh", b"ort HTTP/1.1\r\nHo", b"st: a\r\n", b"\r\n"):
+    for piece in (b"GET /fa", b"st HTTP/1.1\r\nHo", b"st: a\r\n", b"\r\n"):
         writer.write(piece)
         await writer.drain()
         await asyncio.sleep(0.02)  # so that they come apart
-    assert await answer_from(reader) == "/short"
-    assert gate.offered == ["/short"]
+    assert await answer_from(reader) == "/fast"
+    assert gate.offered == ["/fast"]
 
 
 async def test_what_is_turned_away_is_answered_by_the_application(gate: Gate, streams: Streams) -> None:
     reader, writer = streams
     gate.is_open = False
-    writer.write(asked("/short"))
+    writer.write(asked("/fast"))
     await has_taken(gate)
     gate.turn_away()
-    assert await answer_from(reader) == "ordinary GET /short"
+    assert await answer_from(reader) == "application GET /fast"
     gate.is_open = True
-    writer.write(asked("/short"))
-    assert await answer_from(reader) == "/short"
+    writer.write(asked("/fast"))
+    assert await answer_from(reader) == "/fast"
 
 
 @pytest.mark.parametrize(
     "request_bytes",
     [
-        b"POST /short HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab",
-        b"POST /short HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
-        b"GET /short HTTP/1.0\r\nHost: a\r\n\r\n",
-        b"GET /short HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-        b"GET /short HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        b"POST /fast HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nab",
+        b"POST /fast HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+        b"GET /fast HTTP/1.0\r\nHost: a\r\n\r\n",
+        b"GET /fast HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        b"GET /fast HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
     ],
     ids=["a body", "a body in chunks", "HTTP 1.0", "the last of its connection", "another protocol"],
 )
@@ -156,7 +156,7 @@ async def test_what_aiohttp_has_more_to_do_with_is_not_offered(
 ) -> None:
     reader, writer = streams
     writer.write(request_bytes)
-    assert (await answer_from(reader)).startswith("ordinary ")
+    assert (await answer_from(reader)).startswith("application ")
     assert gate.offered == []
 
 
@@ -165,7 +165,7 @@ async def test_a_client_that_leaves_before_its_answer_harms_nobody(
 ) -> None:
     gate.is_open = False
     _, impatient = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
-    impatient.write(asked("/short"))
+    impatient.write(asked("/fast"))
     await has_taken(gate)
     _, connection = gate.taken[0]
     impatient.transport.abort()
@@ -177,19 +177,19 @@ async def test_a_client_that_leaves_before_its_answer_harms_nobody(
     gate.let()
     gate.is_open = True
     reader, writer = streams
-    writer.write(asked("/short2"))
-    assert await answer_from(reader) == "/short2"
+    writer.write(asked("/fast2"))
+    assert await answer_from(reader) == "/fast2"
 
 
 async def test_who_reads_no_answers_fills_no_memory(gate: Gate, runner: web.AppRunner) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1], limit=1_024)
-    writer.write(asked("/short"))
+    writer.write(asked("/fast"))
     await answer_from(reader)
     [connection] = runner.server.connections if runner.server else []
     assert connection.transport is not None
     for transport, buffer in ((writer.transport, socket.SO_RCVBUF), (connection.transport, socket.SO_SNDBUF)):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, buffer, 2**14)
-    path = "/short".ljust(20_000, "x")
+    path = "/fast".ljust(20_000, "x")
 
     async def is_turned_down() -> bool:
         writer.write(asked(path))
@@ -200,7 +200,7 @@ async def test_who_reads_no_answers_fills_no_memory(gate: Gate, runner: web.AppR
     writer.transport.abort()
 
 
-@pytest.mark.parametrize("end", [Gate.let, Gate.turn_away], ids=["the short way", "the ordinary way"])
+@pytest.mark.parametrize("end", [Gate.let, Gate.turn_away], ids=["the fast path", "the application path"])
 async def test_a_request_under_way_is_answered_before_the_service_ends(
     gate: Gate,
     runner: web.AppRunner,
@@ -210,13 +210,13 @@ async def test_a_request_under_way_is_answered_before_the_service_ends(
 ) -> None:
     reader, writer = streams
     gate.is_open = False
-    writer.write(asked("/short"))
+    writer.write(asked("/fast"))
     await has_taken(gate)
     ending = asyncio.create_task(runner.cleanup())
     await asyncio.sleep(0.1)  # it waits by then
     assert not ending.done()
     end(gate)
-    assert (await answer_from(reader)).endswith("/short")
+    assert (await answer_from(reader)).endswith("/fast")
     async with asyncio.timeout(10):
         await ending
     assert [row.getMessage() for row in caplog.records if row.levelno >= logging.ERROR] == []
@@ -231,13 +231,13 @@ async def test_who_is_idle_when_the_service_ends_still_gets_an_answer_and_is_tol
     await answer_from(reader)
     ending = asyncio.create_task(runner.cleanup())
     await asyncio.sleep(0.1)  # it has begun by then
-    writer.write(f"{method} /short HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode())
+    writer.write(f"{method} /fast HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode())
     async with asyncio.timeout(10):
         answer = await reader.read()
         await ending
     assert answer.startswith(b"HTTP/1.1 200 OK")
     assert b"Connection: close" in answer
-    assert answer.endswith(f"ordinary {method} /short".encode())
+    assert answer.endswith(f"application {method} /fast".encode())
 
 
 async def test_who_says_nothing_when_the_service_ends_does_not_keep_it(runner: web.AppRunner, streams: Streams) -> None:

@@ -1,19 +1,19 @@
 import pytest
 
-from shared.domain.codes import DEFAULT_DOMAIN
-from shared.redis.keys import domain_and_code, route
+from shared.domain.codes import LinkName, in_default_domain
+from shared.redis.keys import name_of, route
 
 
 @pytest.mark.parametrize(
-    ("domain", "code"), [(DEFAULT_DOMAIN, "abc"), ("go.example.com", "a-b_c"), (DEFAULT_DOMAIN, "r")]
+    "name", [in_default_domain("abc"), LinkName("go.example.com", "a-b_c"), in_default_domain("r")]
 )
-def test_a_records_key_tells_whose_it_is(domain: str, code: str) -> None:
-    assert domain_and_code(route(domain, code).encode()) == (domain, code)
+def test_the_key_of_a_record_names_its_link(name: LinkName) -> None:
+    assert name_of(route(name).encode()) == name
 
 
-def test_codes_of_two_domains_have_keys_of_their_own() -> None:
-    assert route(DEFAULT_DOMAIN, "abc") != route("go.example.com", "abc")
+def test_the_same_code_in_two_domains_has_two_keys() -> None:
+    assert route(in_default_domain("abc")) != route(LinkName("go.example.com", "abc"))
 
 
-def test_the_key_of_a_random_code_fits_into_what_redis_gives_the_smallest() -> None:
-    assert len(route(DEFAULT_DOMAIN, "AbCdEf1")) <= 13  # 16 bytes with what Redis adds
+def test_the_key_of_a_random_code_fits_into_the_smallest_block_of_redis() -> None:
+    assert len(route(in_default_domain("AbCdEf1"))) <= 13  # 16 bytes with what Redis adds

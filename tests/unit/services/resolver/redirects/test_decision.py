@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.resolver.redirects.decision import Target, cache_control, exhausted, merge_query, target_of
+from services.resolver.handlers import RequestVisit
+from services.resolver.redirects.decision import (
+    Decision,
+    PermitNeeded,
+    Redirect,
+    Refusal,
+    cache_control,
+    decide,
+    exhausted,
+)
+from services.resolver.redirects.query import merge_query
 from shared.domain.errors import LinkGone, LinkNotFound
 from shared.domain.models import Route
 
@@ -18,80 +28,102 @@ def route(**fields: Any) -> Route:
     return Route(**(values | fields))
 
 
+def redirect_of(route: Route, now: float, query: str) -> Redirect:
+    """The redirect that a visit gets; raises the error of a refusal."""
+    return redirect(decide(route, RequestVisit(query), now))
+
+
+def redirect(decision: Decision) -> Redirect:
+    if isinstance(decision, Refusal):
+        raise decision.error
+    return decision.redirect if isinstance(decision, PermitNeeded) else decision
+
+
+def test_a_limited_link_needs_a_permit() -> None:
+    decision = decide(route(limited=True), RequestVisit(""), 0.0)
+    assert decision == PermitNeeded(Redirect(URL, 302, is_click=True))
+
+
+@pytest.mark.parametrize("now", [100.0, 99.0])
+def test_a_limited_link_outside_of_its_time_needs_none(now: float) -> None:
+    fields = {"valid_until": 100.0} if now == 100.0 else {"valid_since": 100.0}
+    assert isinstance(decide(route(limited=True, **fields), RequestVisit(""), now), Refusal)
+
+
 def test_a_live_link_leads_to_its_target() -> None:
-    assert target_of(route(), 0.0, "") == Target(URL, 302, is_click=True)
+    assert redirect_of(route(), 0.0, "") == Redirect(URL, 302, is_click=True)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_link_leads_on_in_its_own_way(status: int) -> None:
-    assert target_of(route(redirect_status=status), 0.0, "").status == status
+    assert redirect_of(route(redirect_status=status), 0.0, "").status == status
 
 
 def test_a_dead_link_is_not_found() -> None:
     with pytest.raises(LinkNotFound):
-        target_of(Route(version=1), 0.0, "")
+        redirect_of(Route(version=1), 0.0, "")
 
 
 def test_a_dead_link_does_not_even_lead_elsewhere() -> None:
     with pytest.raises(LinkNotFound):
-        target_of(route(live=False, expired_url=OVER), 0.0, "")
+        redirect_of(route(live=False, expired_url=OVER), 0.0, "")
 
 
 def test_a_link_leads_nowhere_yet() -> None:
     with pytest.raises(LinkNotFound):
-        target_of(route(valid_since=100.0), 99.999, "")
+        redirect_of(route(valid_since=100.0), 99.999, "")
 
 
 def test_a_link_leads_somewhere_from_its_first_moment_on() -> None:
-    assert target_of(route(valid_since=100.0), 100.0, "").url == URL
+    assert redirect_of(route(valid_since=100.0), 100.0, "").url == URL
 
 
 def test_a_link_leads_somewhere_until_its_last_moment() -> None:
-    assert target_of(route(valid_until=100.0), 99.999, "").url == URL
+    assert redirect_of(route(valid_until=100.0), 99.999, "").url == URL
 
 
 @pytest.mark.parametrize("now", [100.0, 1e10])
 def test_a_link_is_gone_from_its_end_on(now: float) -> None:
     with pytest.raises(LinkGone):
-        target_of(route(valid_until=100.0), now, "")
+        redirect_of(route(valid_until=100.0), now, "")
 
 
 def test_a_link_that_ended_at_the_epoch_is_gone() -> None:
     with pytest.raises(LinkGone):
-        target_of(route(valid_until=0.0), 1.0, "")
+        redirect_of(route(valid_until=0.0), 1.0, "")
 
 
 @pytest.mark.parametrize("conditions", [{"valid_since": 100.0}, {"valid_until": 10.0}])
 def test_a_link_out_of_its_time_leads_elsewhere_without_a_click(conditions: dict[str, float]) -> None:
     wanted = route(expired_url=OVER, redirect_status=301, **conditions)
-    assert target_of(wanted, 50.0, "") == Target(OVER, 302, is_click=False)
+    assert redirect_of(wanted, 50.0, "") == Redirect(OVER, 302, is_click=False)
 
 
 def test_a_link_that_is_used_up_is_gone() -> None:
     with pytest.raises(LinkGone):
-        exhausted(route(limited=True))
+        redirect(exhausted(route(limited=True)))
 
 
 def test_a_link_that_is_used_up_leads_elsewhere_without_a_click() -> None:
-    assert exhausted(route(limited=True, expired_url=OVER)) == Target(OVER, 302, is_click=False)
+    assert exhausted(route(limited=True, expired_url=OVER)) == Redirect(OVER, 302, is_click=False)
 
 
 def test_a_query_is_not_forwarded_unasked() -> None:
-    assert target_of(route(), 0.0, "a=1").url == URL
+    assert redirect_of(route(), 0.0, "a=1").url == URL
 
 
 def test_a_query_is_forwarded_where_the_link_says_so() -> None:
-    assert target_of(route(forward_query=True), 0.0, "a=1").url == f"{URL}?a=1"
+    assert redirect_of(route(forward_query=True), 0.0, "a=1").url == f"{URL}?a=1"
 
 
 def test_without_a_query_a_target_stays_as_it_is() -> None:
     wanted = route(url=f"{URL}?&a=1#f", forward_query=True)
-    assert target_of(wanted, 0.0, "").url == f"{URL}?&a=1#f"
+    assert redirect_of(wanted, 0.0, "").url == f"{URL}?&a=1#f"
 
 
 def test_a_query_is_not_forwarded_elsewhere() -> None:
     wanted = route(expired_url=OVER, valid_until=10.0, forward_query=True)
-    assert target_of(wanted, 50.0, "a=1").url == OVER
+    assert redirect_of(wanted, 50.0, "a=1").url == OVER
 
 
 @pytest.mark.parametrize(

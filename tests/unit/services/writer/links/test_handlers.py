@@ -3,7 +3,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from services.writer.links.handlers import _based_on, _code, _idempotency_key
+from services.writer.links.handlers import _based_on, _idempotency_key, _name
 from shared.domain.errors import InvalidInput, LinkNotFound
 
 
@@ -78,4 +78,4 @@ def test_another_wish_for_reuse_is_another_request() -> None:
 @pytest.mark.parametrize("code", ["a b", "", "a" * 65, "abc\n", "ä"])
 def test_what_is_no_code_is_not_looked_up(code: str) -> None:
     with pytest.raises(LinkNotFound):
-        _code(request(code=code))
+        _name(request(code=code))

@@ -1,0 +1,14 @@
+-- The one call to Redis of a batch of visits: read the records, and add the clicks of those that are plain redirects.
+-- KEYS: the stream, then the records' keys. ARGV: for each record the event of its click, but for the link's id, which
+-- only the record tells. Returns the entry that holds the clicks ('': there are none; 0: Redis refused it, as when it is
+-- full), their number, and the records.
+local records = redis.call('MGET', unpack(KEYS, 2))
+local events = {}
+for i, record in ipairs(records) do
+  local link_id = record and record:match('@LUA_PLAIN_LINK_ID@')
+  if link_id then events[#events + 1] = '@EVENT_HEAD@' .. link_id .. ARGV[i] end
+end
+if #events == 0 then return {'', 0, records} end
+local entry = @LUA_ADD@
+if type(entry) == 'table' and entry.err then entry = 0 end
+return {entry, #events, records}
