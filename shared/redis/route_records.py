@@ -55,6 +55,8 @@ MAX_CACHED_BYTES: Final = 1_024
 
 _CACHED_RECORDS: Final = 4_096
 
+_STATUSES: Final = frozenset(str(status).encode() for status in REDIRECT_STATUSES)
+
 
 class RouteUpdate(NamedTuple):
     """A record to be written: its link's name, the route, and its lifetime in seconds."""
@@ -109,20 +111,27 @@ def plain_link_id(record: bytes) -> int | None:
 
 
 def _decode(record: bytes) -> Route:
-    version, link_id, rest = record.decode().split(" ", 2)
-    if rest == "-":
-        return Route(version=int(version), link_id=int(link_id))
-    if rest.startswith("{"):
-        return Route(version=int(version), link_id=int(link_id), live=True, **_conditions(rest))
-    status, url = rest.split(" ", 1)
-    target = _checked(url=url, redirect_status=int(status))
-    return Route(version=int(version), link_id=int(link_id), live=True, **target)
+    version, link_id, rest = record.split(b" ", 2)
+    if not (version.isdigit() and link_id.isdigit()):  # int() would take more than the scripts in Redis do
+        raise ValueError("no version, or no id")
+    if rest == b"-":
+        return Route(int(version), int(link_id))
+    if rest.startswith(b"{"):
+        return Route(int(version), int(link_id), live=True, **_conditions(rest.decode()))
+    status, url = rest.split(b" ", 1)
+    if status not in _STATUSES:
+        raise ValueError("not the status of a redirect")
+    target = url.decode()
+    if not target.isprintable():
+        raise ValueError("not a target")
+    return Route(int(version), int(link_id), True, target, int(status))  # positions are faster
 
 
 _decode_cached: Final = lru_cache(maxsize=_CACHED_RECORDS)(_decode)
 
 
 def _conditions(text: str) -> dict[str, Any]:
+    """The fields of a route. Some may become headers: whatever else wrote to Redis must not choose them freely."""
     try:
         fields: dict[str, Any] = json.loads(text)
     except RecursionError as fault:
@@ -132,12 +141,7 @@ def _conditions(text: str) -> dict[str, Any]:
     if not all(type(value) in _FIELDS[name] for name, value in fields.items()):
         raise ValueError("not the values of a route")
     if not any(value is not False for name, value in fields.items() if name in _CONDITIONS):
-        raise ValueError("no conditions")  # then the record would not have this form, by which scripts tell plain links
-    return _checked(**fields)
-
-
-def _checked(**fields: Any) -> dict[str, Any]:
-    """The fields, whose values may become headers: whatever else wrote to Redis must not choose them freely."""
+        raise ValueError("no conditions")  # a plain link's record has another form, by which the scripts know it
     if fields["redirect_status"] not in REDIRECT_STATUSES:
         raise ValueError("not the status of a redirect")
     if not all((fields.get(name) or "").isprintable() for name in ("url", "expired_url")):

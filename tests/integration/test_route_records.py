@@ -1,7 +1,6 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,14 +51,14 @@ async def lifetime_of(redis: RedisClient, code: str = "abc") -> int:
     ],
 )
 async def test_a_route_is_read_as_it_was_written(records: RouteRecords, fields: dict[str, Any]) -> None:
-    route = replace(PLAIN, **fields)
+    route = PLAIN._replace(**fields)
     await put(records, route)
     assert await get(records) == route
 
 
 async def test_records_come_in_the_order_of_their_codes_and_none_where_there_is_none(records: RouteRecords) -> None:
     for version, code in ((1, "a"), (2, "b")):
-        await put(records, replace(PLAIN, version=version), code=code)
+        await put(records, PLAIN._replace(version=version), code=code)
     found = await records.get(
         [in_default_domain("b"), in_default_domain("unknown"), in_default_domain("a"), in_default_domain("A")]
     )
@@ -73,40 +72,40 @@ async def test_many_routes_are_written_at_once(records: RouteRecords) -> None:
 
 
 async def test_a_newer_record_replaces_an_older_one(records: RouteRecords) -> None:
-    await put(records, replace(PLAIN, version=9))
-    newer = replace(PLAIN, version=10, url="https://example.com/new")
+    await put(records, PLAIN._replace(version=9))
+    newer = PLAIN._replace(version=10, url="https://example.com/new")
     await put(records, newer)
     assert await get(records) == newer
 
 
 async def test_an_older_record_never_replaces_a_newer_one(records: RouteRecords) -> None:
-    newer = replace(PLAIN, version=10)
+    newer = PLAIN._replace(version=10)
     await put(records, newer)
-    await put(records, replace(PLAIN, version=9))
+    await put(records, PLAIN._replace(version=9))
     assert await get(records) == newer
 
 
 async def test_an_older_record_does_not_touch_the_lifetime_of_a_newer_one(
     records: RouteRecords, redis: RedisClient
 ) -> None:
-    await put(records, replace(PLAIN, version=2), lifetime=100)
+    await put(records, PLAIN._replace(version=2), lifetime=100)
     await put(records, PLAIN, lifetime=10_000)
     assert await lifetime_of(redis) <= 100
 
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_of_versions_that_come_at_once_in_any_order_the_newest_stays(records: RouteRecords, seed: int) -> None:
-    routes = [replace(PLAIN, version=version, url=f"https://example.com/{version}") for version in range(60)]
+    routes = [PLAIN._replace(version=version, url=f"https://example.com/{version}") for version in range(60)]
     random.Random(seed).shuffle(routes)  # noqa: S311  # no secret
     await asyncio.gather(*(put(records, route) for route in routes))
-    assert await get(records) == replace(PLAIN, version=59, url="https://example.com/59")
+    assert await get(records) == PLAIN._replace(version=59, url="https://example.com/59")
 
 
 async def test_within_one_call_too_the_newest_version_stays(records: RouteRecords) -> None:
     await records.put(
-        [RouteUpdate(in_default_domain("abc"), replace(PLAIN, version=version), LIFETIME) for version in (2, 3, 1)]
+        [RouteUpdate(in_default_domain("abc"), PLAIN._replace(version=version), LIFETIME) for version in (2, 3, 1)]
     )
-    assert await get(records) == replace(PLAIN, version=3)
+    assert await get(records) == PLAIN._replace(version=3)
 
 
 async def test_an_equal_version_refreshes_the_lifetime(records: RouteRecords, redis: RedisClient) -> None:
@@ -134,7 +133,7 @@ async def test_a_record_of_a_code_that_was_never_made_never_replaces_a_link(reco
 
 async def test_a_removal_is_not_undone_by_an_older_record(records: RouteRecords) -> None:
     await put(records, Route(version=3))
-    await put(records, replace(PLAIN, version=2))
+    await put(records, PLAIN._replace(version=2))
     assert await get(records) == Route(version=3)
 
 
@@ -178,5 +177,5 @@ async def test_a_redis_that_says_nothing_raises_store_unavailable(silent_records
 async def test_a_redis_that_forgot_our_script_is_taught_it_again(records: RouteRecords, redis: RedisClient) -> None:
     await put(records, PLAIN)
     await redis.script_flush()
-    await put(records, replace(PLAIN, version=2))
-    assert await get(records) == replace(PLAIN, version=2)
+    await put(records, PLAIN._replace(version=2))
+    assert await get(records) == PLAIN._replace(version=2)
