@@ -71,13 +71,15 @@ format: venv ## put the code into its form
 	$(VENV)/ruff format .
 	$(VENV)/ruff check --fix .
 
-.PHONY: servers venv lock openapi
+.PHONY: servers venv lock openapi render
 venv:
 	$(RUN) deploy.local venv dev
 servers:
 	$(RUN) deploy.local servers
 openapi: venv ## write the document of the API, after a change of a route or a schema
 	$(VENV)/python -m services.api_contract.command
+render: ## write the Compose files and targets, after a change of deploy/processes.toml
+	$(RUN) deploy.compose render
 lock: venv ## pin the newest versions of all Python packages, with hashes
 	cd requirements && for name in services runtime dev; do CUSTOM_COMPILE_COMMAND="make lock" ../$(VENV)/pip-compile --quiet --upgrade \
 	    --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe $$name.in -o $$name.txt; done

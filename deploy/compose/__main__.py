@@ -6,12 +6,14 @@ import sys
 import urllib.request
 from functools import partial
 
+from deploy.compose import render
 from deploy.compose.containers import REDIS_CLI, Containers
 from deploy.compose.engine import Engine, answers, make_secrets
 from deploy.local import choice, commands
 from deploy.local.console import step
 from deploy.local.settings import CHECKOUT, RuntimeFault, read_env_file
 from deploy.local.supervision import wait_until
+from deploy.processes import Instance
 
 _READY_TIMEOUT = 60.0
 
@@ -48,12 +50,13 @@ class ComposeRuntime:
 
     def restart(self) -> None:
         self.stores()
-        for name in self._engine.services:
+        for instance in self._engine.instances:
+            name = instance.compose_name
             with step(f"Restarting {name}"):
-                before = self._engine.started_at(name)
+                before = self._engine.started_at(instance)
                 # gunicorn starts a new worker before it ends the old one, on the same socket.
                 self._engine.compose("kill", "-s", "HUP", name)
-                wait_until(partial(self._has_restarted, name, before), f"{name} does not come back")
+                wait_until(partial(self._has_restarted, instance, before), f"{name} does not come back")
         # Not nginx: a reload closes idle connections, and a client may just be sending its next request.
         print("Every service has been started anew; no request was refused meanwhile.")
 
@@ -65,6 +68,7 @@ class ComposeRuntime:
 
     def destroy(self) -> None:
         self._engine.show("down", "--volumes", "--remove-orphans")
+        self._engine.remove_volumes()
         choice.forget()
 
     def keys(self, *words: str) -> str:
@@ -109,8 +113,8 @@ class ComposeRuntime:
         except OSError:
             return False
 
-    def _has_restarted(self, name: str, before: str | None) -> bool:
-        return self._engine.started_at(name) not in (None, before)
+    def _has_restarted(self, instance: Instance, before: str | None) -> bool:
+        return self._engine.started_at(instance) not in (None, before)
 
 
 def _terminal() -> list[str]:
@@ -127,6 +131,9 @@ def main() -> int:
     parser, more = commands.create_parser("compose", __doc__)
     detect = more.add_parser("detect", help="say which runtime make up takes")
     detect.set_defaults(act=lambda *_: print("compose" if answers() else "local"))
+    more.add_parser("render", help="write what follows from deploy/processes.toml into the Compose files").set_defaults(
+        act=lambda *_: render.write()
+    )
     more.add_parser("secrets", help="make the secrets that are missing").set_defaults(act=lambda *_: make_secrets())
     return commands.give(parser, _runtime)
 

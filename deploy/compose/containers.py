@@ -27,7 +27,7 @@ class Containers:
 
     def spooled(self) -> bool:
         look = "ls /spool/*.spool 2>/dev/null || true"
-        names = [name for name in self._engine.services if name.startswith("resolver")]
+        names = [instance.compose_name for instance in self._engine.instances if instance.process.spool]
         return any(self._engine.compose("exec", "-T", name, "sh", "-c", look).strip() for name in names)
 
     def dump(self, path: Path) -> None:

@@ -7,34 +7,45 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.compose import render
 from deploy.local.console import run, step
-from deploy.local.settings import CHECKOUT, RuntimeFault
+from deploy.local.settings import CHECKOUT, RuntimeFault, instances_of
 from deploy.local.supervision import wait_until
+from deploy.processes import OWN_SECRETS, ROLES, Instance
 
 NGINX: Final = "nginx"
 STORES: Final = ("postgres", "redis")
-SERVICES: Final = ("writer", "relay", "resolver1", "resolver2", "resolver3", "stats", "consumer")
 
-_SECOND_CONSUMER: Final = "consumer2"
 _CERTIFICATE: Final = ("fullchain.pem", "privkey.pem")
-_PASSWORDS: Final = ("postgres", "writer", "resolver", "stats", "monitor", "redis", "visitor", "grafana")
+_PASSWORDS: Final = ("postgres", *ROLES, "monitor", "redis", *OWN_SECRETS, "grafana")
 _UP_TIMEOUT: Final = 600
 _HEAL_TIMEOUT: Final = 60.0
 
 
 class Engine:
-    """The containers of one checkout."""
+    """The containers of one checkout.
 
-    def __init__(self, files: Sequence[str] = ("docker-compose.yml",)) -> None:
-        self.production = os.environ.get("BOLTLINK_PRODUCTION") == "yes"
-        self.services = (*SERVICES, _SECOND_CONSUMER) if self.production else SERVICES
-        if self.production:
-            files = [*files, "docker-compose.prod.yml"]
-        self.command = ["docker", "compose", *(word for file in files for word in ("-f", file))]
+    `overlays` are Compose files that go on top. `production` is BOLTLINK_PRODUCTION's value unless it is given.
+    """
+
+    def __init__(self, *overlays: str, production: bool | None = None) -> None:
+        self.production = os.environ.get("BOLTLINK_PRODUCTION") == "yes" if production is None else production
+        self.instances = instances_of(os.environ, production=self.production)
+        folder = render.prepare(os.environ)
+        names = [render.COMPOSE_FILE, *([render.PRODUCTION_FILE] if self.production else [])]
+        files = [*(str(folder / name) for name in names), *overlays]
+        # Relative paths hold for the checkout, wherever the files are.
+        self.command = ["docker", "compose", "--project-directory", str(CHECKOUT)]
+        self.command += [word for file in files for word in ("-f", file)]
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services of Compose that run our processes."""
+        return tuple(instance.compose_name for instance in self.instances)
 
     def require(self) -> None:
         """Raise RuntimeFault unless an engine with Compose answers."""
@@ -42,11 +53,11 @@ class Engine:
             raise RuntimeFault("No Docker engine with Compose answers here. Without Docker: make up-local")
 
     def require_production(self) -> None:
-        """Raise RuntimeFault unless every variable, secret and certificate is there that production needs."""
+        """Raise RuntimeFault when a variable, a secret or a certificate that production needs is missing."""
         declared: Any = self.config()["secrets"]
-        wanted = [Path(secret["file"]) for secret in declared.values()]
-        wanted += [Path(os.environ["BOLTLINK_CERTIFICATES"]) / name for name in _CERTIFICATE]
-        if missing := [str(path) for path in wanted if not path.is_file()]:
+        needed = [Path(secret["file"]) for secret in declared.values()]
+        needed += [Path(os.environ["BOLTLINK_CERTIFICATES"]) / name for name in _CERTIFICATE]
+        if missing := [str(path) for path in needed if not path.is_file()]:
             raise RuntimeFault(
                 f"Production needs these files: {', '.join(missing)}."
                 " python3 -m deploy.compose secrets makes the secrets that are missing."
@@ -80,6 +91,13 @@ class Engine:
         """Whether any container of ours runs."""
         return bool(self.compose("ps", "-q").strip())
 
+    def remove_volumes(self) -> None:
+        """Remove the volumes of instances that run no more, such as the spool of a fourth resolver."""
+        label = f"label=com.docker.compose.project={self.config()['name']}"
+        volumes = run(["docker", "volume", "ls", "-q", "--filter", label], what="docker volume ls").split()
+        if volumes:
+            run(["docker", "volume", "rm", *volumes], what="docker volume rm")
+
     def heal(self) -> None:
         """Bring the stores back, and wait for what ran on without them.
 
@@ -100,11 +118,12 @@ class Engine:
         form = "{{if .State.Health}}{{.State.Health.Status}}{{end}}"
         return "unhealthy" in run(["docker", "inspect", "-f", form, *containers], what="docker inspect").split()
 
-    def started_at(self, service: str) -> str | None:
-        """When the worker of a service started, as it tells itself; None while it does not answer."""
-        ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/metrics', timeout=3).read().decode())"
+    def started_at(self, instance: Instance) -> str | None:
+        """When the worker of an instance started, from its metrics; None while it does not respond."""
+        url = f"http://127.0.0.1:{instance.process.port}/metrics"
+        ask = f"import urllib.request as u; print(u.urlopen('{url}', timeout=3).read().decode())"
         try:
-            text = self.compose("exec", "-T", service, "python", "-c", ask)
+            text = self.compose("exec", "-T", instance.compose_name, "python", "-c", ask)
         except RuntimeFault:
             return None
         found = re.search(r"^boltlink_start_seconds (\S+)", text, re.MULTILINE)
@@ -148,7 +167,7 @@ def make_secrets() -> None:
     passwords = {name: (folder / name).read_text(encoding="utf-8").strip() for name in _PASSWORDS}
     for role, user in (
         ("owner", "boltlink"),
-        *((role, f"boltlink_{role}") for role in ("writer", "resolver", "stats")),
+        *((role, f"boltlink_{role}") for role in ROLES),
     ):
         password = passwords["postgres" if role == "owner" else role]
         url = f"postgresql://{user}:{password}@boltlink-postgres:5432/boltlink"

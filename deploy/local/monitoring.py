@@ -117,8 +117,10 @@ def _mark(settings: LocalSettings) -> Path:
 
 def _targets(settings: LocalSettings) -> list[dict[str, object]]:
     found: list[dict[str, object]] = [
-        _target(port, job="boltlink", service=name.rpartition("-")[0], instance=name)
-        for name, port in settings.http_ports.items()
+        _target(
+            settings.http_ports[instance.name], job="boltlink", service=instance.process.name, instance=instance.name
+        )
+        for instance in settings.instances
     ]
     for name, port in ports(settings).items():
         job = name.removesuffix("-exporter")

@@ -11,7 +11,6 @@ from typing import Final
 from deploy.local import monitoring, postgres
 from deploy.local.configuration import (
     NGINX,
-    SETTINGS,
     STORES,
     owner_env,
     role_passwords,
@@ -25,6 +24,7 @@ from deploy.local.probes import check_ports, get, inner, is_back, is_ready, star
 from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault
 from deploy.local.state import prepare
 from deploy.local.supervision import Supervisor, wait_until
+from deploy.processes import PROCESSES
 
 READY_TIMEOUT: Final = 60.0
 
@@ -134,12 +134,12 @@ def check_settings(settings: LocalSettings) -> None:
     """See that every kind of process takes its settings. Raises RuntimeFault with all that is wrong in them."""
     write_store_urls(settings)
     faults: set[str] = set()
-    for kind, reader in SETTINGS.items():
-        _, env = service(settings, f"{kind}-1", settings.http_ports[f"{kind}-1"])
+    for process in PROCESSES.values():
+        _, env = service(settings, f"{process.name}-1", settings.http_ports[f"{process.name}-1"])
         try:
             run(
-                [VENV / "bin" / "python", "-m", "shared.process.check_settings", reader],
-                what=kind,
+                [VENV / "bin" / "python", "-m", "shared.process.check_settings", process.settings],
+                what=process.name,
                 env={**os.environ, **env},
                 cwd=CHECKOUT,
             )

@@ -13,13 +13,14 @@ from typing import Any, Final
 from deploy.local import configuration, postgres, runtime
 from deploy.local.configuration import NGINX
 from deploy.local.packages import find_servers
-from deploy.local.settings import RESOLVERS, LocalSettings
+from deploy.local.settings import LocalSettings
 from deploy.local.state import prepare
 from deploy.local.supervision import Supervisor, wait_until
+from deploy.processes import FACTORIES, read_instances
 from tests.bench.processes import tree
 from tests.support.stack import free_ports, state_folder, test_settings
 
-RESOLVER_NAMES: Final = tuple(f"resolver-{number + 1}" for number in range(RESOLVERS))
+RESOLVER_NAMES: Final = tuple(instance.name for instance in read_instances({}) if instance.process.name == "resolver")
 _PORTS: Final = 20
 
 
@@ -61,10 +62,10 @@ def product() -> Iterator[Installation]:
 @contextlib.contextmanager
 def resolvers_replaced(beside: Installation, name: str, factory: str) -> Iterator[Installation]:
     """The product's nginx and gunicorn before something else that answers like resolvers, on the product's stores."""
-    with _beside(beside, name, {**configuration.FACTORIES, "resolver": factory}) as installation:
+    with _beside(beside, name, {**FACTORIES, "resolver": factory}) as installation:
         _start(installation, *RESOLVER_NAMES, NGINX)
-        for place in range(RESOLVERS):
-            port = installation.settings.http_ports[RESOLVER_NAMES[place]]
+        for resolver in RESOLVER_NAMES:
+            port = installation.settings.http_ports[resolver]
             wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}"), f"{name} does not answer")  # type: ignore[misc]  # mypy knows no lambda with a default
         yield installation
 
@@ -72,7 +73,7 @@ def resolvers_replaced(beside: Installation, name: str, factory: str) -> Iterato
 @contextlib.contextmanager
 def nginx_alone(beside: Installation, name: str, make_configuration: Any) -> Iterator[Installation]:
     """An nginx that does everything itself, on the product's stores."""
-    with _beside(beside, name, configuration.FACTORIES) as installation:
+    with _beside(beside, name, FACTORIES) as installation:
         settings = installation.settings
         (settings.state / "etc" / "nginx.conf").write_text(make_configuration(settings), encoding="utf-8")
         _start(installation, NGINX)
@@ -83,7 +84,7 @@ def nginx_alone(beside: Installation, name: str, make_configuration: Any) -> Ite
 @contextlib.contextmanager
 def writer_alone(beside: Installation, name: str) -> Iterator[Installation]:
     """A writer of the product's on a database of its own, in the same PostgreSQL."""
-    with _beside(beside, name, configuration.FACTORIES, database=f"{name}_test") as installation:
+    with _beside(beside, name, FACTORIES, database=f"{name}_test") as installation:
         settings = installation.settings
         postgres.make_database(settings, find_servers())
         runtime.migrate(settings)

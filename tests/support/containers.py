@@ -116,7 +116,7 @@ def running_system(folder: Path, step: Step) -> Iterator[System]:
         (folder / "secrets" / "alert_webhook_url").chmod(0o444)
         make_secrets()
         shutil.copytree(CHECKOUT / "monitoring" / "targets", folder / "targets")
-        engine = Engine(("docker-compose.yml", _overlay(folder, Engine())))
+        engine = Engine(_overlay(folder, Engine()))
         webhook = Webhook()
         system = System(
             engine,
@@ -142,8 +142,7 @@ def running_system(folder: Path, step: Step) -> Iterator[System]:
 
 def production_engine(folder: Path) -> Engine:
     """The same system under production's overlay, for a folder that holds a running one."""
-    files = ("docker-compose.yml", "docker-compose.prod.yml")
-    return Engine((*files, _overlay(folder, Engine(files))))
+    return Engine(_overlay(folder, Engine(production=True)), production=True)
 
 
 def docker(*words: str) -> str:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions  # type: ignore[import-untyped]  # supervisor has no types
 
-from deploy.local.configuration import FACTORIES, ROLES, source_hash, supervisor_conf, write_all
+from deploy.local.configuration import source_hash, supervisor_conf, write_all
 from deploy.local.packages import Servers
 from deploy.local.settings import LocalSettings, read_settings
 from deploy.local.state import SECRETS, write_secret
+from deploy.processes import FACTORIES
 
 SERVERS = Servers(Path("/opt/postgres/bin"), Path("/opt/redis-server"), Path("/opt/redis-cli"), Path("/opt/nginx"))
 
@@ -113,10 +114,6 @@ def test_a_process_reaches_the_database_in_its_role(tmp_path: Path, name: str, r
     program = programs(rendered(tmp_path / "state"))[name]
     url = Path(program.environment["DATABASE_URL_FILE"]).read_text().strip()
     assert url == f"postgresql://boltlink_{role}:{role}-hush@127.0.0.1:15432/boltlink"
-
-
-def test_every_kind_of_process_has_a_role() -> None:
-    assert set(FACTORIES) == set(ROLES)
 
 
 def test_no_password_of_a_store_stands_in_an_environment(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.settings import PASSED_ON, RESOLVERS, LocalSettings, RuntimeFault, enterable_by_others, read_settings
+from deploy.local.settings import HANDED_ON, LocalSettings, RuntimeFault, enterable_by_others, read_settings
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_what_is_no_port_is_a_fault(checkout: Path, text: str) -> None:
 
 def test_every_process_has_a_port_of_its_own(checkout: Path) -> None:
     ports = read(checkout).all_ports()
-    assert len(set(ports.values())) == len(ports) == 3 + 2 + 4 + RESOLVERS
+    assert len(set(ports.values())) == len(ports) == 3 + 2 + 4 + 3
 
 
 def test_every_port_is_named_by_the_setting_that_moves_it(checkout: Path) -> None:
@@ -154,11 +154,11 @@ def test_proxies_may_be_trusted(checkout: Path) -> None:
 
 def test_settings_of_the_services_are_handed_on(checkout: Path) -> None:
     settings = read(checkout, LOG_LEVEL="DEBUG", LINK_LIFETIME="", HOME="/root")
-    assert settings.passed_on == {"LOG_LEVEL": "DEBUG"}
+    assert settings.handed_on == {"LOG_LEVEL": "DEBUG"}
 
 
 def test_no_secret_is_handed_on() -> None:
-    assert not [name for name in PASSED_ON if name.endswith(("_URL", "_SECRET", "_PASSWORD", "_KEY"))]
+    assert not [name for name in HANDED_ON if name.endswith(("_URL", "_SECRET", "_PASSWORD", "_KEY"))]
 
 
 def test_the_admin_key_may_stand_in_a_file(checkout: Path) -> None:
