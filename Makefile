@@ -12,37 +12,37 @@ help: ## list the commands
 
 .PHONY: up up-local up-compose down restart ps logs clean key demo psql redis-cli backup restore verify dead-letters
 up: ## set up what is missing and start everything, in containers where Docker answers, else without
-	$(RUN) $(RUNTIME) up
+	$(RUN) deploy.$(RUNTIME) up
 up-local: ## the same, without Docker
 	$(RUN) deploy.local up
 up-compose: ## the same, by Docker Compose
 	$(RUN) deploy.compose up
 down: ## stop everything; all data stays
-	$(RUN) $(RUNTIME) down
+	$(RUN) deploy.$(RUNTIME) down
 restart: ## start every service anew, without a failed request
-	$(RUN) $(RUNTIME) restart
+	$(RUN) deploy.$(RUNTIME) restart
 ps: ## show the processes, or the containers
-	$(RUN) $(RUNTIME) ps
+	$(RUN) deploy.$(RUNTIME) ps
 logs: ## follow all logs
-	$(RUN) $(RUNTIME) logs
+	$(RUN) deploy.$(RUNTIME) logs
 clean: ## delete all data, after asking
-	$(RUN) $(RUNTIME) clean
+	$(RUN) deploy.$(RUNTIME) clean
 key: ## make an API key: make key NAME=ci SCOPES=links:write,stats:read (default: admin)
-	$(RUN) $(RUNTIME) key --name "$(NAME)" --scopes "$(SCOPES)"
+	$(RUN) deploy.$(RUNTIME) key --name "$(NAME)" --scopes "$(SCOPES)"
 demo: ## shorten, follow and count some hundred real URLs
-	$(RUN) $(RUNTIME) demo
+	$(RUN) deploy.$(RUNTIME) demo
 psql: ## open psql on the database
-	$(RUN) $(RUNTIME) psql
+	$(RUN) deploy.$(RUNTIME) psql
 redis-cli: ## open redis-cli on our Redis
-	$(RUN) $(RUNTIME) redis-cli
+	$(RUN) deploy.$(RUNTIME) redis-cli
 backup: ## write a backup into backups/
-	$(RUN) $(RUNTIME) backup
+	$(RUN) deploy.$(RUNTIME) backup
 restore: ## replace all data by a backup's: make restore FILE=backups/….dump
-	$(RUN) $(RUNTIME) restore "$(FILE)"
+	$(RUN) deploy.$(RUNTIME) restore "$(FILE)"
 verify: ## compare every record in Redis with PostgreSQL; REPAIR=yes puts right what differs
-	$(RUN) $(RUNTIME) verify $(if $(filter yes,$(REPAIR)),--repair)
+	$(RUN) deploy.$(RUNTIME) verify $(if $(filter yes,$(REPAIR)),--repair)
 dead-letters: ## look at the clicks that could not be counted; REPLAY=yes has them counted again
-	$(RUN) $(RUNTIME) dead-letters $(if $(filter yes,$(REPLAY)),--replay)
+	$(RUN) deploy.$(RUNTIME) dead-letters $(if $(filter yes,$(REPLAY)),--replay)
 
 .PHONY: monitoring-up monitoring-down
 monitoring-up: ## without Docker: start Prometheus, Alertmanager and the exporters too

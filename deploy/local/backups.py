@@ -66,7 +66,7 @@ def restore(stores: Stores, path: Path) -> None:
     A backup that turns out to be damaged changes nothing: it is read whole before the services are stopped.
     """
     check(stores, path)
-    with step("Collector the backup"):
+    with step("Reading the backup"):
         stores.load(path)
     with step("Stopping the services"):
         stores.stop_services()

@@ -102,7 +102,8 @@ def demo(runtime: Runtime, _options: argparse.Namespace) -> None:
     made = runtime.keys("make", "--name", "demo", "--hours", "1", "--scope", "links:write", "--scope", "stats:read")
     python = str(ensure_venv("dev"))  # more packages, so more real URLs
     os.chdir(CHECKOUT)
-    os.execve(python, [python, "-m", "demo"], {**os.environ, "BOLTLINK_URL": runtime.base_url(), "BOLTLINK_KEY": made})
+    env = {**os.environ, "BOLTLINK_URL": runtime.base_url(), "BOLTLINK_KEY": made}
+    os.execve(python, [python, "-m", "deploy.demo"], env)
 
 
 def backup(runtime: Runtime, options: argparse.Namespace) -> None:
