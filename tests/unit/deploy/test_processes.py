@@ -137,8 +137,9 @@ def test_every_setting_of_replicas_is_documented_with_its_default_and_bounds() -
     described = sections("configuration.md", 3)
     for process in PROCESSES.values():
         if process.replicas_setting:
-            assert f"Default: `{process.replicas}`." in described[process.replicas_setting]
-            assert f"From `1` to `{MAX_REPLICAS}`." in described[process.replicas_setting]
+            text = re.sub(r"\s+", " ", described[process.replicas_setting])
+            assert f"Default: `{process.replicas}`." in text
+            assert f"From `1` to `{MAX_REPLICAS}`." in text
     assert set(described) >= set(REPLICAS_SETTINGS)
 
 
@@ -198,7 +199,7 @@ def test_an_empty_setting_means_its_default(process: Process) -> None:
 
 def maximum_of(setting: str) -> int:
     """The largest value that a setting may have; another test holds the page against the code."""
-    found = re.search(r"From `\d+` to `(\d+)`", sections("configuration.md", 3)[setting])
+    found = re.search(r"From\s`\d+`\sto\s`(\d+)`", sections("configuration.md", 3)[setting])
     assert found
     return int(found[1])
 
