@@ -1,4 +1,4 @@
-"""Docker Compose as this project uses it: its files, its secrets, and the commands that every runtime has."""
+"""Docker Compose for this project: its files, its secrets, and the commands that need them."""
 
 import contextlib
 import json
@@ -48,9 +48,9 @@ class Engine:
         return tuple(instance.compose_name for instance in self.instances)
 
     def require(self) -> None:
-        """Raise RuntimeFault unless an engine with Compose answers."""
+        """Raise RuntimeFault when no Docker engine with Compose is available."""
         if not answers():
-            raise RuntimeFault("No Docker engine with Compose answers here. Without Docker: make up-local")
+            raise RuntimeFault("No Docker engine with Compose is available here. Without Docker: make up-local")
 
     def require_production(self) -> None:
         """Raise RuntimeFault when a variable, a secret or a certificate that production needs is missing."""
@@ -60,27 +60,27 @@ class Engine:
         if missing := [str(path) for path in needed if not path.is_file()]:
             raise RuntimeFault(
                 f"Production needs these files: {', '.join(missing)}."
-                " python3 -m deploy.compose secrets makes the secrets that are missing."
+                " python3 -m deploy.compose secrets creates the secrets that are missing."
             )
 
     def compose(
         self, *words: str, what: str | None = None, text: str | None = None, timeout: float = _UP_TIMEOUT
     ) -> str:
-        """Run a command of Compose; what it printed."""
+        """Run a command of Compose and return its output."""
         command = [*self.command, *words]
         return run(command, what=what or f"docker compose {words[0]}", cwd=CHECKOUT, text=text, timeout=timeout)
 
     def become(self, *words: str) -> None:
-        """Turn this process into a command of Compose, with the terminal."""
+        """Replace this process by a command of Compose, which gets the terminal."""
         os.chdir(CHECKOUT)
-        os.execvp(self.command[0], [*self.command, *words])  # it is what was asked for
+        os.execvp(self.command[0], [*self.command, *words])
 
     def show(self, *words: str) -> None:
-        """Run a command of Compose that shows people what it does. Raises RuntimeFault when it fails."""
+        """Run a command of Compose whose output goes to the terminal. Raises RuntimeFault when it fails."""
         done = subprocess.run([*self.command, *words], cwd=CHECKOUT, check=False)
         if done.returncode != 0:
             what = f"docker compose {' '.join(words[:2])} failed; see above, and: make ps, make logs."
-            raise RuntimeFault(f"{what} Which images it takes is a matter of settings: docs/containers.md")
+            raise RuntimeFault(f"{what} The images that it uses can be set: docs/containers.md")
 
     def config(self) -> Mapping[str, object]:
         """The effective configuration."""
@@ -88,7 +88,7 @@ class Engine:
         return found
 
     def runs(self) -> bool:
-        """Whether any container of ours runs."""
+        """Whether any container of this project is running."""
         return bool(self.compose("ps", "-q").strip())
 
     def remove_volumes(self) -> None:
@@ -99,14 +99,14 @@ class Engine:
             run(["docker", "volume", "rm", *volumes], what="docker volume rm")
 
     def heal(self) -> None:
-        """Bring the stores back, and wait for what ran on without them.
+        """Start the stores, and wait until the services that ran without them are healthy.
 
-        Compose gives up at once on a container that counts as unhealthy because nobody has looked at it again since.
-        What stays unhealthy is left to Compose.
+        `compose up` fails at once for an unhealthy container, although its next health check might succeed. A container
+        that stays unhealthy is left to `compose up`.
         """
         if not self._any_unhealthy():
             return
-        with step("Waiting until what ran on without its stores is healthy again"):
+        with step("Waiting until the services are healthy again"):
             self.compose("up", "-d", "--wait", *STORES)
             with contextlib.suppress(RuntimeFault):
                 wait_until(lambda: not self._any_unhealthy(), "A container stays unhealthy", _HEAL_TIMEOUT)
@@ -130,14 +130,14 @@ class Engine:
         return found[1] if found else None
 
     def run_once(self, *words: str, env: Mapping[str, str] | None = None) -> str:
-        """Run a command as the database's owner, in a container of its own; what it printed."""
+        """Run a command as the owner of the database, in a container of its own, and return its output."""
         options = [word for name in env or {} for word in ("-e", name)]
         command = [*self.command, "run", "--rm", "--no-deps", "-T", *options, "migrate", *words]
         return run(command, what=" ".join(words), cwd=CHECKOUT, env={**os.environ, **(env or {})}).strip()
 
 
 def answers() -> bool:
-    """Whether an engine with Compose answers."""
+    """Whether a Docker engine with Compose is available."""
     if shutil.which("docker") is None:
         return False
     for words in (["docker", "info"], ["docker", "compose", "version"]):
@@ -150,15 +150,15 @@ def answers() -> bool:
 
 
 def secrets_folder() -> Path:
-    """Where the secrets' files are."""
+    """The folder of the secrets, one file each."""
     return Path(os.environ.get("BOLTLINK_SECRETS") or CHECKOUT / ".boltlink-secrets")
 
 
 def make_secrets() -> None:
-    """Make the secrets that are missing.
+    """Create the secrets that are missing.
 
-    The folder is the owner's alone. The files in it can be read by whoever a container runs as: Compose mounts each
-    alone, as it is.
+    Only the owner may enter the folder. The files are readable by everybody, because Compose mounts each of them into
+    containers as it is, and containers run as different users.
     """
     folder = secrets_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -174,7 +174,7 @@ def make_secrets() -> None:
         _write_missing(folder / f"{role}_database_url", url)
     _write_missing(folder / "redis_url", f"redis://:{passwords['redis']}@boltlink-redis:6379/0")
     _write_missing(folder / "redis_exporter", json.dumps({"redis://boltlink-redis:6379": passwords["redis"]}))
-    # Alertmanager wants an address; this one goes nowhere until somebody names a better one.
+    # Alertmanager needs a URL. Nothing listens at this one; the user replaces it to receive alerts.
     _write_missing(folder / "alert_webhook_url", "http://127.0.0.1:9/")
 
 

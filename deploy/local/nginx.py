@@ -1,4 +1,4 @@
-"""nginx's configuration, rendered from the settings."""
+"""The configuration of nginx, rendered from the settings."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
