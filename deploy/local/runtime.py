@@ -22,7 +22,7 @@ from deploy.local.console import run, step
 from deploy.local.packages import VENV, Servers, ensure_venv, find_programs, find_servers
 from deploy.local.probes import check_ports, get, inner, is_back, is_ready, started_at
 from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault
-from deploy.local.state import prepare
+from deploy.local.state import abandoned_spools, prepare
 from deploy.local.supervision import Supervisor, wait_until
 from deploy.processes import PROCESSES
 
@@ -62,6 +62,8 @@ def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, st
         for name in [*settings.http_ports, NGINX, *_monitoring_names(settings)]:
             supervisor.ensure_started(name)
         wait_ready(settings)
+    if abandoned := abandoned_spools(settings):
+        print(f"  Clicks wait in the spools of {', '.join(abandoned)}: start as many resolvers once more (RESOLVERS).")
     return first_key(settings)
 
 

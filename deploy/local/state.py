@@ -59,6 +59,13 @@ def prepare(settings: LocalSettings) -> None:
             write_secret(path, secrets.token_urlsafe(24))
 
 
+def abandoned_spools(settings: LocalSettings) -> list[str]:
+    """The instances that run no more, and whose spools still contain clicks."""
+    running = {instance.name for instance in settings.instances}
+    spools = {path.parent.name for path in (settings.state / "spool").glob("*/*.spool")}
+    return sorted(spools - running)
+
+
 def own_folder(path: Path, user: str | None) -> None:
     """Create a folder that only one server may read."""
     path.mkdir(exist_ok=True)
