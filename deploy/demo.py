@@ -1,7 +1,7 @@
-"""The main job on real input: `python -m deploy.demo`, or `make demo`.
+"""Exercises the whole system with real URLs: `python -m deploy.demo`, or `make demo`.
 
-Shortens the home pages and project links that the metadata of the installed Python packages name, follows each through
-nginx, waits for the counts, prints a table. Exits non-zero when one redirect or one count is wrong.
+Shortens the home pages and project links in the metadata of the installed Python packages, follows each link through
+nginx, waits until the clicks are counted, and prints a table. Exits non-zero when a redirect or a count is wrong.
 """
 
 import asyncio
@@ -16,15 +16,15 @@ from typing import Final
 
 import aiohttp
 
-AT_ONCE: Final = 16
+MAX_CONCURRENT: Final = 16
 COUNT_TIMEOUT: Final = 20.0
 VISITS: Final = (1, 2, 3)
-"""How often the links are followed, in turn: counts that are all the same would hide a mix-up."""
+"""How often each link is followed, in turn. Equal counts would hide that links are mixed up."""
 
 
 @dataclass(slots=True)
 class Row:
-    """One URL and what became of it."""
+    """One URL, its link, and the results."""
 
     package: str
     url: str
@@ -37,7 +37,7 @@ class Row:
 
 
 def package_urls() -> list[Row]:
-    """Every web address that the installed packages name, each once."""
+    """Every web address in the metadata of the installed packages, without duplicates."""
     found: dict[str, str] = {}
     for distribution in metadata.distributions():
         about = distribution.metadata
@@ -51,7 +51,7 @@ def package_urls() -> list[Row]:
 
 
 class Client:
-    """Speaks to BoltLink as any client would: through nginx, with an API key."""
+    """A client of BoltLink, through nginx, with an API key."""
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str, key: str) -> None:
         self._session = session
@@ -59,37 +59,37 @@ class Client:
         self._headers = {"Authorization": f"Bearer {key}"}
 
     async def shorten(self, row: Row) -> None:
-        """Make the row's link."""
+        """Create the link of a row."""
         document = {"url": row.url, "title": row.package, "tags": ["demo"]}
-        async with self._session.post(f"{self._base_url}/links", json=document, headers=self._headers) as answer:
-            link = await answer.json(content_type=None)
-            if answer.status != 201:
-                row.faults.append(f"POST /links answered {answer.status}: {link}")
+        async with self._session.post(f"{self._base_url}/links", json=document, headers=self._headers) as response:
+            link = await response.json(content_type=None)
+            if response.status != 201:
+                row.faults.append(f"POST /links: {response.status}: {link}")
                 return
         row.code, row.short_url = link["code"], link["short_url"]
 
     async def follow(self, row: Row) -> None:
-        """Follow the row's link as often as it says; each redirect must lead to the URL as it was given."""
+        """Follow the link of a row `visits` times; each redirect must lead exactly to the URL of the row."""
         for _ in range(row.visits if row.code else 0):
             url = f"{self._base_url}/{row.code}"
-            async with self._session.get(url, headers={"X-Debug": "true"}, allow_redirects=False) as answer:
-                row.upstreams.append(answer.headers.get("X-Upstream", "?"))
-                if answer.status != 302 or answer.headers.get("Location") != row.url:
-                    row.faults.append(f"GET /{row.code}: {answer.status} to {answer.headers.get('Location')}")
+            async with self._session.get(url, headers={"X-Debug": "true"}, allow_redirects=False) as response:
+                row.upstreams.append(response.headers.get("X-Upstream", "?"))
+                if response.status != 302 or response.headers.get("Location") != row.url:
+                    row.faults.append(f"GET /{row.code}: {response.status} to {response.headers.get('Location')}")
 
     async def read_clicks(self, row: Row) -> None:
-        """Read the row's count."""
+        """Read the number of clicks of a row."""
         url = f"{self._base_url}/stats/links/{row.code}"
-        async with self._session.get(url, headers=self._headers) as answer:
-            answer.raise_for_status()
-            row.clicks = (await answer.json())["clicks"]
+        async with self._session.get(url, headers=self._headers) as response:
+            response.raise_for_status()
+            row.clicks = (await response.json())["clicks"]
 
 
 async def run(base_url: str, key: str) -> int:
-    """The whole demo; the process's exit code."""
+    """Run the demo and return the exit code of the process."""
     rows = package_urls()
     print(f"{len(rows)} URLs from the metadata of the installed Python packages, through {base_url}\n", flush=True)
-    connector = aiohttp.TCPConnector(limit=AT_ONCE)
+    connector = aiohttp.TCPConnector(limit=MAX_CONCURRENT)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as session:
         client = Client(session, base_url, key)
         await _timed("shortened", rows, client.shorten)
@@ -108,7 +108,7 @@ async def _timed(done: str, rows: list[Row], act: Callable[[Row], Awaitable[None
 
 
 async def _each(rows: Iterable[Row], act: Callable[[Row], Awaitable[None]]) -> None:
-    limit = asyncio.Semaphore(AT_ONCE)
+    limit = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def one(row: Row) -> None:
         async with limit:
@@ -119,11 +119,11 @@ async def _each(rows: Iterable[Row], act: Callable[[Row], Awaitable[None]]) -> N
 
 async def _wait_for_counts(client: Client, rows: list[Row]) -> None:
     started = time.monotonic()
-    open_rows = rows
-    while open_rows and time.monotonic() - started < COUNT_TIMEOUT:
-        await _each(open_rows, client.read_clicks)
-        open_rows = [row for row in open_rows if row.clicks < row.visits]
-        if open_rows:
+    uncounted = rows
+    while uncounted and time.monotonic() - started < COUNT_TIMEOUT:
+        await _each(uncounted, client.read_clicks)
+        uncounted = [row for row in uncounted if row.clicks < row.visits]
+        if uncounted:
             await asyncio.sleep(0.2)
     print(f"  counted in {time.monotonic() - started:.1f} s\n", flush=True)
 
@@ -152,10 +152,10 @@ def main() -> int:
     try:
         return asyncio.run(run(base_url.rstrip("/"), key))
     except (aiohttp.ClientError, TimeoutError) as fault:
-        print(f"BoltLink did not answer: {type(fault).__name__}: {fault}", file=sys.stderr)
+        print(f"BoltLink did not respond: {type(fault).__name__}: {fault}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. The links made so far stay.", file=sys.stderr)
+        print("\nStopped. The links created so far stay.", file=sys.stderr)
         return 130
 
 

@@ -1,4 +1,4 @@
-"""The runtime in containers, `python -m deploy.compose COMMAND`: called by the Makefile's targets."""
+"""The runtime in containers, `python -m deploy.compose COMMAND`, for the targets of the Makefile."""
 
 import os
 import ssl
@@ -6,18 +6,20 @@ import sys
 import urllib.request
 from functools import partial
 
+from deploy.compose import render
 from deploy.compose.containers import REDIS_CLI, Containers
 from deploy.compose.engine import Engine, answers, make_secrets
 from deploy.local import choice, commands
 from deploy.local.console import step
 from deploy.local.settings import CHECKOUT, RuntimeFault, read_env_file
 from deploy.local.supervision import wait_until
+from deploy.processes import Instance
 
 _READY_TIMEOUT = 60.0
 
 
 class ComposeRuntime:
-    """Containers, run by Docker Compose (see deploy.local.commands.Runtime)."""
+    """Runs BoltLink in containers, by Docker Compose (see deploy.local.commands.Runtime)."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -48,14 +50,15 @@ class ComposeRuntime:
 
     def restart(self) -> None:
         self.stores()
-        for name in self._engine.services:
+        for instance in self._engine.instances:
+            name = instance.compose_name
             with step(f"Restarting {name}"):
-                before = self._engine.started_at(name)
-                # gunicorn starts a new worker before it ends the old one, on the same socket.
+                before = self._engine.started_at(instance)
+                # gunicorn starts a new worker on the same socket before it stops the old one.
                 self._engine.compose("kill", "-s", "HUP", name)
-                wait_until(partial(self._has_restarted, name, before), f"{name} does not come back")
-        # Not nginx: a reload closes idle connections, and a client may just be sending its next request.
-        print("Every service has been started anew; no request was refused meanwhile.")
+                wait_until(partial(self._has_restarted, instance, before), f"{name} has not restarted")
+        # nginx is not reloaded: that closes idle connections, and a client may just be sending its next request.
+        print("Every service has been restarted; no request was refused meanwhile.")
 
     def ps(self) -> None:
         self._engine.become("ps", "-a")
@@ -65,6 +68,7 @@ class ComposeRuntime:
 
     def destroy(self) -> None:
         self._engine.show("down", "--volumes", "--remove-orphans")
+        self._engine.remove_volumes()
         choice.forget()
 
     def keys(self, *words: str) -> str:
@@ -88,29 +92,30 @@ class ComposeRuntime:
         return "the containers' volumes"
 
     def public_url(self) -> str:
-        return os.environ.get("BOLTLINK_PUBLIC_URL") or self._near_url().replace("127.0.0.1", "localhost")
+        return os.environ.get("BOLTLINK_PUBLIC_URL") or self._local_url().replace("127.0.0.1", "localhost")
 
     def base_url(self) -> str:
-        # The certificate is for the name that people type.
-        return self.public_url() if self._engine.production else self._near_url()
+        # The certificate is valid for the public name.
+        return self.public_url() if self._engine.production else self._local_url()
 
-    def _near_url(self) -> str:
-        """nginx at this machine's own address."""
-        scheme, variable, usual = ("https", "TLS_PORT", "443") if self._engine.production else ("http", "PORT", "80")
-        port = os.environ.get(f"BOLTLINK_{variable}") or usual
-        return f"{scheme}://127.0.0.1" + ("" if port == usual else f":{port}")
+    def _local_url(self) -> str:
+        """The URL of nginx from this machine."""
+        scheme, variable, default = ("https", "TLS_PORT", "443") if self._engine.production else ("http", "PORT", "80")
+        port = os.environ.get(f"BOLTLINK_{variable}") or default
+        return f"{scheme}://127.0.0.1" + ("" if port == default else f":{port}")
 
     def _is_ready(self) -> bool:
-        anyone = ssl.create_default_context()  # whom the certificate is for does not matter on the way to oneself
-        anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+        context = ssl.create_default_context()
+        # The certificate is not valid for 127.0.0.1, and the connection does not leave this machine.
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         try:
-            with urllib.request.urlopen(f"{self._near_url()}/ready", timeout=3, context=anyone):  # noqa: S310  # always http or https
+            with urllib.request.urlopen(f"{self._local_url()}/ready", timeout=3, context=context):  # noqa: S310  # always http or https
                 return True
         except OSError:
             return False
 
-    def _has_restarted(self, name: str, before: str | None) -> bool:
-        return self._engine.started_at(name) not in (None, before)
+    def _has_restarted(self, instance: Instance, before: str | None) -> bool:
+        return self._engine.started_at(instance) not in (None, before)
 
 
 def _terminal() -> list[str]:
@@ -125,10 +130,13 @@ def _runtime() -> ComposeRuntime:
 
 def main() -> int:
     parser, more = commands.create_parser("compose", __doc__)
-    detect = more.add_parser("detect", help="say which runtime make up takes")
+    detect = more.add_parser("detect", help="print the runtime that make up uses")
     detect.set_defaults(act=lambda *_: print("compose" if answers() else "local"))
-    more.add_parser("secrets", help="make the secrets that are missing").set_defaults(act=lambda *_: make_secrets())
-    return commands.give(parser, _runtime)
+    more.add_parser("render", help="write what follows from deploy/processes.toml into the Compose files").set_defaults(
+        act=lambda *_: render.write()
+    )
+    more.add_parser("secrets", help="create the secrets that are missing").set_defaults(act=lambda *_: make_secrets())
+    return commands.run_command(parser, _runtime)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 #!/bin/sh
-# A dump of the database now and every BACKUP_INTERVAL seconds; those older than BACKUP_KEEP_DAYS days go.
+# Dumps the database now and every BACKUP_INTERVAL seconds; removes dumps that are older than BACKUP_KEEP_DAYS days.
 set -eu
 umask 077
-folder=/var/lib/postgresql/data  # a volume; the server's own data is in another container
+folder=/var/lib/postgresql/data  # a volume; the data of the server is in another container
 PGPASSWORD=$(cat /run/secrets/postgres)
 export PGPASSWORD
 while true; do
@@ -12,7 +12,7 @@ while true; do
         find "$folder" -name '*.dump' -mtime +"$BACKUP_KEEP_DAYS" -delete
     else
         rm -f "$name.part"
-        echo "the backup failed; the next try comes in 60 s" >&2
+        echo "the backup failed; the next attempt is in 60 s" >&2
         sleep 60 && continue
     fi
     sleep "$BACKUP_INTERVAL"

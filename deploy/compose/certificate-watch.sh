@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes when nginx's certificate ends, as a metric for the node exporter's textfile collector.
+# Writes the end of nginx's certificate as a metric, for the node exporter's textfile collector.
 set -eu
 while true; do
     end=$(openssl x509 -enddate -noout -in /run/certificates/fullchain.pem | cut -d= -f2)

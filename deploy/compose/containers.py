@@ -1,4 +1,4 @@
-"""What a backup needs of the containers."""
+"""The stores in containers, for backups (see deploy.local.backups.Stores)."""
 
 import subprocess
 from pathlib import Path
@@ -8,14 +8,14 @@ from deploy.compose.engine import NGINX, Engine, secrets_folder
 from deploy.local.settings import CHECKOUT, RuntimeFault
 
 _DATABASE: Final = "boltlink"
-_BESIDE: Final = f"{_DATABASE}_restored"
-"""The database that a backup is read into, before it takes the other's place."""
+_RESTORED: Final = f"{_DATABASE}_restored"
+"""The database that a backup is loaded into, before it replaces the one in use."""
 
 REDIS_CLI: Final = 'REDISCLI_AUTH=$(cat /run/secrets/redis) exec redis-cli "$@"'
 
 
 class Containers:
-    """The running containers. Raises RuntimeFault when there are none."""
+    """The stores of the running containers. Raises RuntimeFault when none runs."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -27,7 +27,7 @@ class Containers:
 
     def spooled(self) -> bool:
         look = "ls /spool/*.spool 2>/dev/null || true"
-        names = [name for name in self._engine.services if name.startswith("resolver")]
+        names = [instance.compose_name for instance in self._engine.instances if instance.process.spool]
         return any(self._engine.compose("exec", "-T", name, "sh", "-c", look).strip() for name in names)
 
     def dump(self, path: Path) -> None:
@@ -39,21 +39,21 @@ class Containers:
             self._postgres("pg_restore", "--list", text=file.fileno(), what=f"{path} is no backup of BoltLink")
 
     def load(self, path: Path) -> None:
-        self._statements(f"DROP DATABASE IF EXISTS {_BESIDE} WITH (FORCE)", f"CREATE DATABASE {_BESIDE}")
+        self._statements(f"DROP DATABASE IF EXISTS {_RESTORED} WITH (FORCE)", f"CREATE DATABASE {_RESTORED}")
         with path.open("rb") as file:
             self._postgres(
-                *("pg_restore", "--no-owner", "--exit-on-error", "-d", _BESIDE),
+                *("pg_restore", "--no-owner", "--exit-on-error", "-d", _RESTORED),
                 text=file.fileno(),
                 what=f"{path} is damaged",
             )
         url = (secrets_folder() / "owner_database_url").read_text(encoding="utf-8").strip()
-        beside = f"{url.removesuffix(_DATABASE)}{_BESIDE}"
+        restored = f"{url.removesuffix(_DATABASE)}{_RESTORED}"
         self._engine.run_once(
-            "python", "-m", "shared.postgres.migrate", env={"DATABASE_URL": beside, "DATABASE_URL_FILE": ""}
+            "python", "-m", "shared.postgres.migrate", env={"DATABASE_URL": restored, "DATABASE_URL_FILE": ""}
         )
 
     def switch(self) -> None:
-        self._statements(f"DROP DATABASE {_DATABASE} WITH (FORCE)", f"ALTER DATABASE {_BESIDE} RENAME TO {_DATABASE}")
+        self._statements(f"DROP DATABASE {_DATABASE} WITH (FORCE)", f"ALTER DATABASE {_RESTORED} RENAME TO {_DATABASE}")
 
     def stop_services(self) -> None:
         self._engine.compose("stop", NGINX)

@@ -1,4 +1,4 @@
-"""Docker Compose as this project uses it: its files, its secrets, and the commands that every runtime has."""
+"""Docker Compose for this project: its files, its secrets, and the commands that need them."""
 
 import contextlib
 import json
@@ -7,69 +7,80 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.compose import render
 from deploy.local.console import run, step
-from deploy.local.settings import CHECKOUT, RuntimeFault
+from deploy.local.settings import CHECKOUT, RuntimeFault, instances_of
 from deploy.local.supervision import wait_until
+from deploy.processes import OWN_SECRETS, ROLES, Instance
 
 NGINX: Final = "nginx"
 STORES: Final = ("postgres", "redis")
-SERVICES: Final = ("writer", "relay", "resolver1", "resolver2", "resolver3", "stats", "consumer")
 
-_SECOND_CONSUMER: Final = "consumer2"
 _CERTIFICATE: Final = ("fullchain.pem", "privkey.pem")
-_PASSWORDS: Final = ("postgres", "writer", "resolver", "stats", "monitor", "redis", "visitor", "grafana")
+_PASSWORDS: Final = ("postgres", *ROLES, "monitor", "redis", *OWN_SECRETS, "grafana")
 _UP_TIMEOUT: Final = 600
 _HEAL_TIMEOUT: Final = 60.0
 
 
 class Engine:
-    """The containers of one checkout."""
+    """The containers of one checkout.
 
-    def __init__(self, files: Sequence[str] = ("docker-compose.yml",)) -> None:
-        self.production = os.environ.get("BOLTLINK_PRODUCTION") == "yes"
-        self.services = (*SERVICES, _SECOND_CONSUMER) if self.production else SERVICES
-        if self.production:
-            files = [*files, "docker-compose.prod.yml"]
-        self.command = ["docker", "compose", *(word for file in files for word in ("-f", file))]
+    `overlays` are Compose files that go on top. `production` is BOLTLINK_PRODUCTION's value unless it is given.
+    """
+
+    def __init__(self, *overlays: str, production: bool | None = None) -> None:
+        self.production = os.environ.get("BOLTLINK_PRODUCTION") == "yes" if production is None else production
+        self.instances = instances_of(os.environ, production=self.production)
+        folder = render.prepare(os.environ)
+        names = [render.COMPOSE_FILE, *([render.PRODUCTION_FILE] if self.production else [])]
+        files = [*(str(folder / name) for name in names), *overlays]
+        # Relative paths hold for the checkout, wherever the files are.
+        self.command = ["docker", "compose", "--project-directory", str(CHECKOUT)]
+        self.command += [word for file in files for word in ("-f", file)]
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services of Compose that run our processes."""
+        return tuple(instance.compose_name for instance in self.instances)
 
     def require(self) -> None:
-        """Raise RuntimeFault unless an engine with Compose answers."""
+        """Raise RuntimeFault when no Docker engine with Compose is available."""
         if not answers():
-            raise RuntimeFault("No Docker engine with Compose answers here. Without Docker: make up-local")
+            raise RuntimeFault("No Docker engine with Compose is available here. Without Docker: make up-local")
 
     def require_production(self) -> None:
-        """Raise RuntimeFault unless every variable, secret and certificate is there that production needs."""
+        """Raise RuntimeFault when a variable, a secret or a certificate that production needs is missing."""
         declared: Any = self.config()["secrets"]
-        wanted = [Path(secret["file"]) for secret in declared.values()]
-        wanted += [Path(os.environ["BOLTLINK_CERTIFICATES"]) / name for name in _CERTIFICATE]
-        if missing := [str(path) for path in wanted if not path.is_file()]:
+        needed = [Path(secret["file"]) for secret in declared.values()]
+        needed += [Path(os.environ["BOLTLINK_CERTIFICATES"]) / name for name in _CERTIFICATE]
+        if missing := [str(path) for path in needed if not path.is_file()]:
             raise RuntimeFault(
                 f"Production needs these files: {', '.join(missing)}."
-                " python3 -m deploy.compose secrets makes the secrets that are missing."
+                " python3 -m deploy.compose secrets creates the secrets that are missing."
             )
 
     def compose(
         self, *words: str, what: str | None = None, text: str | None = None, timeout: float = _UP_TIMEOUT
     ) -> str:
-        """Run a command of Compose; what it printed."""
+        """Run a command of Compose and return its output."""
         command = [*self.command, *words]
         return run(command, what=what or f"docker compose {words[0]}", cwd=CHECKOUT, text=text, timeout=timeout)
 
     def become(self, *words: str) -> None:
-        """Turn this process into a command of Compose, with the terminal."""
+        """Replace this process by a command of Compose, which gets the terminal."""
         os.chdir(CHECKOUT)
-        os.execvp(self.command[0], [*self.command, *words])  # it is what was asked for
+        os.execvp(self.command[0], [*self.command, *words])
 
     def show(self, *words: str) -> None:
-        """Run a command of Compose that shows people what it does. Raises RuntimeFault when it fails."""
+        """Run a command of Compose whose output goes to the terminal. Raises RuntimeFault when it fails."""
         done = subprocess.run([*self.command, *words], cwd=CHECKOUT, check=False)
         if done.returncode != 0:
             what = f"docker compose {' '.join(words[:2])} failed; see above, and: make ps, make logs."
-            raise RuntimeFault(f"{what} Which images it takes is a matter of settings: docs/containers.md")
+            raise RuntimeFault(f"{what} The images that it uses can be set: docs/containers.md")
 
     def config(self) -> Mapping[str, object]:
         """The effective configuration."""
@@ -77,18 +88,25 @@ class Engine:
         return found
 
     def runs(self) -> bool:
-        """Whether any container of ours runs."""
+        """Whether any container of this project is running."""
         return bool(self.compose("ps", "-q").strip())
 
-    def heal(self) -> None:
-        """Bring the stores back, and wait for what ran on without them.
+    def remove_volumes(self) -> None:
+        """Remove the volumes of instances that run no more, such as the spool of a fourth resolver."""
+        label = f"label=com.docker.compose.project={self.config()['name']}"
+        volumes = run(["docker", "volume", "ls", "-q", "--filter", label], what="docker volume ls").split()
+        if volumes:
+            run(["docker", "volume", "rm", *volumes], what="docker volume rm")
 
-        Compose gives up at once on a container that counts as unhealthy because nobody has looked at it again since.
-        What stays unhealthy is left to Compose.
+    def heal(self) -> None:
+        """Start the stores, and wait until the services that ran without them are healthy.
+
+        `compose up` fails at once for an unhealthy container, although its next health check might succeed. A container
+        that stays unhealthy is left to `compose up`.
         """
         if not self._any_unhealthy():
             return
-        with step("Waiting until what ran on without its stores is healthy again"):
+        with step("Waiting until the services are healthy again"):
             self.compose("up", "-d", "--wait", *STORES)
             with contextlib.suppress(RuntimeFault):
                 wait_until(lambda: not self._any_unhealthy(), "A container stays unhealthy", _HEAL_TIMEOUT)
@@ -100,25 +118,26 @@ class Engine:
         form = "{{if .State.Health}}{{.State.Health.Status}}{{end}}"
         return "unhealthy" in run(["docker", "inspect", "-f", form, *containers], what="docker inspect").split()
 
-    def started_at(self, service: str) -> str | None:
-        """When the worker of a service started, as it tells itself; None while it does not answer."""
-        ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8000/metrics', timeout=3).read().decode())"
+    def started_at(self, instance: Instance) -> str | None:
+        """When the worker of an instance started, from its metrics; None while it does not respond."""
+        url = f"http://127.0.0.1:{instance.process.port}/metrics"
+        ask = f"import urllib.request as u; print(u.urlopen('{url}', timeout=3).read().decode())"
         try:
-            text = self.compose("exec", "-T", service, "python", "-c", ask)
+            text = self.compose("exec", "-T", instance.compose_name, "python", "-c", ask)
         except RuntimeFault:
             return None
         found = re.search(r"^boltlink_start_seconds (\S+)", text, re.MULTILINE)
         return found[1] if found else None
 
     def run_once(self, *words: str, env: Mapping[str, str] | None = None) -> str:
-        """Run a command as the database's owner, in a container of its own; what it printed."""
+        """Run a command as the owner of the database, in a container of its own, and return its output."""
         options = [word for name in env or {} for word in ("-e", name)]
         command = [*self.command, "run", "--rm", "--no-deps", "-T", *options, "migrate", *words]
         return run(command, what=" ".join(words), cwd=CHECKOUT, env={**os.environ, **(env or {})}).strip()
 
 
 def answers() -> bool:
-    """Whether an engine with Compose answers."""
+    """Whether a Docker engine with Compose is available."""
     if shutil.which("docker") is None:
         return False
     for words in (["docker", "info"], ["docker", "compose", "version"]):
@@ -131,15 +150,15 @@ def answers() -> bool:
 
 
 def secrets_folder() -> Path:
-    """Where the secrets' files are."""
+    """The folder of the secrets, one file each."""
     return Path(os.environ.get("BOLTLINK_SECRETS") or CHECKOUT / ".boltlink-secrets")
 
 
 def make_secrets() -> None:
-    """Make the secrets that are missing.
+    """Create the secrets that are missing.
 
-    The folder is the owner's alone. The files in it can be read by whoever a container runs as: Compose mounts each
-    alone, as it is.
+    Only the owner may enter the folder. The files are readable by everybody, because Compose mounts each of them into
+    containers as it is, and containers run as different users.
     """
     folder = secrets_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -148,14 +167,14 @@ def make_secrets() -> None:
     passwords = {name: (folder / name).read_text(encoding="utf-8").strip() for name in _PASSWORDS}
     for role, user in (
         ("owner", "boltlink"),
-        *((role, f"boltlink_{role}") for role in ("writer", "resolver", "stats")),
+        *((role, f"boltlink_{role}") for role in ROLES),
     ):
         password = passwords["postgres" if role == "owner" else role]
         url = f"postgresql://{user}:{password}@boltlink-postgres:5432/boltlink"
         _write_missing(folder / f"{role}_database_url", url)
     _write_missing(folder / "redis_url", f"redis://:{passwords['redis']}@boltlink-redis:6379/0")
     _write_missing(folder / "redis_exporter", json.dumps({"redis://boltlink-redis:6379": passwords["redis"]}))
-    # Alertmanager wants an address; this one goes nowhere until somebody names a better one.
+    # Alertmanager needs a URL. Nothing listens at this one; the user replaces it to receive alerts.
     _write_missing(folder / "alert_webhook_url", "http://127.0.0.1:9/")
 
 

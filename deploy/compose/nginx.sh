@@ -1,29 +1,35 @@
 #!/bin/sh
-# nginx in a container: renders its configuration, keeps it up to date with the containers' addresses, and runs.
+# Runs nginx in a container: renders its configuration, and keeps the addresses of the other containers in it up to date.
 #
-# nginx looks names up once, when it starts, and refuses to start when one is unknown. A container that is replaced may get
-# a new address, and one that is stopped has no name. So the addresses are looked up here, every second, and nginx reloads
-# when a container is where nginx does not look for it. It does not reload because one is away: nginx asks the next one
-# meanwhile, and it mostly comes back to the same address. For each reload closes idle connections, and a client may just
-# be sending its next request.
+# nginx resolves names once, when it starts, and refuses to start when a name is unknown. A container that is replaced may
+# get a new address, and the name of a stopped container is unknown. So this script resolves the names every second and
+# reloads nginx when a container has an address that nginx does not have. It does not reload when a container is missing:
+# nginx asks the next instance meanwhile, and the container mostly comes back with the same address. Each reload closes
+# idle connections, and a client may just be sending its next request on one of them.
+#
+# From the environment (make render writes both):
+#   BOLTLINK_POOLS   a line for each pool: name, idle connections to keep, and its members as CONTAINER:PORT
+#   BOLTLINK_OTHERS  containers of ours that are in no pool: an address that one of these has got is no longer a pool's
 set -eu
 
 work=/tmp/nginx
-pools="writer stats resolver"
-# Who else answers at the same port: an address that one of these has got is no longer a pool's.
-others="boltlink-relay boltlink-consumer boltlink-consumer2"
+pools=
+while read -r pool keepalive members; do
+    pools="$pools $pool"
+    eval "keepalive_$pool=\$keepalive members_$pool=\$members"
+done <<LIST
+$(echo "$BOLTLINK_POOLS" | grep .)
+LIST
 
+# The members of a pool, as CONTAINER:PORT.
 members() {
-    case $1 in
-        resolver) echo boltlink-resolver1 boltlink-resolver2 boltlink-resolver3 ;;
-        *) echo "boltlink-$1" ;;
-    esac
+    eval "echo \"\$members_$1\""
 }
 
-# Where everybody is now, as name=address; who is away is left out.
+# The present address of every container, as NAME=ADDRESS; containers that are not running are left out.
 look_up() {
-    for name in $others $(for pool in $pools; do members "$pool"; done); do
-        found=$(timeout 1 getent hosts "$name") || continue
+    for name in $BOLTLINK_OTHERS $(for pool in $pools; do members "$pool"; done); do
+        found=$(timeout 1 getent hosts "${name%%:*}") || continue
         echo "$name=${found%% *}"
     done
 }
@@ -32,32 +38,34 @@ is_member() {
     case " $(members "$1") " in *" $2 "*) return 0 ;; *) return 1 ;; esac
 }
 
-# The servers of a pool, those that are there now; one that never answers where none is, so that nginx can start.
+# Writes the servers of a pool that are running now. A pool without any gets a server that never answers, so that nginx
+# can start.
 #
-# nginx leaves one that failed alone for a second or two, so it may leave one alone that is back already. When it would
-# leave all alone, it asks them as its backups, whatever they did before: nobody is refused while one of them lives.
+# After a failure nginx ignores a server for a second, although it may be available again. When nginx would ignore all of
+# them, it asks the backups, which are the same servers: no request is refused while one instance is available.
 write_servers() {
     found=
     backups=
     for place in $places; do
-        if is_member "$1" "${place%%=*}"; then
+        member=${place%%=*}
+        if is_member "$1" "$member"; then
             found="$found
-server ${place#*=}:8000 max_fails=2 fail_timeout=1s;"
+server ${place#*=}:${member##*:} max_fails=2 fail_timeout=1s;"
             backups="$backups
-server ${place#*=}:8000 max_fails=0 backup;"
+server ${place#*=}:${member##*:} max_fails=0 backup;"
         fi
     done
     echo "${found:-server 127.0.0.1:9;}$backups" > "$work/$1.servers"
 }
 
-# Whether a member of a pool is not where nginx looks for it, or somebody else is there.
+# Succeeds when a member of a pool has an address that nginx does not have, or when another container has got one.
 is_outdated() {
     for place in $places; do
         written=no
-        if grep -qF "server ${place#*=}:8000 " "$work/$1.servers"; then written=yes; fi
-        wanted=no
-        if is_member "$1" "${place%%=*}"; then wanted=yes; fi
-        [ "$written" = "$wanted" ] || return 0
+        if grep -qF "server ${place#*=}:" "$work/$1.servers"; then written=yes; fi
+        expected=no
+        if is_member "$1" "${place%%=*}"; then expected=yes; fi
+        [ "$written" = "$expected" ] || return 0
     done
     return 1
 }
@@ -86,6 +94,21 @@ real_ip() {
     echo "real_ip_header X-Forwarded-For; real_ip_recursive on;"
 }
 
+# Fills in a template from the variables whose names begin with BOLTLINK_.
+fill() {
+    envsubst "$(env | awk -F= '/^BOLTLINK_/ {printf "${%s} ", $1}')" < "/etc/boltlink/$1"
+}
+
+upstreams() {
+    for pool in $pools; do
+        BOLTLINK_POOL=$pool
+        BOLTLINK_POOL_KEEPALIVE=$(eval "echo \"\$keepalive_$pool\"")
+        BOLTLINK_POOL_SERVERS="include $work/$pool.servers;"
+        export BOLTLINK_POOL BOLTLINK_POOL_KEEPALIVE BOLTLINK_POOL_SERVERS
+        fill upstream.conf.template
+    done
+}
+
 mkdir -p "$work"
 places=$(look_up)
 for pool in $pools; do
@@ -93,10 +116,9 @@ for pool in $pools; do
 done
 export BOLTLINK_NGINX_USER="" BOLTLINK_NGINX_STATE="$work" BOLTLINK_NGINX_LOG=/dev/stdout BOLTLINK_NGINX_LOG_BUFFER=""
 export BOLTLINK_NGINX_STATUS_LISTEN=8081 BOLTLINK_NGINX_FOLDER=/etc/boltlink
-export BOLTLINK_WRITERS="include $work/writer.servers;" BOLTLINK_STATS="include $work/stats.servers;"
-export BOLTLINK_RESOLVERS="include $work/resolver.servers;"
 BOLTLINK_REAL_IP=$(real_ip)
-export BOLTLINK_REAL_IP
-envsubst "$(env | awk -F= '/^BOLTLINK_/ {printf "${%s} ", $1}')" < /etc/boltlink/nginx.conf.template > "$work/nginx.conf"
+BOLTLINK_NGINX_UPSTREAMS=$(upstreams)
+export BOLTLINK_REAL_IP BOLTLINK_NGINX_UPSTREAMS
+fill nginx.conf.template > "$work/nginx.conf"
 follow &
 exec nginx -e stderr -c "$work/nginx.conf"

@@ -1,11 +1,11 @@
-"""The runtime without Docker, `python -m deploy.local COMMAND`: called by the Makefile's targets."""
+"""The runtime without Docker, `python -m deploy.local COMMAND`, for the targets of the Makefile."""
 
 import os
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036  # for whoever calls it with another Python
+if sys.version_info < (3, 11):  # noqa: UP036  # it may be called with an older Python
     sys.exit(
-        f"BoltLink needs Python 3.11; this is {sys.version.split()[0]}. Name another one: make up PYTHON=python3.11"
+        f"BoltLink needs Python 3.11; this is {sys.version.split()[0]}. Choose another one: make up PYTHON=python3.11"
     )
 
 from deploy.local import choice, commands, configuration, monitoring, postgres, runtime
@@ -17,7 +17,7 @@ from deploy.local.supervision import Supervisor
 
 
 class LocalRuntime:
-    """Processes of this machine, kept alive by supervisord (see deploy.local.commands.Runtime)."""
+    """Runs BoltLink as processes of this machine, under supervisord (see deploy.local.commands.Runtime)."""
 
     def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings
@@ -36,7 +36,7 @@ class LocalRuntime:
 
     def restart(self) -> None:
         runtime.restart(self._settings)
-        print("Every service has been started anew; no request was refused meanwhile.")
+        print("Every service has been restarted; no request was refused meanwhile.")
 
     def ps(self) -> None:
         others = {
@@ -50,7 +50,7 @@ class LocalRuntime:
 
     def watch(self, *, on: bool) -> None:
         if choice.other_runs("local"):
-            raise RuntimeFault("BoltLink runs in containers here, and what watches it with it: docs/containers.md")
+            raise RuntimeFault("BoltLink runs in containers here, and its monitoring with it: docs/containers.md")
         runtime.watch(self._settings, on=on)
 
     def logs(self) -> None:
@@ -116,7 +116,7 @@ def main() -> int:
     venv = more.add_parser("venv", help="install the Python packages")
     venv.add_argument("requirements", choices=("runtime", "dev"))
     venv.set_defaults(act=lambda _, options: ensure_venv(options.requirements))
-    return commands.give(parser, lambda: LocalRuntime(read_settings()))
+    return commands.run_command(parser, lambda: LocalRuntime(read_settings()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Backups of everything that cannot be made again: PostgreSQL holds it all once the stream of clicks has run dry."""
+"""Backups. PostgreSQL contains everything that has to be kept, once every click of the stream is counted."""
 
 import time
 from datetime import UTC, datetime
@@ -12,35 +12,35 @@ _DRAIN_TIMEOUT: Final = 30.0
 
 
 class Stores(Protocol):
-    """What a backup needs of a stores."""
+    """The operations on the stores and services that backup and restore need."""
 
     def redis(self, *words: str) -> str:
-        """Run one command in Redis; its bare answer."""
+        """Run one command in Redis and return its raw reply."""
 
     def spooled(self) -> bool:
-        """Whether a resolver holds clicks in its spool."""
+        """Whether the spool of any resolver contains clicks."""
 
     def dump(self, path: Path) -> None:
         """Write PostgreSQL's data into a file."""
 
     def check(self, path: Path) -> None:
-        """Raise RuntimeFault unless a file is such a dump."""
+        """Raise RuntimeFault when a file is not such a dump."""
 
     def load(self, path: Path) -> None:
-        """Fill a database of its own from a dump, beside the one in use, and bring it up to date."""
+        """Load a dump into a separate database, beside the one in use, and migrate it."""
 
     def switch(self) -> None:
-        """Put the database that was loaded in the place of the one in use."""
+        """Replace the database in use by the one that was loaded."""
 
     def stop_services(self) -> None:
         """Stop nginx and every service."""
 
     def start_services(self) -> None:
-        """Start them, and wait until they are ready."""
+        """Start nginx and every service, and wait until they are ready."""
 
 
 def backup(stores: Stores, folder: Path) -> Path:
-    """Write a backup that holds every click answered before now; its path."""
+    """Write a backup that contains every click up to now, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"boltlink-{datetime.now(UTC):%Y%m%d-%H%M%S}.dump"
     with step("Waiting until every click up to now is counted"):
@@ -54,19 +54,19 @@ def backup(stores: Stores, folder: Path) -> Path:
 
 
 def check(stores: Stores, path: Path) -> None:
-    """Raise RuntimeFault unless a file looks like a backup. Only `restore` reads it to its end."""
+    """Raise RuntimeFault when a file does not look like a backup. Only `restore` reads the whole file."""
     if not path.is_file():
         raise RuntimeFault(f"There is no backup {path}.")
     stores.check(path)
 
 
 def restore(stores: Stores, path: Path) -> None:
-    """Replace all data by a backup's. What Redis holds of the data before it is forgotten.
+    """Replace all data by that of a backup, and empty Redis, which holds the former data.
 
-    A backup that turns out to be damaged changes nothing: it is read whole before the services are stopped.
+    A damaged backup changes nothing, because it is loaded completely before the services are stopped.
     """
     check(stores, path)
-    with step("Collector the backup"):
+    with step("Reading the backup"):
         stores.load(path)
     with step("Stopping the services"):
         stores.stop_services()
@@ -78,7 +78,7 @@ def restore(stores: Stores, path: Path) -> None:
 
 
 def _wait_counted(stores: Stores) -> None:
-    """Wait until the stream no longer holds anything that is in it, or in a spool, now."""
+    """Wait until every click that is in the stream or in a spool now has been counted."""
     deadline = time.monotonic() + _DRAIN_TIMEOUT
     while stores.spooled():
         _pause(deadline)
@@ -90,6 +90,6 @@ def _wait_counted(stores: Stores) -> None:
 def _pause(deadline: float) -> None:
     if time.monotonic() > deadline:
         raise RuntimeFault(
-            f"Clicks are not counted within {_DRAIN_TIMEOUT:.0f} s; is the consumer well? See make ps, make logs."
+            f"Clicks are not counted within {_DRAIN_TIMEOUT:.0f} s; is the consumer running? See make ps, make logs."
         )
     time.sleep(0.2)

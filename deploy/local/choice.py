@@ -1,4 +1,4 @@
-"""Which runtime was started last in this checkout: the one that `make down`, `ps` and their like are about."""
+"""Remembers which runtime was started last in this checkout, so that `make down`, `make ps` and others act on it."""
 
 from pathlib import Path
 from typing import Final
@@ -9,12 +9,12 @@ _MARK: Final[Path] = CHECKOUT / ".runtime"
 
 
 def remember(runtime: str) -> None:
-    """Note that a runtime (`local` or `compose`) is started."""
+    """Remember that a runtime (`local` or `compose`) is started."""
     _MARK.write_text(f"{runtime}\n", encoding="utf-8")
 
 
 def forget() -> None:
-    """Note that nothing runs any more."""
+    """Remember that no runtime is started."""
     _MARK.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""The commands that every runtime has, so that each is given in the same words whatever runs below."""
+"""The commands of every runtime, with the same words and messages in each."""
 
 import argparse
 import os
@@ -15,19 +15,19 @@ from deploy.local.settings import CHECKOUT, RuntimeFault
 
 
 class Runtime(Protocol):
-    """What a runtime can do. Each raises RuntimeFault with what to do where it cannot."""
+    """The operations of a runtime. Each raises RuntimeFault, which says what to do, when it cannot be carried out."""
 
     def up(self) -> str | None:
-        """Start everything; the first admin key, if it was made just now."""
+        """Start everything; return the first admin key if it was created now."""
 
     def down(self) -> None:
         """Stop everything; all data stays."""
 
     def restart(self) -> None:
-        """Start every service anew, without a failed request."""
+        """Restart every service, without a failed request."""
 
     def ps(self) -> None:
-        """Show what runs."""
+        """Show the processes or containers."""
 
     def logs(self) -> None:
         """Follow all logs."""
@@ -36,28 +36,28 @@ class Runtime(Protocol):
         """Stop everything and delete all data."""
 
     def keys(self, *words: str) -> str:
-        """Run `services.writer.api_keys.command`; what it printed."""
+        """Run `services.writer.api_keys.command` and return its output."""
 
     def command(self, instance: str, module: str, *words: str) -> None:
-        """Become a command of ours, with the environment of one of the services (`writer`, `consumer`)."""
+        """Replace this process by a module of ours, with the environment of a process (`writer`, `consumer`)."""
 
     def psql(self, *words: str) -> None:
-        """Become psql."""
+        """Replace this process by psql."""
 
     def redis_cli(self, *words: str) -> None:
-        """Become redis-cli."""
+        """Replace this process by redis-cli."""
 
     def stores(self) -> backups.Stores:
-        """What a backup needs."""
+        """The stores, for backups."""
 
     def data(self) -> str:
-        """Where all data is, in words."""
+        """Where all data is, as a phrase for messages."""
 
     def public_url(self) -> str:
-        """The address that people type."""
+        """The public address."""
 
     def base_url(self) -> str:
-        """nginx as this machine reaches it."""
+        """The address of nginx from this machine."""
 
 
 def up(runtime: Runtime, _options: argparse.Namespace) -> None:
@@ -69,7 +69,7 @@ def up(runtime: Runtime, _options: argparse.Namespace) -> None:
     elif os.environ.get("BOLTLINK_ADMIN_KEY") or os.environ.get("BOLTLINK_ADMIN_KEY_FILE"):
         print("The admin key is the one in BOLTLINK_ADMIN_KEY.")
     else:
-        print("The admin key was shown at the first start; make key makes another.")
+        print("The admin key was shown at the first start; make key creates another.")
     print("\nShorten your first URL:\n")
     print(
         f"""  curl {url}/links -H 'Authorization: Bearer {key or "KEY"}' --json '{{"url": "https://example.com/"}}'\n"""
@@ -102,7 +102,8 @@ def demo(runtime: Runtime, _options: argparse.Namespace) -> None:
     made = runtime.keys("make", "--name", "demo", "--hours", "1", "--scope", "links:write", "--scope", "stats:read")
     python = str(ensure_venv("dev"))  # more packages, so more real URLs
     os.chdir(CHECKOUT)
-    os.execve(python, [python, "-m", "demo"], {**os.environ, "BOLTLINK_URL": runtime.base_url(), "BOLTLINK_KEY": made})
+    env = {**os.environ, "BOLTLINK_URL": runtime.base_url(), "BOLTLINK_KEY": made}
+    os.execve(python, [python, "-m", "deploy.demo"], env)
 
 
 def backup(runtime: Runtime, options: argparse.Namespace) -> None:
@@ -118,18 +119,18 @@ def restore(runtime: Runtime, options: argparse.Namespace) -> None:
     if not options.yes and not confirm(f"This replaces every link and every click by those of {path}."):
         raise RuntimeFault("Nothing was changed.")
     backups.restore(stores, path)
-    print("The backup is restored; the API keys are those of then.")
+    print("The backup is restored; the API keys are those of the backup.")
 
 
 def create_parser(module: str, about: str | None) -> tuple[argparse.ArgumentParser, argparse._SubParsersAction]:  # type: ignore[type-arg]  # argparse names no public type for it
-    """The parser of `python -m MODULE COMMAND`, and where a runtime adds commands of its own."""
+    """The parser of `python -m MODULE COMMAND`, and its subparsers, to which a runtime adds its own commands."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, act, text in (
         ("up", up, "set up what is missing and start everything"),
         ("down", lambda runtime, _: runtime.down(), "stop everything; all data stays"),
-        ("restart", lambda runtime, _: runtime.restart(), "start every service anew, without a failed request"),
-        ("ps", lambda runtime, _: runtime.ps(), "show what runs"),
+        ("restart", lambda runtime, _: runtime.restart(), "restart every service, without a failed request"),
+        ("ps", lambda runtime, _: runtime.ps(), "show the processes or containers"),
         ("logs", lambda runtime, _: runtime.logs(), "follow all logs"),
         ("demo", demo, "shorten, follow and count some hundred real URLs"),
     ):
@@ -137,7 +138,7 @@ def create_parser(module: str, about: str | None) -> tuple[argparse.ArgumentPars
     cleaning = commands.add_parser("clean", help="delete all data")
     cleaning.add_argument("--yes", action="store_true", help="do not ask")
     cleaning.set_defaults(act=clean)
-    making = commands.add_parser("key", help="make an API key")
+    making = commands.add_parser("key", help="create an API key")
     making.add_argument("--name", default="", help="what it is for")
     making.add_argument("--scopes", default="", help="such as links:read,stats:read; default: admin")
     making.set_defaults(act=key)
@@ -149,22 +150,22 @@ def create_parser(module: str, about: str | None) -> tuple[argparse.ArgumentPars
     looking.set_defaults(act=dead_letters)
     for name, become in (("psql", "psql"), ("redis-cli", "redis_cli")):
         client = commands.add_parser(name, help=f"open {name} on our server")
-        client.add_argument("words", nargs="*", help=f"words for {name}; put -- before them")
+        client.add_argument("words", nargs="*", help=f"arguments for {name}; put -- before them")
         client.set_defaults(act=lambda runtime, options, become=become: getattr(runtime, become)(*options.words))
     saving = commands.add_parser("backup", help="write a backup")
     saving.add_argument("--folder", default="backups")
     saving.set_defaults(act=backup)
-    bringing = commands.add_parser("restore", help="replace all data by a backup's")
+    bringing = commands.add_parser("restore", help="replace all data by that of a backup")
     bringing.add_argument("file", nargs="?", default="")
     bringing.add_argument("--yes", action="store_true", help="do not ask")
     bringing.set_defaults(act=restore)
     return parser, commands
 
 
-def give(parser: argparse.ArgumentParser, make_runtime: Callable[[], Runtime]) -> int:
-    """Read a command and carry it out; the process's exit code."""
+def run_command(parser: argparse.ArgumentParser, make_runtime: Callable[[], Runtime]) -> int:
+    """Read a command, carry it out, and return the exit code of the process."""
     options = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):  # what is half started is stopped as after Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGHUP):  # they stop a start half-way, as Ctrl-C does
         signal.signal(number, signal.default_int_handler)
     try:
         options.act(make_runtime(), options)

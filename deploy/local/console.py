@@ -1,4 +1,4 @@
-"""What the person at the keyboard reads: steps with their time, and faults that say what to do."""
+"""Messages for the user: steps with their duration, and faults that say what to do."""
 
 import contextlib
 import subprocess
@@ -15,7 +15,7 @@ _SHOW_TIME_AFTER = 2.0
 
 @contextlib.contextmanager
 def step(title: str) -> Iterator[None]:
-    """Say what is being done, show that it goes on, and say how long it took if that was long."""
+    """Print what is being done, that it is still in progress, and how long it took if that was long."""
     started = time.monotonic()
     finished = threading.Event()
     live = sys.stdout.isatty()
@@ -41,7 +41,7 @@ def step(title: str) -> Iterator[None]:
 
 def _tick(finished: threading.Event, *, live: bool) -> None:
     while not finished.wait(2 if live else 15):
-        print("." if live else "    still at it", end="" if live else "\n", flush=True)
+        print("." if live else "    in progress", end="" if live else "\n", flush=True)
 
 
 def run(
@@ -53,7 +53,7 @@ def run(
     text: str | None = None,
     timeout: float = 900,
 ) -> str:
-    """Run a command and return what it printed. Raises RuntimeFault with the end of it when the command failed."""
+    """Run a command and return its output. Raises RuntimeFault with the end of the output when the command fails."""
     try:
         done = subprocess.run(
             [str(word) for word in command],
@@ -76,8 +76,8 @@ def run(
 
 
 def confirm(question: str) -> bool:
-    """Ask before something that cannot be undone; only `yes` is yes."""
+    """Ask before a change that cannot be undone; only `yes` confirms it."""
     try:
-        return input(f"{question} Type yes to go on: ").strip().lower() == "yes"
+        return input(f"{question} Type yes to continue: ").strip().lower() == "yes"
     except EOFError:
         return False

@@ -1,4 +1,4 @@
-"""Prometheus, Alertmanager and the exporters as processes of this machine: what they start from."""
+"""The configuration and the commands of Prometheus, Alertmanager and the exporters on this machine."""
 
 import json
 from collections.abc import Mapping
@@ -16,18 +16,18 @@ PACKAGES: Final[Mapping[str, str]] = {
     "prometheus-postgres-exporter": "prometheus-postgres-exporter",
     "prometheus-nginx-exporter": "prometheus-nginx-exporter",
 }
-"""Debian's programs, each in the package of the same name."""
+"""The programs, as Debian names them, and the package of each."""
 
 NAMES: Final = ("prometheus", "alertmanager", "node-exporter", "redis-exporter", "postgres-exporter", "nginx-exporter")
 
 
 def is_on(settings: LocalSettings) -> bool:
-    """Whether `make monitoring-up` was given, and not `make monitoring-down` since."""
+    """Whether monitoring is switched on, by `make monitoring-up`."""
     return _mark(settings).exists()
 
 
 def switch(settings: LocalSettings, *, on: bool) -> None:
-    """Remember whether monitoring is wanted."""
+    """Remember whether monitoring is switched on."""
     if on:
         _mark(settings).touch()
     else:
@@ -35,13 +35,13 @@ def switch(settings: LocalSettings, *, on: bool) -> None:
 
 
 def ports(settings: LocalSettings) -> dict[str, int]:
-    """The port of each program, on loopback; behind those of the services."""
+    """The port of each program, on loopback, after those of the processes."""
     first = max(settings.http_ports.values()) + 1
     return {name: first + place for place, name in enumerate(NAMES)}
 
 
 def write_all(settings: LocalSettings) -> None:
-    """Render what the programs read: the same rules as everywhere, and the targets of this machine."""
+    """Render the files of the programs: the same rules as in every runtime, and the targets of this machine."""
     folder = settings.state / "monitoring"
     (folder / "targets" / "alertmanager").mkdir(parents=True, exist_ok=True)
     for name in ("prometheus.yml", "recording.yml", "alerts.yml"):
@@ -55,7 +55,7 @@ def write_all(settings: LocalSettings) -> None:
 
 
 def programs(settings: LocalSettings, where: Mapping[str, Path]) -> dict[str, tuple[list[str | Path], dict[str, str]]]:
-    """The command and the environment of each program; `where` has the paths of `PACKAGES`."""
+    """The command and the environment of each program; `where` has the path of each of `PACKAGES`."""
     folder = settings.state / "monitoring"
     port = ports(settings)
 
@@ -117,8 +117,10 @@ def _mark(settings: LocalSettings) -> Path:
 
 def _targets(settings: LocalSettings) -> list[dict[str, object]]:
     found: list[dict[str, object]] = [
-        _target(port, job="boltlink", service=name.rpartition("-")[0], instance=name)
-        for name, port in settings.http_ports.items()
+        _target(
+            settings.http_ports[instance.name], job="boltlink", service=instance.process.name, instance=instance.name
+        )
+        for instance in settings.instances
     ]
     for name, port in ports(settings).items():
         job = name.removesuffix("-exporter")
@@ -131,12 +133,12 @@ def _target(port: int, **labels: str) -> dict[str, object]:
 
 
 def _write_json(path: Path, document: object) -> None:
-    """YAML's readers read JSON."""
+    """Write a document as JSON, which is YAML as well."""
     path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 
 def _alertmanager(settings: LocalSettings) -> str:
-    """The same routes; the webhook's URL goes in itself, for Debian's Alertmanager does not know `url_file` yet."""
+    """The same routes, with the URL of the webhook itself: Debian's Alertmanager does not support `url_file`."""
     text = (CHECKOUT / "monitoring" / "alertmanager.yml").read_text(encoding="utf-8")
     url = settings.alert_webhook_url or "http://127.0.0.1:9/"
     return text.replace("url_file: /run/secrets/alert_webhook_url", f"url: {json.dumps(url)}")

@@ -1,29 +1,21 @@
-"""nginx's configuration, rendered from the settings."""
+"""The configuration of nginx, rendered from the settings."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from deploy.local.settings import CHECKOUT, LocalSettings
 from deploy.local.state import server_user
+from deploy.processes import pools
 
 
 def configuration(settings: LocalSettings) -> str:
-    """The template, filled in."""
-    ports = settings.http_ports
-
-    def servers(kind: str) -> str:
-        places = [port for name, port in ports.items() if name.startswith(f"{kind}-")]
-        lines = [f"server 127.0.0.1:{port} max_fails=2 fail_timeout=1s;" for port in places]
-        if len(places) > 1:  # when each has just failed, nginx would ask nobody for a second: some may be back
-            lines += [f"server 127.0.0.1:{port} max_fails=0 backup;" for port in places]
-        return "\n".join(f"        {line}" for line in lines)
-
+    """Fill in the template."""
     user = server_user("www-data")
     real_ip = "".join(f"    set_real_ip_from {proxy};\n" for proxy in settings.trusted_proxies)
     if real_ip:
         real_ip += "    real_ip_header X-Forwarded-For;\n    real_ip_recursive on;"
     return _filled(
-        (CHECKOUT / "nginx" / "nginx.conf.template").read_text(encoding="utf-8"),
+        _read("nginx.conf.template"),
         {
             "BOLTLINK_NGINX_USER": f"user {user};" if user else "",
             "BOLTLINK_NGINX_STATE": str(settings.state / "nginx"),
@@ -35,11 +27,32 @@ def configuration(settings: LocalSettings) -> str:
             "BOLTLINK_NGINX_TLS": "",
             "BOLTLINK_NGINX_REDIRECT": "",
             "BOLTLINK_REAL_IP": real_ip,
-            "BOLTLINK_WRITERS": servers("writer"),
-            "BOLTLINK_STATS": servers("stats"),
-            "BOLTLINK_RESOLVERS": servers("resolver"),
+            "BOLTLINK_NGINX_UPSTREAMS": "\n".join(_upstreams(settings)),
         },
     )
+
+
+def _upstreams(settings: LocalSettings) -> Iterator[str]:
+    template = _read("upstream.conf.template")
+    for pool, instances in pools(settings.instances).items():
+        values = {
+            "BOLTLINK_POOL": pool.name,
+            "BOLTLINK_POOL_KEEPALIVE": str(pool.keepalive),
+            "BOLTLINK_POOL_SERVERS": _servers([settings.http_ports[instance.name] for instance in instances]),
+        }
+        yield _filled(template, values)
+
+
+def _servers(ports: Sequence[int]) -> str:
+    """The servers of a pool, and each once more as a backup.
+
+    After a failure nginx ignores a server for a second. When it would ignore all of them, it asks the backups, so no
+    request is refused while one instance is available.
+    """
+    lines = [f"server 127.0.0.1:{port} max_fails=2 fail_timeout=1s;" for port in ports]
+    if len(ports) > 1:
+        lines += [f"server 127.0.0.1:{port} max_fails=0 backup;" for port in ports]
+    return "\n".join(f"        {line}" for line in lines)
 
 
 def _listen(settings: LocalSettings) -> str:
@@ -53,5 +66,9 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 
 
 def includes() -> list[str]:
-    """The files that the configuration includes."""
-    return [(CHECKOUT / "nginx" / name).read_text(encoding="utf-8") for name in ("routes.conf", "problems.conf")]
+    """The texts of the files that the configuration includes."""
+    return [_read(name) for name in ("routes.conf", "problems.conf")]
+
+
+def _read(name: str) -> str:
+    return (CHECKOUT / "nginx" / name).read_text(encoding="utf-8")

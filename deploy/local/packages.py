@@ -1,4 +1,4 @@
-"""The servers and the Python packages: found where they are installed, installed where that is allowed."""
+"""Finds the servers and the Python packages, and installs those that are missing when the user may do so."""
 
 import contextlib
 import hashlib
@@ -22,14 +22,14 @@ _DEBIAN_PACKAGES: Final = {
     "redis-server": "redis-server",
     "nginx": "nginx-light",
     "venv": "python3-venv",
-    "curl": "curl",  # for the line that make up ends with, and the README's
+    "curl": "curl",  # for the command that make up prints, and for the README
 }
 _POLICY: Final = Path("/usr/sbin/policy-rc.d")
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Where the programs are; `postgres_bin` is the folder of all of PostgreSQL's."""
+    """The paths of the programs; `postgres_bin` is the folder of PostgreSQL's programs."""
 
     postgres_bin: Path
     redis_server: Path
@@ -38,7 +38,7 @@ class Servers:
 
 
 def find_servers() -> Servers:
-    """The servers; what is missing is installed where that is allowed. Raises RuntimeFault with what to do."""
+    """Find the servers, and install those that are missing. Raises RuntimeFault when it cannot."""
     missing = _missing()
     if missing:
         _install([_DEBIAN_PACKAGES[name] for name in missing])
@@ -58,7 +58,7 @@ def find_servers() -> Servers:
 
 
 def find_programs(packages: Mapping[str, str]) -> dict[str, Path]:
-    """Programs by their names; those that are missing are installed from their packages, where that is allowed."""
+    """Find programs by their names, and install the packages of those that are missing."""
     if missing := [package for program, package in packages.items() if _which(program) is None]:
         _install(missing)
     found = {program: _which(program) for program in packages}
@@ -68,7 +68,7 @@ def find_programs(packages: Mapping[str, str]) -> dict[str, Path]:
 
 
 def ensure_files(packages: Mapping[Path, str]) -> None:
-    """See to it that files are there that are no programs; the packages of those missing are installed, if allowed."""
+    """Ensure that files exist: install the packages of those that are missing."""
     if missing := [package for path, package in packages.items() if not path.exists()]:
         _install(missing)
     if absent := [str(path) for path in packages if not path.exists()]:
@@ -76,21 +76,21 @@ def ensure_files(packages: Mapping[Path, str]) -> None:
 
 
 def ensure_venv(requirements: str) -> Path:
-    """The Python of an environment that holds `requirements/NAME.txt`; quick when nothing has changed."""
-    wanted = CHECKOUT / "requirements" / f"{requirements}.txt"
+    """Install `requirements/NAME.txt` unless it is installed, and return the Python of the virtual environment."""
+    file = CHECKOUT / "requirements" / f"{requirements}.txt"
     mark = VENV / f".{requirements}"
-    checksum = hashlib.sha256(wanted.read_bytes()).hexdigest()
+    checksum = hashlib.sha256(file.read_bytes()).hexdigest()
     python = VENV / "bin" / "python"
     if python.exists() and mark.exists() and mark.read_text() == checksum:
         return python
     if not _is_whole(VENV):
         if not _can_make_venv():
             _install([_DEBIAN_PACKAGES["venv"]])
-        with step("Making a virtual environment in .venv"):
-            run([sys.executable, "-m", "venv", "--clear", VENV], what="The virtual environment could not be made")
-    with step("Installing the Python packages, hashes checked"):
+        with step("Creating a virtual environment in .venv"):
+            run([sys.executable, "-m", "venv", "--clear", VENV], what="The virtual environment could not be created")
+    with step("Installing the Python packages, with their hashes checked"):
         run(
-            [python, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r", wanted],
+            [python, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r", file],
             what="The Python packages could not be installed",
         )
     mark.write_text(checksum)
@@ -109,7 +109,7 @@ def _missing() -> list[str]:
 
 
 def _is_whole(venv: Path) -> bool:
-    """Whether an environment was made to its end, which is when it gets pip."""
+    """Whether an environment is complete: it gets pip at the end."""
     return (venv / "bin" / "pip").exists()
 
 
@@ -128,7 +128,7 @@ def _which(program: str) -> Path | None:
 
 
 def _postgres_bin() -> Path | None:
-    """PostgreSQL's programs: of the wanted version, else of a newer one."""
+    """The folder of PostgreSQL's programs, of the oldest version that is new enough."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     usable = [path.parent for path in folders if int(path.parts[-3]) >= POSTGRES_MAJOR]
     if usable:
@@ -155,7 +155,7 @@ def _install(packages: list[str]) -> None:
 
 
 def _root_prefix() -> list[str] | None:
-    """What makes a command root's: nothing, or sudo where it asks no password; None where neither will do."""
+    """The prefix that makes a command run as root: empty, or sudo without a password; None when neither works."""
     if os.geteuid() == 0:
         return []
     sudo = shutil.which("sudo")
@@ -166,7 +166,7 @@ def _root_prefix() -> list[str] | None:
 
 @contextlib.contextmanager
 def _servers_stay_off(prefix: list[str]) -> Iterator[None]:
-    """Debian starts a server that it installs. Ours run on ports and folders of their own, so its copies stay off."""
+    """Keep Debian from starting the servers that it installs: ours have ports and folders of their own."""
     if _POLICY.exists():
         yield
         return

@@ -13,52 +13,52 @@ OWNER = "boltlink"
 
 
 def make_cluster(settings: LocalSettings, servers: Servers) -> bool:
-    """Make the cluster unless it is there; whether it had to be. One that was left half-made is made anew."""
+    """Create the cluster unless it exists; return whether it was created. An incomplete one is created again."""
     data = settings.state / "postgres"
     if (data / "PG_VERSION").exists():
         return False
     user = server_user("postgres")
-    making = settings.state / "postgres.new"
-    shutil.rmtree(making, ignore_errors=True)
-    own_folder(making, user)
-    password = making.with_name("postgres.password")
+    new = settings.state / "postgres.new"
+    shutil.rmtree(new, ignore_errors=True)
+    own_folder(new, user)
+    password = new.with_name("postgres.password")
     write_secret(password, secret(settings, "postgres"), user)
     command: list[str | Path] = [
-        servers.postgres_bin / "initdb", "--pgdata", making, "--username", OWNER, "--pwfile", password,
+        servers.postgres_bin / "initdb", "--pgdata", new, "--username", OWNER, "--pwfile", password,
         "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums",
         *([] if settings.durable else ["--no-sync"]),
     ]  # fmt: skip
     try:
-        run(as_user(user, command), what="The PostgreSQL cluster could not be made", cwd=Path("/"))
+        run(as_user(user, command), what="The PostgreSQL cluster could not be created", cwd=Path("/"))
     finally:
         password.unlink()
-    making.rename(data)
+    new.rename(data)
     return True
 
 
 def answers(settings: LocalSettings, servers: Servers) -> bool:
-    """Whether the server takes connections."""
+    """Whether the server accepts connections."""
     command = [servers.postgres_bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(settings.postgres_port)]
     return os.spawnv(os.P_WAIT, str(command[0]), [str(word) for word in command]) == 0
 
 
 def make_database(settings: LocalSettings, servers: Servers) -> None:
-    """Make the database unless it is there."""
-    there = psql(
+    """Create the database unless it exists."""
+    exists = psql(
         settings, servers, f"SELECT 1 FROM pg_database WHERE datname = '{settings.database}'", database="postgres"
     )
-    if not there.strip():
+    if not exists.strip():
         psql(settings, servers, f'CREATE DATABASE "{settings.database}"', database="postgres")
 
 
 def psql(settings: LocalSettings, servers: Servers, statement: str, *, database: str | None = None) -> str:
-    """Run one statement as the owner; what it printed, bare."""
+    """Run one statement as the owner, and return its plain output."""
     command: list[str | Path] = [servers.postgres_bin / "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", statement]
     return run(command, what="psql", env=client_env(settings, database=database))
 
 
 def client_env(settings: LocalSettings, *, database: str | None = None) -> dict[str, str]:
-    """What PostgreSQL's own programs need to reach the database as its owner."""
+    """The environment with which PostgreSQL's programs connect to the database as its owner."""
     return {
         **os.environ,
         "PGHOST": "127.0.0.1",
@@ -70,5 +70,5 @@ def client_env(settings: LocalSettings, *, database: str | None = None) -> dict[
 
 
 def as_user(user: str | None, command: list[str | Path]) -> list[str | Path]:
-    """A command as another user, where we are root and may not run it as such."""
+    """A command that runs as another user, when make runs as root; `user` is None otherwise."""
     return ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", "--", *command] if user else command

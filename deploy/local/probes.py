@@ -1,4 +1,4 @@
-"""What can be seen of an installation from outside: ports that are in use, and services that are ready."""
+"""Checks from outside: whether ports are free, and whether services are ready."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from deploy.local.settings import LocalSettings, RuntimeFault
 
 
 def check_ports(settings: LocalSettings) -> None:
-    """Raise RuntimeFault unless every port is free."""
+    """Raise RuntimeFault when a port is not free."""
     ports = settings.all_ports()
     if len(set(ports.values())) < len(ports):
         raise RuntimeFault(f"Two settings name the same port: {ports}")
@@ -31,8 +31,8 @@ def _is_taken(port: int) -> bool:
 
 def get(url: str) -> str | None:
     try:
-        with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310  # always http
-            return str(answer.read().decode())
+        with urllib.request.urlopen(url, timeout=3) as response:  # noqa: S310  # always http
+            return str(response.read().decode())
     except (OSError, HTTPException):
         return None
 

@@ -1,4 +1,4 @@
-"""What a backup needs of the local runtime."""
+"""The stores of the local runtime, for backups (see deploy.local.backups.Stores)."""
 
 import os
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from deploy.local.supervision import Supervisor
 
 
 class Processes:
-    """The running installation of some settings. Raises RuntimeFault when it does not run."""
+    """The stores of a running installation. Raises RuntimeFault when it does not run."""
 
     def __init__(self, settings: LocalSettings, servers: Servers) -> None:
         self._settings = settings
@@ -46,23 +46,23 @@ class Processes:
         self._postgres("pg_restore", "--list", path, what=f"{path} is no backup of BoltLink")
 
     def load(self, path: Path) -> None:
-        beside = self._beside()
-        self._statement(f'DROP DATABASE IF EXISTS "{beside.database}" WITH (FORCE)')
-        postgres.make_database(beside, self._servers)
+        restored = self._restored()
+        self._statement(f'DROP DATABASE IF EXISTS "{restored.database}" WITH (FORCE)')
+        postgres.make_database(restored, self._servers)
         self._postgres(
             "pg_restore",
             "--no-owner",
             "--exit-on-error",
-            f"--dbname={beside.database}",
+            f"--dbname={restored.database}",
             path,
             what=f"{path} is damaged",
         )
-        migrate(beside)
+        migrate(restored)
 
     def switch(self) -> None:
         database = self._settings.database
         self._statement(f'DROP DATABASE "{database}" WITH (FORCE)')
-        self._statement(f'ALTER DATABASE "{self._beside().database}" RENAME TO "{database}"')
+        self._statement(f'ALTER DATABASE "{self._restored().database}" RENAME TO "{database}"')
 
     def stop_services(self) -> None:
         self._supervisor.stop(NGINX)
@@ -73,8 +73,8 @@ class Processes:
             self._supervisor.ensure_started(name)
         wait_ready(self._settings)
 
-    def _beside(self) -> LocalSettings:
-        """The same installation with the database that a backup is read into."""
+    def _restored(self) -> LocalSettings:
+        """The same installation with the database that a backup is loaded into."""
         return replace(self._settings, database=f"{self._settings.database}_restored")
 
     def _statement(self, statement: str) -> None:

@@ -1,4 +1,4 @@
-"""Up, down, restart: the whole system as processes of this machine, kept alive by supervisord."""
+"""Starts, stops and restarts the whole system as processes of this machine, under supervisord."""
 
 import contextlib
 import fcntl
@@ -11,7 +11,6 @@ from typing import Final
 from deploy.local import monitoring, postgres
 from deploy.local.configuration import (
     NGINX,
-    SETTINGS,
     STORES,
     owner_env,
     role_passwords,
@@ -23,16 +22,17 @@ from deploy.local.console import run, step
 from deploy.local.packages import VENV, Servers, ensure_venv, find_programs, find_servers
 from deploy.local.probes import check_ports, get, inner, is_back, is_ready, started_at
 from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault
-from deploy.local.state import prepare
+from deploy.local.state import abandoned_spools, prepare
 from deploy.local.supervision import Supervisor, wait_until
+from deploy.processes import PROCESSES
 
 READY_TIMEOUT: Final = 60.0
 
 
 def up(settings: LocalSettings) -> str | None:
-    """Set up what is missing and start what does not run; the first admin key, if it was made just now.
+    """Set up what is missing and start what does not run; return the first admin key if it was created now.
 
-    Quick, and without effect, when all is there already. A start that is interrupted stops what it had started.
+    When everything runs already, this is quick and has no effect. An interrupted start stops what it has started.
     """
     servers = find_servers()
     ensure_venv("runtime")
@@ -52,48 +52,50 @@ def up(settings: LocalSettings) -> str | None:
 
 
 def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> str | None:
-    with step("Looking at the settings"):
+    with step("Checking the settings"):
         check_settings(settings)
     start_stores(settings, servers, supervisor, start=start)
-    with step("Bringing the database up to date"):
+    with step("Migrating the database"):
         postgres.make_database(settings, servers)
         migrate(settings)
     with step("Starting the services and nginx"):
-        for name in [*settings.http_ports, NGINX, *_watchers(settings)]:
+        for name in [*settings.http_ports, NGINX, *_monitoring_names(settings)]:
             supervisor.ensure_started(name)
         wait_ready(settings)
+    if abandoned := abandoned_spools(settings):
+        print(f"  Clicks wait in the spools of {', '.join(abandoned)}: start as many resolvers once more (RESOLVERS).")
     return first_key(settings)
 
 
 def watch(settings: LocalSettings, *, on: bool) -> None:
-    """Start Prometheus, Alertmanager and the exporters beside the running system, or stop them."""
+    """Start or stop Prometheus, Alertmanager and the exporters of the running system."""
     supervisor = Supervisor(settings)
     require_running(supervisor)
     if on:
-        find_programs(monitoring.PACKAGES)  # before it is remembered: else a make up without them would fail
+        find_programs(monitoring.PACKAGES)  # first, because a make up without them would fail once monitoring is on
     monitoring.switch(settings, on=on)
     write_all(settings, find_servers())
     supervisor.update()
-    for name in _watchers(settings):
+    for name in _monitoring_names(settings):
         supervisor.ensure_started(name)
     if on:
         url = f"http://127.0.0.1:{monitoring.ports(settings)['prometheus']}"
         with step("Waiting for Prometheus"):
-            wait_until(lambda: get(f"{url}/-/ready") is not None, "Prometheus does not answer; see make logs")
-        print(f"Prometheus watches at {url}; its alerts: {url}/alerts")
+            wait_until(lambda: get(f"{url}/-/ready") is not None, "Prometheus does not respond; see make logs")
+        print(f"Prometheus runs at {url}; its alerts: {url}/alerts")
     else:
-        print("Monitoring is stopped; what Prometheus has stored stays.")
+        print("Monitoring is stopped; the data of Prometheus stays.")
 
 
-def _watchers(settings: LocalSettings) -> tuple[str, ...]:
+def _monitoring_names(settings: LocalSettings) -> tuple[str, ...]:
     return monitoring.NAMES if monitoring.is_on(settings) else ()
 
 
 def start_stores(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> None:
-    """Write the configuration and see to it that PostgreSQL and Redis run; `start`: supervisord as well."""
+    """Write the configuration and start PostgreSQL and Redis unless they run; `start`: start supervisord first."""
     write_all(settings, servers)
     if postgres.make_cluster(settings, servers):
-        print("  Made a PostgreSQL cluster.", flush=True)
+        print("  Created a PostgreSQL cluster.", flush=True)
     if start:
         supervisor.start()
     supervisor.update()
@@ -101,12 +103,13 @@ def start_stores(settings: LocalSettings, servers: Servers, supervisor: Supervis
         for name in STORES:
             supervisor.ensure_started(name)
         wait_until(
-            lambda: postgres.answers(settings, servers), f"PostgreSQL does not answer; see {settings.logs}/postgres.log"
+            lambda: postgres.answers(settings, servers),
+            f"PostgreSQL does not respond; see {settings.logs}/postgres.log",
         )
 
 
 def down(settings: LocalSettings) -> bool:
-    """Stop everything; False when nothing ran."""
+    """Stop everything; return False when nothing ran."""
     supervisor = Supervisor(settings)
     if not supervisor.runs:
         return False
@@ -119,27 +122,27 @@ def down(settings: LocalSettings) -> bool:
 
 
 def restart(settings: LocalSettings) -> None:
-    """Start every service anew, one at a time, so that no request fails: gunicorn keeps its socket open meanwhile."""
+    """Restart every service, one at a time. No request fails, because gunicorn keeps its socket open meanwhile."""
     supervisor = Supervisor(settings)
     require_running(supervisor)
     for name, port in settings.http_ports.items():
         with step(f"Restarting {name}"):
             before = started_at(port)
             supervisor.signal(name, "HUP")
-            wait_until(partial(is_back, port, before), f"{name} does not come back")
-    # Not nginx: a reload closes idle connections, and a client may just be sending its next request.
+            wait_until(partial(is_back, port, before), f"{name} has not restarted")
+    # nginx is not reloaded: that closes idle connections, and a client may just be sending its next request.
 
 
 def check_settings(settings: LocalSettings) -> None:
-    """See that every kind of process takes its settings. Raises RuntimeFault with all that is wrong in them."""
+    """Check the settings of every process. Raises RuntimeFault, which lists every wrong value."""
     write_store_urls(settings)
     faults: set[str] = set()
-    for kind, reader in SETTINGS.items():
-        _, env = service(settings, f"{kind}-1", settings.http_ports[f"{kind}-1"])
+    for process in PROCESSES.values():
+        _, env = service(settings, f"{process.name}-1", settings.http_ports[f"{process.name}-1"])
         try:
             run(
-                [VENV / "bin" / "python", "-m", "shared.process.check_settings", reader],
-                what=kind,
+                [VENV / "bin" / "python", "-m", "shared.process.check_settings", process.settings],
+                what=process.name,
                 env={**os.environ, **env},
                 cwd=CHECKOUT,
             )
@@ -150,7 +153,7 @@ def check_settings(settings: LocalSettings) -> None:
 
 
 def wait_ready(settings: LocalSettings) -> None:
-    """Wait until every service and nginx say that they are ready. Raises RuntimeFault, naming who is not."""
+    """Wait until every service and nginx are ready. Raises RuntimeFault, which names those that are not."""
     late: list[str] = []
 
     def all_ready() -> bool:
@@ -167,16 +170,16 @@ def wait_ready(settings: LocalSettings) -> None:
 
 
 def migrate(settings: LocalSettings) -> None:
-    """Bring the database up to date."""
+    """Run the migrations that have not run yet."""
     run_python(settings, "shared.postgres.migrate", what="The migrations failed", env=role_passwords(settings))
 
 
 def first_key(settings: LocalSettings) -> str | None:
-    """The first admin key, if it was made just now."""
+    """Create the first admin key unless there is one; return it if it was created now."""
     env = {"BOLTLINK_ADMIN_KEY": settings.admin_key} if settings.admin_key else {}
     return (
         run_python(
-            settings, "services.writer.api_keys.command", "first", what="The first key could not be made", env=env
+            settings, "services.writer.api_keys.command", "first", what="The first key could not be created", env=env
         )
         or None
     )
@@ -185,9 +188,9 @@ def first_key(settings: LocalSettings) -> str | None:
 def run_python(
     settings: LocalSettings, module: str, *words: str, what: str, env: Mapping[str, str] | None = None
 ) -> str:
-    """Run a module of ours as the database's owner; what it printed."""
-    everything = {**owner_env(settings), **(env or {}), "PYTHONDONTWRITEBYTECODE": "1"}
-    return run([VENV / "bin" / "python", "-m", module, *words], what=what, env=everything, cwd=CHECKOUT).strip()
+    """Run a module of ours as the owner of the database, and return its output."""
+    full_env = {**owner_env(settings), **(env or {}), "PYTHONDONTWRITEBYTECODE": "1"}
+    return run([VENV / "bin" / "python", "-m", module, *words], what=what, env=full_env, cwd=CHECKOUT).strip()
 
 
 def require_running(supervisor: Supervisor) -> None:
@@ -205,10 +208,10 @@ def remove_state(settings: LocalSettings) -> None:
 
 @contextlib.contextmanager
 def _alone(settings: LocalSettings) -> Iterator[None]:
-    """Let only one `make up` at a time work on a state."""
+    """Let only one `make up` at a time change a state."""
     with (settings.state / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RuntimeFault("Another make up is at work here; wait for it to end.") from None
+            raise RuntimeFault("Another make up is running here; wait until it ends.") from None
         yield

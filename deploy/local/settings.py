@@ -1,4 +1,4 @@
-"""What the local runtime can be told, by the environment or by `.env` in the checkout (docs/configuration.md)."""
+"""The settings of the local runtime, from the environment or from `.env` in the checkout (docs/configuration.md)."""
 
 import hashlib
 import ipaddress
@@ -9,40 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from deploy.processes import COMMANDS_ENVIRONMENT, PROCESSES, Instance, read_instances
+
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 
-RESOLVERS: Final = 3
-
-PASSED_ON: Final = (
-    "LOG_LEVEL",
-    "DATABASE_POOL_SIZE",
-    "DATABASE_ACQUIRE_TIMEOUT",
-    "DATABASE_CONNECT_TIMEOUT",
-    "DATABASE_STATEMENT_TIMEOUT",
-    "REDIS_TIMEOUT",
-    "KEY_RATE_LIMIT",
-    "ADDRESS_RATE_LIMIT",
-    "TARGET_SCHEMES",
-    "OWN_HOSTS",
-    "BODY_LIMIT",
-    "BATCH_BODY_LIMIT",
-    "LINK_LIFETIME",
-    "MISS_LIFETIME",
-    "SPOOL_LIMIT",
-    "RELAY_INTERVAL",
-    "CLICK_BATCH_SIZE",
-    "CLICK_CLAIM_AFTER",
+HANDED_ON: Final = tuple(
+    dict.fromkeys([*(name for kind in PROCESSES.values() for name in kind.environment), *COMMANDS_ENVIRONMENT])
 )
-"""Settings of the services that are theirs alone: handed on as they are. All others the runtime sets itself."""
+"""The settings that the runtime hands on to the processes as they are. It sets all others itself."""
 
 
 class RuntimeFault(Exception):
-    """Something that the person at the keyboard can put right; the text says how."""
+    """A fault that the user can correct; the text says how."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalSettings:
-    """One installation on this machine: where its state lives, and its ports."""
+    """One installation on this machine: its instances, its ports, and the folder of its state."""
 
     state: Path
     listen: str
@@ -57,7 +40,8 @@ class LocalSettings:
     admin_key: str
     alert_webhook_url: str
     durable: bool
-    passed_on: Mapping[str, str]
+    instances: tuple[Instance, ...]
+    handed_on: Mapping[str, str]
 
     @property
     def logs(self) -> Path:
@@ -69,7 +53,7 @@ class LocalSettings:
 
     @property
     def base_url(self) -> str:
-        """nginx as this machine itself reaches it."""
+        """The address of nginx from this machine."""
         host = "127.0.0.1" if self.listen in ("0.0.0.0", "::") else self.listen  # noqa: S104  # compared, not bound
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
@@ -79,17 +63,16 @@ class LocalSettings:
 
     @property
     def status_port(self) -> int:
-        """Where nginx tells its stub_status, on loopback."""
+        """The port of nginx's stub_status, on loopback."""
         return self.inner_port + 1
 
     @property
     def http_ports(self) -> dict[str, int]:
-        """The port of every process of ours, by its instance."""
-        names = ["writer-1", "relay-1", "stats-1", "consumer-1", *(f"resolver-{n + 1}" for n in range(RESOLVERS))]
-        return {name: self.inner_port + 2 + place for place, name in enumerate(names)}
+        """The port of every instance, by the instance's name."""
+        return {instance.name: self.inner_port + 2 + place for place, instance in enumerate(self.instances)}
 
     def all_ports(self) -> dict[str, int]:
-        """Every port that has to be free, by the setting that moves it."""
+        """Every port that has to be free, by the setting that determines it."""
         ports = {"BOLTLINK_PORT": self.port}
         ports |= {"BOLTLINK_POSTGRES_PORT": self.postgres_port, "BOLTLINK_REDIS_PORT": self.redis_port}
         inner = [self.supervisor_port, self.status_port, *self.http_ports.values()]
@@ -97,7 +80,7 @@ class LocalSettings:
 
 
 def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> LocalSettings:
-    """The settings of this checkout; the environment wins over `.env`. Raises RuntimeFault for a wrong one."""
+    """Read the settings of a checkout; the environment wins over `.env`. Raises RuntimeFault for a wrong value."""
     values = {**read_env_file(checkout / ".env"), **environ}
     port = _port(values, "BOLTLINK_PORT", 8080)
     return LocalSettings(
@@ -113,32 +96,41 @@ def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHEC
             "BOLTLINK_DATABASE",
             default="boltlink",
             pattern=r"[a-z_][a-z0-9_]{0,50}",
-            wanted="a name of a-z, 0-9 and _",
+            expected="a name of a-z, 0-9 and _",
         ),
         redis_memory=_matching(
             values,
             "BOLTLINK_REDIS_MEMORY",
             default="512mb",
             pattern=r"\d{1,15}([kmg]?b|[kmg])?",
-            wanted="such as 512mb",
+            expected="such as 512mb",
         ),
         trusted_proxies=_networks(values, "BOLTLINK_TRUSTED_PROXIES"),
         admin_key=_secret(values, "BOLTLINK_ADMIN_KEY"),
         alert_webhook_url=_secret(values, "BOLTLINK_ALERT_WEBHOOK_URL"),
         durable=values.get("BOLTLINK_DURABLE", "yes") != "no",
-        passed_on={name: _plain(values, name) for name in PASSED_ON if values.get(name)},
+        instances=instances_of(values),
+        handed_on={name: _plain(values, name) for name in HANDED_ON if values.get(name)},
     )
 
 
+def instances_of(values: Mapping[str, str], *, production: bool = False) -> tuple[Instance, ...]:
+    """Every instance that an environment asks for. Raises RuntimeFault for a wrong number of replicas."""
+    try:
+        return read_instances(values, production=production)
+    except ValueError as fault:
+        raise RuntimeFault(str(fault)) from fault
+
+
 def enterable_by_others(folder: Path) -> bool:
-    """Whether a server that runs as another user can get into a folder."""
+    """Whether a server that runs as another user can enter a folder."""
     return all(parent.stat().st_mode & 0o001 for parent in [folder, *folder.parents] if parent.exists())
 
 
-def _state(wanted: str, checkout: Path) -> Path:
-    """The folder of all state. Where only root may enter the checkout, `.boltlink` there is a link to elsewhere."""
-    if wanted:
-        return Path(wanted).expanduser().resolve()
+def _state(requested: str, checkout: Path) -> Path:
+    """The folder of all state. When only root may enter the checkout, the state is in /var/lib/boltlink instead."""
+    if requested:
+        return Path(requested).expanduser().resolve()
     usual = checkout / ".boltlink"
     if os.geteuid() != 0 or usual.is_symlink() or usual.exists() or enterable_by_others(checkout):
         return usual.resolve()
@@ -147,7 +139,7 @@ def _state(wanted: str, checkout: Path) -> Path:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """The settings of an `.env` file; none where there is none. Raises RuntimeFault for a line that is no setting."""
+    """Read an `.env` file; a missing file has no settings. Raises RuntimeFault for a line that is no setting."""
     if not path.is_file():
         return {}
     try:
@@ -191,10 +183,10 @@ def _networks(values: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _matching(values: Mapping[str, str], name: str, *, default: str, pattern: str, wanted: str) -> str:
+def _matching(values: Mapping[str, str], name: str, *, default: str, pattern: str, expected: str) -> str:
     text = values.get(name) or default
     if not re.fullmatch(pattern, text, re.ASCII | re.IGNORECASE):
-        raise RuntimeFault(f"{name} must be {wanted}, not {text!r}.")
+        raise RuntimeFault(f"{name} must be {expected}, not {text!r}.")
     return text
 
 

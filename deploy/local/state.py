@@ -1,4 +1,4 @@
-"""The folder of all state: its layout, its secrets, and whose each part is."""
+"""The folder of all state: its layout, its secrets, and the owner of each part."""
 
 import os
 import pwd
@@ -7,13 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from deploy.local.settings import CHECKOUT, RESOLVERS, LocalSettings, RuntimeFault, enterable_by_others
+from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault, enterable_by_others
+from deploy.processes import OWN_SECRETS, ROLES
 
-SECRETS: Final = ("postgres", "redis", "supervisor", "writer", "resolver", "stats", "monitor", "visitor")
+SECRETS: Final = ("postgres", "redis", "supervisor", *ROLES, "monitor", *OWN_SECRETS)
 
 
 def server_user(name: str) -> str | None:
-    """As whom a server runs: as its own user where we are root, else as whoever we are (None)."""
+    """The user that a server runs as: its own user when make runs as root, else the current user (None)."""
     if os.geteuid() != 0:
         return None
     for user in (name, "nobody"):
@@ -25,11 +26,11 @@ def server_user(name: str) -> str | None:
 
 
 def prepare(settings: LocalSettings) -> None:
-    """Make all folders and secrets that are not there yet."""
+    """Create the folders and secrets that do not exist yet."""
     try:
         settings.state.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
-        raise RuntimeFault(f"The folder of the state cannot be made (BOLTLINK_STATE): {fault}") from fault
+        raise RuntimeFault(f"The folder of the state cannot be created (BOLTLINK_STATE): {fault}") from fault
     if os.geteuid() == 0:
         settings.state.chmod(0o711)
         if not enterable_by_others(settings.state):
@@ -49,16 +50,24 @@ def prepare(settings: LocalSettings) -> None:
     ):
         folder.mkdir(exist_ok=True)
     settings.secrets.chmod(0o700)
-    for number in range(RESOLVERS):
-        (settings.state / "spool" / f"resolver-{number + 1}").mkdir(exist_ok=True)
+    for instance in settings.instances:
+        if instance.process.spool:
+            (settings.state / "spool" / instance.name).mkdir(exist_ok=True)
     for name in SECRETS:
         path = settings.secrets / name
         if not path.exists():
             write_secret(path, secrets.token_urlsafe(24))
 
 
+def abandoned_spools(settings: LocalSettings) -> list[str]:
+    """The instances that run no more, and whose spools still contain clicks."""
+    running = {instance.name for instance in settings.instances}
+    spools = {path.parent.name for path in (settings.state / "spool").glob("*/*.spool")}
+    return sorted(spools - running)
+
+
 def own_folder(path: Path, user: str | None) -> None:
-    """A folder that a server alone may read."""
+    """Create a folder that only one server may read."""
     path.mkdir(exist_ok=True)
     path.chmod(0o700)
     if user:
@@ -70,7 +79,7 @@ def secret(settings: LocalSettings, name: str) -> str:
 
 
 def write_secret(path: Path, text: str, user: str | None = None) -> None:
-    """Write a file that only its owner may read, from its first moment on."""
+    """Write a file that only its owner may read, at every moment."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Talking to supervisord, which keeps every process alive."""
+"""A client of supervisord, which restarts every process that ends."""
 
 import http.client
 import os
@@ -17,12 +17,12 @@ from deploy.local.state import secret
 
 _WAIT_TIMEOUT: Final = 30.0
 _STOP_TIMEOUT: Final = 45.0
-"""More than supervisord waits before it kills (`stopwaitsecs`)."""
+"""Longer than supervisord waits before it kills a process (`stopwaitsecs`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One supervised process as it is now."""
+    """The present state of one process."""
 
     name: str
     state: str
@@ -37,7 +37,7 @@ class Supervisor:
 
     @property
     def runs(self) -> bool:
-        """Whether supervisord answers, and is ours: the password is this installation's own."""
+        """Whether the supervisord of this installation responds; its password is the installation's own."""
         if not (self._settings.secrets / "supervisor").exists():
             return False
         try:
@@ -56,10 +56,10 @@ class Supervisor:
             env=env,
             cwd=CHECKOUT,
         )
-        wait_until(lambda: self.runs, "supervisord does not answer")
+        wait_until(lambda: self.runs, "supervisord does not respond")
 
     def update(self) -> list[str]:
-        """Take over a changed configuration; the programs that were stopped for it, and have to be started again."""
+        """Load the present configuration; return the changed programs, which are stopped now."""
         added, changed, removed = self._call("reloadConfig")[0]
         for name in [*changed, *removed]:
             self._call("stopProcessGroup", name)
@@ -69,14 +69,14 @@ class Supervisor:
         return [str(name) for name in changed]
 
     def ensure_started(self, name: str) -> bool:
-        """Start a program unless it runs; whether it had to be."""
+        """Start a program unless it runs; return whether it was started."""
         if self._call("getProcessInfo", name)["statename"] in ("RUNNING", "STARTING"):
             return False
         self._call("startProcess", name)
         return True
 
     def stop(self, *names: str) -> None:
-        """Stop programs, those that run, all at once; each gets the time it needs to finish what it has begun."""
+        """Stop those of some programs that run, at the same time; each may finish the requests that it has begun."""
         running = [process.name for process in self.processes() if process.state in ("RUNNING", "STARTING", "BACKOFF")]
         for name in running:
             if name in names:
@@ -102,7 +102,7 @@ class Supervisor:
         wait_until(lambda: not _alive(pid), "supervisord does not stop", seconds=90)
 
     def _port(self) -> int:
-        """Where supervisord listens: where it was told to when it was started, whatever the settings say by now."""
+        """The port that supervisord listens on: that of its start, even if the settings have changed since."""
         path = self._settings.state / "supervisord.port"
         return int(path.read_text()) if path.exists() else self._settings.supervisor_port
 
@@ -117,7 +117,7 @@ class Supervisor:
 
 
 def wait_until(condition: Callable[[], bool], otherwise: str, seconds: float = _WAIT_TIMEOUT) -> None:
-    """Wait for a condition. Raises RuntimeFault when it does not come true in time."""
+    """Wait until a condition is true. Raises RuntimeFault when it is not true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

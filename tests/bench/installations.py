@@ -1,4 +1,4 @@
-"""What is measured: the product, and baselines that stand where its resolvers stand, behind the same nginx."""
+"""The installations that are measured: the product, and baselines in place of its resolvers, behind the same nginx."""
 
 import contextlib
 import re
@@ -13,13 +13,14 @@ from typing import Any, Final
 from deploy.local import configuration, postgres, runtime
 from deploy.local.configuration import NGINX
 from deploy.local.packages import find_servers
-from deploy.local.settings import RESOLVERS, LocalSettings
+from deploy.local.settings import LocalSettings
 from deploy.local.state import prepare
 from deploy.local.supervision import Supervisor, wait_until
+from deploy.processes import FACTORIES, read_instances
 from tests.bench.processes import tree
 from tests.support.stack import free_ports, state_folder, test_settings
 
-RESOLVER_NAMES: Final = tuple(f"resolver-{number + 1}" for number in range(RESOLVERS))
+RESOLVER_NAMES: Final = tuple(instance.name for instance in read_instances({}) if instance.process.name == "resolver")
 _PORTS: Final = 20
 
 
@@ -41,7 +42,7 @@ class Installation:
         return f"http://127.0.0.1:{self.settings.http_ports[RESOLVER_NAMES[0]]}"
 
     def pids(self, *names: str) -> list[int]:
-        """The processes of some programs, with all that they have started."""
+        """The process ids of some programs and of their descendants."""
         running = {process.name: process.description for process in self.supervisor.processes()}
         found = [re.match(r"pid (\d+)", running[name]) for name in names]
         return [pid for match in found if match for pid in tree(int(match[1]))]
@@ -49,7 +50,7 @@ class Installation:
 
 @contextlib.contextmanager
 def product() -> Iterator[Installation]:
-    """BoltLink as a user has it: its stores write to the disk. Only the rate limit of a key is out of reach."""
+    """BoltLink as a user has it: its stores write to the disk. Only the rate limit of a key is too high to matter."""
     with state_folder() as folder:
         settings = replace(test_settings(folder), durable=True, redis_memory="4gb")
         supervisor = Supervisor(settings)
@@ -60,42 +61,42 @@ def product() -> Iterator[Installation]:
 
 @contextlib.contextmanager
 def resolvers_replaced(beside: Installation, name: str, factory: str) -> Iterator[Installation]:
-    """The product's nginx and gunicorn before something else that answers like resolvers, on the product's stores."""
-    with _beside(beside, name, {**configuration.FACTORIES, "resolver": factory}) as installation:
+    """The product's nginx and gunicorn, with another application instead of the resolvers, on the product's stores."""
+    with _beside(beside, name, {**FACTORIES, "resolver": factory}) as installation:
         _start(installation, *RESOLVER_NAMES, NGINX)
-        for place in range(RESOLVERS):
-            port = installation.settings.http_ports[RESOLVER_NAMES[place]]
-            wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}"), f"{name} does not answer")  # type: ignore[misc]  # mypy knows no lambda with a default
+        for resolver in RESOLVER_NAMES:
+            port = installation.settings.http_ports[resolver]
+            wait_until(lambda port=port: answers(f"http://127.0.0.1:{port}"), f"{name} does not respond")  # type: ignore[misc]  # mypy knows no lambda with a default
         yield installation
 
 
 @contextlib.contextmanager
 def nginx_alone(beside: Installation, name: str, make_configuration: Any) -> Iterator[Installation]:
-    """An nginx that does everything itself, on the product's stores."""
-    with _beside(beside, name, configuration.FACTORIES) as installation:
+    """An nginx that responds itself, without services behind it, on the product's stores."""
+    with _beside(beside, name, FACTORIES) as installation:
         settings = installation.settings
         (settings.state / "etc" / "nginx.conf").write_text(make_configuration(settings), encoding="utf-8")
         _start(installation, NGINX)
-        wait_until(lambda: answers(installation.nginx), f"{name} does not answer")
+        wait_until(lambda: answers(installation.nginx), f"{name} does not respond")
         yield installation
 
 
 @contextlib.contextmanager
 def writer_alone(beside: Installation, name: str) -> Iterator[Installation]:
-    """A writer of the product's on a database of its own, in the same PostgreSQL."""
-    with _beside(beside, name, configuration.FACTORIES, database=f"{name}_test") as installation:
+    """A writer of the product with its own database, in the same PostgreSQL."""
+    with _beside(beside, name, FACTORIES, database=f"{name}_test") as installation:
         settings = installation.settings
         postgres.make_database(settings, find_servers())
         runtime.migrate(settings)
         runtime.first_key(settings)
         _start(installation, "writer-1", NGINX)
-        wait_until(lambda: answers(f"{installation.nginx}/links"), f"{name} does not answer")
+        wait_until(lambda: answers(f"{installation.nginx}/links"), f"{name} does not respond")
         yield installation
 
 
 @contextlib.contextmanager
 def _beside(beside: Installation, name: str, factories: Mapping[str, str], **other: Any) -> Iterator[Installation]:
-    """An installation with none of its programs started: ports of its own, secrets and stores of the other one."""
+    """An installation whose programs are not started: its own ports, the secrets and stores of another installation."""
     port = free_ports(_PORTS)
     folder = beside.settings.state / name
     settings = replace(beside.settings, state=folder, port=port, inner_port=port + 1, **other)
@@ -125,12 +126,12 @@ def _stopped_at_the_end(supervisor: Supervisor) -> Iterator[None]:
 
 
 def answers(url: str) -> bool:
-    """Whether anything but a fault of the server comes back."""
+    """Whether a URL responds with anything but a 5xx status."""
     request = urllib.request.Request(f"{url}/none", headers={"X-Request-ID": "0"})  # noqa: S310  # always http
     try:
         urllib.request.build_opener(_NoRedirect).open(request, timeout=2).close()
-    except urllib.error.HTTPError as answer:
-        return answer.code < 500
+    except urllib.error.HTTPError as response:
+        return response.code < 500
     except (OSError, HTTPException):
         return False
     return True
@@ -138,4 +139,4 @@ def answers(url: str) -> bool:
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Redirects are what is asked for; nobody follows them."""
+        """Redirects are what is measured, so they are not followed."""

@@ -175,7 +175,7 @@ async def test_a_rolling_restart_fails_no_request(client: Client) -> None:
     try:
         async with _nothing_fails(client):
             await asyncio.to_thread(
-                run, [sys.executable, "-m", "compose", "restart"], what="make restart", cwd=CHECKOUT
+                run, [sys.executable, "-m", "deploy.compose", "restart"], what="make restart", cwd=CHECKOUT
             )
     finally:
         stopping.set()

@@ -260,7 +260,7 @@ async def _end_a_certificate_soon(stack: contextlib.AsyncExitStack) -> None:
     )
     options = ["--init", "--network", "none", "--user", "root", "--tmpfs", "/run/certificates", "--entrypoint", "sh"]
     volumes = [
-        *("-v", f"{CHECKOUT}/compose/certificate-watch.sh:/etc/boltlink/certificate-watch.sh:ro"),
+        *("-v", f"{CHECKOUT}/deploy/compose/certificate-watch.sh:/etc/boltlink/certificate-watch.sh:ro"),
         *("-v", f"{PROJECT}-node-textfile:/textfile"),
     ]
 

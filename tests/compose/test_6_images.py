@@ -9,7 +9,6 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from deploy.compose.engine import SERVICES
 from deploy.local.settings import CHECKOUT, RuntimeFault
 from tests.support.containers import IMAGE_TAG, System, containers, docker, inspect, inspect_image
 
@@ -128,10 +127,11 @@ def test_only_the_door_can_be_reached_from_other_machines() -> None:
 
 
 def test_services_end_in_time_when_they_are_asked_to(system: System) -> None:
-    system.compose("stop", *SERVICES)
-    states = {name: inspect(f"boltlink-{name}")["State"] for name in SERVICES}
+    services = system.engine.services
+    system.compose("stop", *services)
+    states = {name: inspect(f"boltlink-{name}")["State"] for name in services}
     system.compose("up", "-d", "--wait")
-    assert {name: state["ExitCode"] for name, state in states.items()} == dict.fromkeys(SERVICES, 0)
+    assert {name: state["ExitCode"] for name, state in states.items()} == dict.fromkeys(services, 0)
 
 
 FILES: Final = ["-f", "docker-compose.yml"]

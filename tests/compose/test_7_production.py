@@ -188,7 +188,7 @@ def _refusal(system: System, certificates: Path, **environment: str) -> str:
         "BOLTLINK_CERTIFICATES": str(certificates),
     }
     before = [inspect(name)["Id"] for name in containers()]
-    words = [sys.executable, "-m", "compose", "up"]
+    words = [sys.executable, "-m", "deploy.compose", "up"]
     env = {**os.environ, **given, **environment}
     done = subprocess.run(words, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The whole system in containers, of the tests' own: its project, secrets, ports and volumes collide with nothing.
+"""The whole system in containers for the tests. Its project, secrets, ports and volumes collide with no installation.
 
 Containers and the network have fixed names, so it cannot run beside another installation.
 """
@@ -32,7 +32,7 @@ NETWORK: Final = "boltlink-network"
 IMAGE_TAG: Final = "test"
 
 Step = Callable[[str], AbstractContextManager[None]]
-"""Says what is being done, while it is being done."""
+"""Prints what is being done, while it is being done."""
 
 
 class Occupied(Exception):
@@ -58,7 +58,7 @@ class System:
 
     @property
     def targets(self) -> Path:
-        """Prometheus' targets: a copy, so that tests may change it."""
+        """The folder of Prometheus' targets: a copy that tests may change."""
         return self.folder / "targets"
 
     def compose(self, *words: str) -> str:
@@ -81,7 +81,7 @@ class System:
         return self.compose("exec", "-T", "redis", "sh", "-c", REDIS_CLI, "redis-cli", *words).strip()
 
     def address(self, service: str) -> str:
-        """The address that a container has now."""
+        """The present address of a container."""
         networks = inspect(f"boltlink-{service}")["NetworkSettings"]["Networks"]
         return str(networks[NETWORK]["IPAddress"])
 
@@ -116,7 +116,7 @@ def running_system(folder: Path, step: Step) -> Iterator[System]:
         (folder / "secrets" / "alert_webhook_url").chmod(0o444)
         make_secrets()
         shutil.copytree(CHECKOUT / "monitoring" / "targets", folder / "targets")
-        engine = Engine(("docker-compose.yml", _overlay(folder, Engine())))
+        engine = Engine(_overlay(folder, Engine()))
         webhook = Webhook()
         system = System(
             engine,
@@ -128,7 +128,7 @@ def running_system(folder: Path, step: Step) -> Iterator[System]:
             webhook=webhook,
             step=step,
         )
-        system.down("--volumes")  # what a run that was killed has left
+        system.down("--volumes")  # what a killed run has left
         try:
             with step("Building the images"):
                 system.compose("build")
@@ -141,23 +141,22 @@ def running_system(folder: Path, step: Step) -> Iterator[System]:
 
 
 def production_engine(folder: Path) -> Engine:
-    """The same system under production's overlay, for a folder that holds a running one."""
-    files = ("docker-compose.yml", "docker-compose.prod.yml")
-    return Engine((*files, _overlay(folder, Engine(files))))
+    """The engine of the same system with the production overlay, for the folder of a running system."""
+    return Engine(_overlay(folder, Engine(production=True)), production=True)
 
 
 def docker(*words: str) -> str:
-    """Run a command of Docker; what it printed."""
+    """Run a command of Docker and return its output."""
     return run(["docker", *words], what=f"docker {words[0]}").strip()
 
 
 def inspect(container: str) -> Any:
-    """All that Docker knows of a container."""
+    """The inspection of a container."""
     return json.loads(docker("container", "inspect", container))[0]
 
 
 def inspect_image(image: str) -> Any:
-    """All that Docker knows of an image."""
+    """The inspection of an image."""
     return json.loads(docker("image", "inspect", image))[0]
 
 
@@ -168,7 +167,7 @@ def containers() -> Sequence[str]:
 
 
 def _overlay(folder: Path, engine: Engine) -> str:
-    """What the tests put on top of the compose file: volumes and targets of their own, so that nobody loses data."""
+    """A Compose file with volumes and targets for the tests, so that no installation loses data."""
     volumes: Any = engine.config()["volumes"]
     content = {
         "volumes": {name: {"name": f"{PROJECT}-{name}"} for name in volumes},
@@ -186,7 +185,7 @@ def _alone() -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Occupied("Another run of these tests is under way on this machine; wait until it ends.") from None
+            raise Occupied("Another run of these tests is in progress on this machine; wait until it ends.") from None
         yield
 
 

@@ -1,4 +1,4 @@
-"""A BoltLink of the tests' own: its state in a new folder, its ports free ones, its database named …_test."""
+"""A BoltLink for the tests: its state is in a new folder, its ports are free, its database is named …_test."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ _PORTS_NEEDED = 20
 
 
 def test_settings(folder: Path) -> LocalSettings:
-    """Settings of an installation that collides with no other, and that does not wait for disks."""
+    """Settings of an installation that collides with no other and does not wait for the disk."""
     port = free_ports(_PORTS_NEEDED)
     environ = {
         "BOLTLINK_STATE": str(folder),
@@ -39,7 +39,7 @@ def test_settings(folder: Path) -> LocalSettings:
 
 
 def free_ports(count: int) -> int:
-    """The first of `count` ports in a row that nothing listens on, below those that the kernel hands out itself."""
+    """The first of `count` free ports in a row, below those that the kernel assigns itself."""
     while True:
         first = random.randrange(20_000, 30_000)  # noqa: S311  # no secret
         if all(_is_free(first + place) for place in range(count)):
@@ -57,7 +57,7 @@ def _is_free(port: int) -> bool:
 
 @contextlib.contextmanager
 def state_folder() -> Iterator[Path]:
-    """A new folder that every server may enter, removed at the end."""
+    """A new folder that every server may enter; it is removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="boltlink-test-"))
     folder.chmod(0o711)
     try:
@@ -68,7 +68,7 @@ def state_folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def running_stores() -> Iterator[tuple[LocalSettings, Servers]]:
-    """PostgreSQL and Redis, with nothing in them."""
+    """Empty PostgreSQL and Redis."""
     servers = find_servers()
     with state_folder() as folder:
         settings = test_settings(folder)
@@ -94,7 +94,7 @@ def running_stack() -> Iterator[LocalSettings]:
 
 
 class Service:
-    """A service beside those of the installation, that comes back when it is killed."""
+    """An instance beside those of the installation, which restarts when it is killed."""
 
     def __init__(self, settings: LocalSettings, name: str, like: str) -> None:
         port = free_ports(1)
@@ -110,7 +110,7 @@ class Service:
             )
 
     def kill(self) -> None:
-        """Kill it with its worker, and start it anew."""
+        """Kill the instance with its worker, and start it again."""
         self.end(signal.SIGKILL)
         self.start()
 
@@ -121,7 +121,7 @@ class Service:
 
 @contextlib.contextmanager
 def second_consumer(settings: LocalSettings) -> Iterator[Service]:
-    """Another consumer, beside the one that runs."""
+    """A second consumer beside the one that runs."""
     service = Service(settings, "consumer-2", like="consumer-1")
     try:
         yield service

@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from deploy.local import configuration
-from deploy.local.settings import CHECKOUT, PASSED_ON, read_settings
+from deploy.local.settings import CHECKOUT, HANDED_ON, read_settings
+from deploy.processes import REPLICAS_SETTINGS
 from services.resolver.app import create_api as create_resolver
 from services.resolver.settings import ResolverSettings
 from services.stats.app import create_api as create_stats
@@ -100,6 +101,7 @@ def _texts(nodes: list[ast.expr]) -> set[str]:
 def all_variables() -> set[str]:
     return (
         read_by(*SERVICES, *COMMANDS)
+        | set(REPLICAS_SETTINGS)
         | read_by_source("deploy/local/settings.py", "values")
         | read_by_source("shared/process/gunicorn_conf.py", "os.environ")
     )
@@ -152,7 +154,7 @@ def test_every_variable_has_its_heading_and_no_heading_is_without_a_variable() -
     assert set(sections("configuration.md", 3)) == without_variants(all_variables())
 
 
-def test_every_secret_names_its_twin_and_nothing_else_does() -> None:
+def test_every_secret_names_its_file_variant_and_nothing_else_does() -> None:
     names = all_variables()
     variants = names - without_variants(names)
     assert variants
@@ -168,8 +170,8 @@ def test_every_default_and_bound_is_documented(monkeypatch: pytest.MonkeyPatch) 
     assert asked
     documented = sections("configuration.md", 3)
     for name, default, lower, upper in asked:
-        text = documented[name]
-        assert f"`{_number(default)}`" in re.sub(r"From.*", "", text, flags=re.DOTALL), name
+        text = re.sub(r"\s+", " ", documented[name])
+        assert f"`{_number(default)}`" in re.sub(r"From.*", "", text), name
         assert f"From `{_number(lower)}` to `{_number(upper)}`." in text, name
 
 
@@ -199,12 +201,13 @@ def test_the_local_runtime_hands_on_exactly_the_settings_that_it_does_not_set_it
     read = read_by(*SERVICES)
     assert set_by_it & read >= {"INSTANCE_ID", "DATABASE_URL_FILE"}
     left = {name for name in without_variants(read) if not {name, f"{name}_FILE"} & set_by_it}
-    assert sorted(PASSED_ON) == sorted(left)
+    assert sorted(HANDED_ON) == sorted(left)
 
 
 def test_what_the_local_runtime_sets_is_marked_and_nothing_else_is() -> None:
     marked = {name for name, text in sections("configuration.md", 3).items() if "*Set by the local" in text}
-    handed_on = {*PASSED_ON, *without_variants(read_by_source("deploy/local/settings.py", "values")), "HOST"}
+    read_by_runtime = read_by_source("deploy/local/settings.py", "values") | set(REPLICAS_SETTINGS)
+    handed_on = {*HANDED_ON, *without_variants(read_by_runtime), "HOST"}
     assert marked == without_variants(all_variables()) - handed_on
 
 
@@ -231,7 +234,7 @@ def test_every_problem_has_its_heading_and_no_heading_is_without_a_problem() -> 
         assert re.match(rf"\nStatus {statuses[slug]}[.,]", text), slug
 
 
-def test_the_door_and_the_services_mean_the_same_by_the_same_slug() -> None:
+def test_nginx_and_the_services_mean_the_same_by_the_same_slug() -> None:
     statuses = {kind.slug: kind.status for kind in _kinds()}
     for slug, status in _nginx_problems().items():
         assert statuses.get(slug, status) == status

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.local.settings import CHECKOUT
+from deploy.processes import PROCESSES
 from services.resolver import app as resolver_app
 from services.resolver.lookup.circuit_breaker import RESET_TIMEOUT
 from services.resolver.lookup.postgres_lookup import RESET_TIMEOUT as REST
@@ -72,7 +73,7 @@ def directives(text: str) -> set[str]:
 
 
 def test_every_limit_of_nginx_is_told_and_no_other() -> None:
-    files = ("nginx.conf.template", "routes.conf", "problems.conf")
+    files = ("nginx.conf.template", "upstream.conf.template", "routes.conf", "problems.conf")
     set_there = set.union(*(directives((CHECKOUT / "nginx" / name).read_text(encoding="utf-8")) for name in files))
     told = {limit for (who, _), cells in LIMITS.items() if who == "nginx" for limit in _limits(" ".join(cells))}
     assert told == set_there
@@ -90,8 +91,7 @@ def test_the_limits_of_those_who_stop_processes_are_told() -> None:
     ):
         (seconds,) = re.findall(rf"^{name} = (\d+)", source, re.MULTILINE)
         assert LIMITS["gunicorn", waited_for][0] == f"`{name}` {seconds} s"
-    supervised = (CHECKOUT / "deploy" / "local" / "configuration.py").read_text(encoding="utf-8")
-    (seconds,) = re.findall(r"stopwaitsecs=(\d+)", supervised)
+    (seconds,) = {process.stop_timeout for process in PROCESSES.values()}
     assert LIMITS["supervisord", "a process to stop"][0] == f"`stopwaitsecs` {seconds} s"
 
 

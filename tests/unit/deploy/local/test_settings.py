@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.settings import PASSED_ON, RESOLVERS, LocalSettings, RuntimeFault, enterable_by_others, read_settings
+from deploy.local import monitoring
+from deploy.local.settings import HANDED_ON, LocalSettings, RuntimeFault, enterable_by_others, read_settings
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def read(checkout: Path, env_file: str = "", **environ: str) -> LocalSettings:
     return read_settings(environ, checkout)
 
 
-def test_nothing_has_to_be_set(checkout: Path) -> None:
+def test_every_setting_has_a_default(checkout: Path) -> None:
     settings = read(checkout)
     assert (settings.public_url, settings.listen, settings.database) == (
         "http://localhost:8080",
@@ -27,11 +28,11 @@ def test_nothing_has_to_be_set(checkout: Path) -> None:
     )
 
 
-def test_the_state_lives_in_the_checkout(checkout: Path) -> None:
+def test_the_state_is_in_the_checkout(checkout: Path) -> None:
     assert read(checkout).state == checkout / ".boltlink"
 
 
-def test_the_state_may_live_elsewhere(checkout: Path) -> None:
+def test_the_state_may_be_elsewhere(checkout: Path) -> None:
     assert read(checkout, BOLTLINK_STATE="/srv/boltlink").state == Path("/srv/boltlink")
 
 
@@ -41,7 +42,7 @@ def test_the_state_may_be_a_link_to_elsewhere(tmp_path: Path) -> None:
     assert read(tmp_path).state == tmp_path / "elsewhere"
 
 
-def test_the_home_folder_may_be_meant(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tilde_is_the_home_folder(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     assert read(checkout, BOLTLINK_STATE="~/links").state == Path("/home/somebody/links")
 
@@ -51,7 +52,7 @@ def test_the_short_urls_follow_the_port(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("address", ["nonsense", "localhost", "127.0.0.1:80", "*"])
-def test_the_door_listens_on_an_address_and_nothing_else(checkout: Path, address: str) -> None:
+def test_a_listen_address_that_is_no_address_is_refused(checkout: Path, address: str) -> None:
     with pytest.raises(RuntimeFault, match="BOLTLINK_LISTEN must be an IP address"):
         read(checkout, BOLTLINK_LISTEN=address)
 
@@ -67,7 +68,7 @@ def test_the_door_listens_on_an_address_and_nothing_else(checkout: Path, address
         ("BOLTLINK_DATABASE", "a b"),
     ],
 )
-def test_what_a_server_would_not_take_is_refused_here(checkout: Path, name: str, text: str) -> None:
+def test_a_value_that_a_server_would_refuse_is_refused_first(checkout: Path, name: str, text: str) -> None:
     with pytest.raises(RuntimeFault, match=f"{name} must be"):
         read(checkout, **{name: text})
 
@@ -76,7 +77,7 @@ def test_the_public_address_has_no_last_slash(checkout: Path) -> None:
     assert read(checkout, BOLTLINK_PUBLIC_URL="https://sho.rt/").public_url == "https://sho.rt"
 
 
-def test_a_file_may_say_what_the_environment_does_not(checkout: Path) -> None:
+def test_a_setting_may_be_in_the_file(checkout: Path) -> None:
     assert read(checkout, "BOLTLINK_PORT=9090\n").port == 9090
 
 
@@ -114,17 +115,17 @@ def test_a_fault_names_the_port_that_is_wrong(checkout: Path, name: str) -> None
 
 
 @pytest.mark.parametrize("text", ["0", "65501", "-1", "80.5", "0x50", "9" * 5_000])
-def test_what_is_no_port_is_a_fault(checkout: Path, text: str) -> None:
+def test_a_number_that_is_no_port_is_a_fault(checkout: Path, text: str) -> None:
     with pytest.raises(RuntimeFault, match="must be a port"):
         read(checkout, BOLTLINK_PORT=text)
 
 
 def test_every_process_has_a_port_of_its_own(checkout: Path) -> None:
     ports = read(checkout).all_ports()
-    assert len(set(ports.values())) == len(ports) == 3 + 2 + 4 + RESOLVERS
+    assert len(set(ports.values())) == len(ports) == 3 + 2 + 4 + 3
 
 
-def test_every_port_is_named_by_the_setting_that_moves_it(checkout: Path) -> None:
+def test_every_port_is_named_by_the_setting_that_determines_it(checkout: Path) -> None:
     before = read(checkout).all_ports()
     after = read(checkout, BOLTLINK_INNER_PORT="18000").all_ports()
     moved = {name for name, port in after.items() if port != before[name]}
@@ -132,7 +133,19 @@ def test_every_port_is_named_by_the_setting_that_moves_it(checkout: Path) -> Non
 
 
 def test_no_inner_port_is_above_the_highest(checkout: Path) -> None:
-    assert max(read(checkout, BOLTLINK_INNER_PORT="65500").all_ports().values()) < 65_536
+    settings = read(checkout, BOLTLINK_INNER_PORT="65500", RESOLVERS="20")
+    assert max([*settings.all_ports().values(), *monitoring.ports(settings).values()]) < 65_536
+
+
+def test_the_ports_of_other_processes_do_not_depend_on_the_number_of_resolvers(checkout: Path) -> None:
+    few, many = (read(checkout, RESOLVERS=count).http_ports for count in ("1", "20"))
+    assert list(few) == ["writer-1", "relay-1", "stats-1", "consumer-1", "resolver-1"]
+    assert few == {name: many[name] for name in few}
+
+
+def test_a_wrong_number_of_resolvers_is_a_fault(checkout: Path) -> None:
+    with pytest.raises(RuntimeFault, match="RESOLVERS must be a whole number from 1 to 20"):
+        read(checkout, RESOLVERS="none")
 
 
 def test_there_are_three_resolvers_and_one_of_each_other(checkout: Path) -> None:
@@ -154,11 +167,11 @@ def test_proxies_may_be_trusted(checkout: Path) -> None:
 
 def test_settings_of_the_services_are_handed_on(checkout: Path) -> None:
     settings = read(checkout, LOG_LEVEL="DEBUG", LINK_LIFETIME="", HOME="/root")
-    assert settings.passed_on == {"LOG_LEVEL": "DEBUG"}
+    assert settings.handed_on == {"LOG_LEVEL": "DEBUG"}
 
 
 def test_no_secret_is_handed_on() -> None:
-    assert not [name for name in PASSED_ON if name.endswith(("_URL", "_SECRET", "_PASSWORD", "_KEY"))]
+    assert not [name for name in HANDED_ON if name.endswith(("_URL", "_SECRET", "_PASSWORD", "_KEY"))]
 
 
 def test_the_admin_key_may_stand_in_a_file(checkout: Path) -> None:
@@ -175,7 +188,7 @@ def test_a_file_that_cannot_be_read_is_a_fault(checkout: Path, content: bytes | 
 
 
 @pytest.mark.parametrize(("text", "durable"), [("yes", True), ("no", False), ("", True)])
-def test_a_disk_is_waited_for_unless_told_otherwise(checkout: Path, text: str, durable: bool) -> None:  # noqa: FBT001  # it is what is tested
+def test_postgres_is_durable_unless_a_setting_says_no(checkout: Path, text: str, durable: bool) -> None:  # noqa: FBT001  # it is what is tested
     assert read(checkout, BOLTLINK_DURABLE=text).durable == durable
 
 
@@ -185,5 +198,5 @@ def test_a_folder_in_a_closed_one_is_closed(tmp_path: Path) -> None:
     assert not enterable_by_others(tmp_path / "closed" / "open")
 
 
-def test_a_folder_that_is_not_there_yet_is_as_open_as_its_parent() -> None:
+def test_a_folder_that_does_not_exist_yet_is_as_open_as_its_parent() -> None:
     assert enterable_by_others(Path("/usr/new/folder"))
