@@ -5,7 +5,7 @@ import pytest
 
 from services.stats.counting import consumer
 from services.stats.counting.click_stream import Backlog, ClickStream
-from services.stats.counting.consumer import Counted
+from services.stats.counting.consumer import BatchResult
 from services.stats.counting.dead_letters import _batches, newest, replay, waiting
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
@@ -17,7 +17,7 @@ from tests.integration.counting import (
     add,
     count_batch,
     counted_once,
-    set_aside,
+    stored_dead_letters,
 )
 from tests.support.builders import (
     click_event,
@@ -47,8 +47,8 @@ async def test_a_broken_event_is_set_aside_and_the_rest_counted(
 ) -> None:
     broken = broken.replace(b"\x1f7\x1f", b"\x1f%d\x1f" % link.id)
     await add(redis, broken, click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, dead_letters=1)
-    ((event, reason),) = await set_aside(redis)
+    assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=0, dead_letters=1)
+    ((event, reason),) = await stored_dead_letters(redis)
     assert event == broken
     assert reason
     await counted_once(stats_database)
@@ -66,7 +66,7 @@ async def test_a_click_that_the_database_refuses_is_set_aside_and_holds_up_no_ot
     events = [encoded(click_event(link.id, number, user_agent=agent)) for number, agent in enumerate(agents, 1)]
     await redis.xadd(redis_keys.CLICK_STREAM, {redis_keys.CLICK_FIELD: click_events.join(events)})
     counted = await consumer.count_batch(stats_database, stream, b"secret")
-    assert (counted.fresh, counted.known, counted.dead_letters) == (2, 0, 1)
+    assert (counted.counted, counted.skipped, counted.dead_letters) == (2, 0, 1)
     assert await redis.xlen(redis_keys.DEAD_LETTERS) == 1
     assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
 
@@ -80,7 +80,7 @@ async def test_a_broken_event_whose_batch_comes_again_is_set_aside_once(
             with pytest.raises(StoreUnavailable):
                 await count_batch(away, stream)
     await count_batch(stats_database, stream)
-    assert [event for event, _ in await set_aside(redis)] == [b"junk"]
+    assert [event for event, _ in await stored_dead_letters(redis)] == [b"junk"]
     await counted_once(stats_database)
 
 
@@ -102,7 +102,7 @@ async def test_a_full_redis_is_emptied(
     for number in range(3):
         await add(redis, click_event(link.id, number))
     async with filled(redis):
-        assert (await count_batch(stats_database, stream)).fresh == 3
+        assert (await count_batch(stats_database, stream)).counted == 3
         assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=0)
 
 
@@ -132,8 +132,8 @@ async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
     assert any("no_firefox" in one.reason for _, one in shown)
     await database.execute("ALTER TABLE clicks DROP CONSTRAINT no_firefox")
     assert await replay(redis) == 4
-    assert (await count_batch(stats_database, stream)).fresh == 3
-    assert [event for event, _ in await set_aside(redis)] == [b"junk"]
+    assert (await count_batch(stats_database, stream)).counted == 3
+    assert [event for event, _ in await stored_dead_letters(redis)] == [b"junk"]
     assert await replay(redis) == 1
 
 
