@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
+from services.stats.counting.read_order import ReadOrder
 from shared.redis import click_events
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_errors
@@ -53,6 +54,9 @@ class Backlog:
 class ClickStream:
     """Reads entries of the stream for one consumer of the group, and deletes those that are counted.
 
+    A full Redis deletes entries but stores no dead letters. Entries with dead letters are then postponed (`ReadOrder`):
+    they are tried again after `claim_after`, and meanwhile all others are counted.
+
     `batch_size`: the maximum number of entries in one read. `claim_after`: seconds after which an entry that another
     consumer has read and not acknowledged is read by this one. `timeout`: that of the Redis client.
     """
@@ -66,7 +70,8 @@ class ClickStream:
         self._min_idle_ms = round(claim_after * 1000)
         self._block_ms = max(1, round(min(BLOCK_TIMEOUT, timeout / 2) * 1000))
         self._read_count = batch_size
-        self._reads_pending = True
+        self._order = ReadOrder()
+        self._postpones = False
         self._group_was_there = False
         self.losses = 0
         """How many times Redis has lost the stream."""
@@ -87,13 +92,13 @@ class ClickStream:
 
     def reread_pending(self) -> None:
         """Make the next read begin with the entries that this consumer has read and not acknowledged."""
-        self._reads_pending = True
+        self._order.reread_pending()
 
-    async def acknowledge(self, entries: Sequence[Entry], dead_letters: Sequence[DeadLetter] = ()) -> None:
+    async def acknowledge(self, entries: Sequence[Entry], dead_letters: Sequence[DeadLetter] = ()) -> bool:
         """Delete entries from the stream; call it after their clicks are committed. Raises StoreUnavailable.
 
         Entries with an event of `dead_letters` are deleted in the same transaction that adds the dead letters to the
-        dead-letter stream.
+        dead-letter stream. Returns False if Redis is too full for that; then these entries are postponed.
         """
         events = {dead_letter.event for dead_letter in dead_letters}
         ids: list[bytes] = []
@@ -102,7 +107,7 @@ class ClickStream:
             has_dead_letters = events and not events.isdisjoint(click_events.split(entry.events))
             (ids_with_dead_letters if has_dead_letters else ids).append(entry.id)
         await self._delete(ids)
-        await self._store_dead_letters(ids_with_dead_letters, dead_letters)
+        return await self._store_dead_letters(ids_with_dead_letters, dead_letters)
 
     async def _delete(self, ids: Sequence[bytes]) -> None:
         """Delete entries, without MULTI: a full Redis refuses every MULTI, and needs these deletions most of all.
@@ -118,24 +123,36 @@ class ClickStream:
                 pipeline.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
                 await pipeline.execute()
 
-    async def _store_dead_letters(self, ids: Sequence[bytes], dead_letters: Sequence[DeadLetter]) -> None:
+    async def _store_dead_letters(self, ids: Sequence[bytes], dead_letters: Sequence[DeadLetter]) -> bool:
         if not ids:
-            return
+            return True
         with redis_errors():
-            async with self._redis.pipeline(transaction=True) as pipeline:
-                for dead_letter in dead_letters:
-                    pipeline.xadd(
-                        redis_keys.DEAD_LETTERS,
-                        {
-                            redis_keys.DEAD_LETTER_EVENT: dead_letter.event,
-                            redis_keys.DEAD_LETTER_REASON: dead_letter.reason,
-                        },
-                        maxlen=redis_keys.MAX_DEAD_LETTERS,
-                        approximate=True,
-                    )
-                pipeline.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
-                pipeline.xdel(redis_keys.CLICK_STREAM, *ids)
-                await pipeline.execute()
+            try:
+                await self._move_to_dead_letters(ids, dead_letters)
+            except OutOfMemoryError:
+                if not self._postpones:
+                    log.error("Redis is full and stores no dead letters; their entries stay in the stream meanwhile")
+                self._postpones = True
+                self._order.postpone(ids)
+                return False
+        self._postpones = False
+        return True
+
+    async def _move_to_dead_letters(self, ids: Sequence[bytes], dead_letters: Sequence[DeadLetter]) -> None:
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            for dead_letter in dead_letters:
+                pipeline.xadd(
+                    redis_keys.DEAD_LETTERS,
+                    {
+                        redis_keys.DEAD_LETTER_EVENT: dead_letter.event,
+                        redis_keys.DEAD_LETTER_REASON: dead_letter.reason,
+                    },
+                    maxlen=redis_keys.MAX_DEAD_LETTERS,
+                    approximate=True,
+                )
+            pipeline.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
+            pipeline.xdel(redis_keys.CLICK_STREAM, *ids)
+            await pipeline.execute()
 
     async def backlog(self) -> Backlog:
         """What is not counted yet. Raises StoreUnavailable."""
@@ -182,15 +199,19 @@ class ClickStream:
         self._group_was_there = False
 
     async def _next_entries(self) -> list[Entry]:
-        if self._reads_pending:
-            if pending := await self._read_group("0"):
+        if self._order.pending_after is not None:
+            if pending := await self._read_group(self._order.pending_after):
                 return pending
-            self._reads_pending = False
-        if claimed := await self._claim():
-            return claimed
-        return await self._read_group(">", block=self._block_ms)
+            self._order.pending_after = None
+        if self._order.claims:
+            claimed = await self._claim()
+            self._order.record_claim([entry.id for entry in claimed])
+            if claimed:
+                return claimed
+        self._order.record_new()
+        return await self._read_group(b">", block=self._block_ms)
 
-    async def _read_group(self, position: str, block: int | None = None) -> list[Entry]:
+    async def _read_group(self, position: bytes, block: int | None = None) -> list[Entry]:
         reply: Any = await self._redis.xreadgroup(
             redis_keys.CLICK_GROUP,
             self._consumer,
@@ -206,6 +227,7 @@ class ClickStream:
             redis_keys.CLICK_GROUP,
             self._consumer,
             min_idle_time=self._min_idle_ms,
+            start_id=self._order.claim_from,
             count=self._read_count,
         )
         return _entries(reply[1])

@@ -28,7 +28,7 @@ class BatchResult:
     """What happened to the clicks of one batch.
 
     `counted`: clicks that were counted now. `skipped`: clicks that had been counted before, or whose link is purged.
-    `dead_letters`: events that could not be counted.
+    `dead_letters`: events that could not be counted and were moved to the dead-letter stream.
     """
 
     entries: int
@@ -54,17 +54,26 @@ async def count_batch(
         counted = 0
         for start in range(0, len(decoded), batch_size.size):
             counted += await _count(database, decoded[start : start + batch_size.size], dead_letters)
-        await stream.acknowledge(entries, dead_letters)
+        stored = await stream.acknowledge(entries, dead_letters)
     except BaseException:
         batch_size.record_failure()
         stream.reread_pending()
         raise
     batch_size.record_success()
     refused = len(dead_letters) - undecodable
-    return BatchResult(len(entries), counted, len(decoded) - counted - refused, len(dead_letters))
+    skipped = len(decoded) - counted - refused
+    if not stored:
+        return BatchResult(len(entries), counted, skipped, 0)
+    for dead_letter in dead_letters:
+        log.error("an event cannot be counted and is a dead letter now: %s", dead_letter.reason)
+    return BatchResult(len(entries), counted, skipped, len(dead_letters))
 
 
 def _decode(entries: Sequence[Entry], secret: bytes) -> tuple[list[DecodedEvent], list[DeadLetter]]:
+    """The clicks of all events, and a dead letter for each event that cannot be decoded, whatever the error is.
+
+    An error that was raised instead would have the same entries read again and again.
+    """
     decoded: list[DecodedEvent] = []
     dead_letters: list[DeadLetter] = []
     for entry in entries:
@@ -72,8 +81,10 @@ def _decode(entries: Sequence[Entry], secret: bytes) -> tuple[list[DecodedEvent]
             try:
                 decoded.append((event, click_of(click_events.decode(event), secret)))
             except ValueError as fault:
-                log.error("an event of stream entry %s cannot be decoded: %s", entry.id.decode(), fault)
                 dead_letters.append(DeadLetter(event, str(fault)))
+            except Exception as fault:
+                log.exception("an event of stream entry %s cannot be decoded", entry.id.decode())
+                dead_letters.append(DeadLetter(event, f"{type(fault).__name__}: {fault}"))
     return decoded, dead_letters
 
 
