@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from services.stats.counting.batch_size import AdaptiveBatchSize
 from services.stats.counting.click_stream import ClickStream
-from services.stats.counting.consumer import AdaptiveBatchSize, count_batch
+from services.stats.counting.consumer import count_batch
 from services.stats.counting.partitions import make_partitions
 from services.stats.metrics import STREAM, ConsumerMetrics
 from services.stats.reports import handlers
@@ -43,10 +44,10 @@ def create_consumer(settings: ConsumerSettings) -> web.Application:
     batch_size = AdaptiveBatchSize()
 
     async def consume(app: web.Application) -> bool:
-        metrics.counted(await count_batch(app[DATABASE], app[STREAM], secret, batch_size))
+        metrics.record(await count_batch(app[DATABASE], app[STREAM], secret, batch_size))
         return True  # the read itself waits when there is nothing
 
-    app[COLLECTORS].append(metrics.read)
+    app[COLLECTORS].append(metrics.collect)
     app.cleanup_ctx.extend(
         [
             open_database(settings.database),

@@ -1,21 +1,22 @@
-"""The consumer's numbers."""
+"""The metrics of the consumer."""
 
 from aiohttp import web
 from aioprometheus.collectors import Counter, Gauge, Registry
 
 from services.stats.counting.click_stream import ClickStream
-from services.stats.counting.consumer import Counted
+from services.stats.counting.consumer import BatchResult
 
 STREAM = web.AppKey("STREAM", ClickStream)
 
 
 class ConsumerMetrics:
-    """What was counted, and what waits."""
+    """How many clicks were counted, and how many wait in the stream."""
 
     def __init__(self, registry: Registry) -> None:
         self._clicks = Counter(
             "boltlink_clicks_total",
-            "Clicks that arrived: fresh (counted), known (before, or of a purged link), dead_letter (not countable).",
+            "Clicks by result: fresh (counted now), known (counted before, or of a purged link), dead_letter (could not"
+            " be counted).",
             registry=registry,
         )
         for result in ("fresh", "known", "dead_letter"):
@@ -23,22 +24,32 @@ class ConsumerMetrics:
         self._entries = Gauge(
             "boltlink_stream_entries", "Entries of the stream that are not counted yet.", registry=registry
         )
-        self._pending = Gauge("boltlink_stream_pending", "Those of them that a consumer has taken.", registry=registry)
-        self._age = Gauge("boltlink_stream_age_seconds", "How long the oldest of them has waited.", registry=registry)
+        self._pending = Gauge(
+            "boltlink_stream_pending",
+            "Entries of the stream that a consumer has read and not acknowledged.",
+            registry=registry,
+        )
+        self._age = Gauge(
+            "boltlink_stream_age_seconds", "Age of the oldest entry of the stream; 0 if it is empty.", registry=registry
+        )
         self._dead_letters = Gauge(
-            "boltlink_dead_letters", "Events that are set aside (make dead-letters).", registry=registry
+            "boltlink_dead_letters",
+            "Events in the dead-letter stream; `make dead-letters` shows them.",
+            registry=registry,
         )
-        self._streams_lost = Counter(
-            "boltlink_streams_lost_total", "Times that Redis came back without the stream.", registry=registry
+        self._losses = Counter(
+            "boltlink_streams_lost_total", "How many times Redis has lost the stream of clicks.", registry=registry
         )
 
-    def counted(self, counted: Counted) -> None:
-        self._clicks.add({"result": "fresh"}, counted.fresh)
-        self._clicks.add({"result": "known"}, counted.known)
-        self._clicks.add({"result": "dead_letter"}, counted.dead_letters)
+    def record(self, result: BatchResult) -> None:
+        """Add the numbers of one batch."""
+        self._clicks.add({"result": "fresh"}, result.counted)
+        self._clicks.add({"result": "known"}, result.skipped)
+        self._clicks.add({"result": "dead_letter"}, result.dead_letters)
 
-    async def read(self, app: web.Application) -> None:
-        self._streams_lost.set({}, app[STREAM].lost)
+    async def collect(self, app: web.Application) -> None:
+        """Read the backlog of the stream; called for each scrape of /metrics."""
+        self._losses.set({}, app[STREAM].losses)
         backlog = await app[STREAM].backlog()
         self._entries.set({}, backlog.entries)
         self._pending.set({}, backlog.pending)

@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from services.stats.counting import consumer
+from services.stats.counting.batch_size import AdaptiveBatchSize
 from services.stats.counting.click_stream import ClickStream
-from services.stats.counting.consumer import AdaptiveBatchSize, Counted
+from services.stats.counting.consumer import BatchResult
 from shared.domain.codes import in_default_domain
 from shared.domain.models import ClickEvent
 from shared.postgres.pool import Database
@@ -32,7 +33,9 @@ async def add(redis: RedisClient, *events: ClickEvent | bytes) -> None:
     await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: click_events.join(written)})
 
 
-async def count_batch(database: Database, stream: ClickStream, batch_size: AdaptiveBatchSize | None = None) -> Counted:
+async def count_batch(
+    database: Database, stream: ClickStream, batch_size: AdaptiveBatchSize | None = None
+) -> BatchResult:
     return await consumer.count_batch(database, stream, VISITOR_SECRET, batch_size)
 
 
@@ -66,6 +69,6 @@ async def counted_once(database: Database) -> None:
     assert (await database.fetch_all("SELECT clicks, bot_clicks FROM link_totals")) == [{"clicks": 1, "bot_clicks": 0}]
 
 
-async def set_aside(redis: RedisClient) -> list[tuple[bytes, bytes]]:
+async def stored_dead_letters(redis: RedisClient) -> list[tuple[bytes, bytes]]:
     entries: Any = await redis.xrange(redis_keys.DEAD_LETTERS)
     return [(fields[b"event"], fields[b"reason"]) for _, fields in entries]

@@ -12,8 +12,9 @@ from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool
 from services.resolver.clicks.stream_writer import StreamWriter
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
+from services.stats.counting.batch_size import AdaptiveBatchSize
 from services.stats.counting.click_stream import Backlog, ClickStream
-from services.stats.counting.consumer import AdaptiveBatchSize, Counted
+from services.stats.counting.consumer import BatchResult
 from services.stats.counting.rollups import click_of, per_bucket
 from services.writer.links import changes as shortening
 from shared.domain.codes import in_default_domain
@@ -65,7 +66,7 @@ async def test_a_recorded_click_is_counted(
     await ClickRecorder(redis, spool, StreamWriter(redis, ReplayBuffer()), CircuitBreaker()).record(
         encoded(click_event(link.id))
     )
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, dead_letters=0)
+    assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=0, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -146,7 +147,7 @@ async def test_a_later_batch_adds_to_the_counts(
 
 
 async def test_nothing_to_count_is_no_fault(stats_database: Database, stream: ClickStream) -> None:
-    assert await count_batch(stats_database, stream) == Counted(0, 0, 0, 0)
+    assert await count_batch(stats_database, stream) == BatchResult(0, 0, 0, 0)
 
 
 async def test_what_is_counted_leaves_the_stream(
@@ -164,7 +165,7 @@ async def test_an_event_that_comes_twice_in_one_entry_counts_once(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id), click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=1, dead_letters=0)
+    assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=1, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -173,7 +174,7 @@ async def test_an_event_that_comes_in_two_entries_of_a_batch_counts_once(
 ) -> None:
     await add(redis, click_event(link.id))
     await add(redis, click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=2, fresh=1, known=1, dead_letters=0)
+    assert await count_batch(stats_database, stream) == BatchResult(entries=2, counted=1, skipped=1, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -183,7 +184,7 @@ async def test_an_event_that_comes_in_two_batches_counts_once(
     await add(redis, click_event(link.id))
     await count_batch(stats_database, stream)
     await add(redis, click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, dead_letters=0)
+    assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=0, skipped=1, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -202,7 +203,9 @@ async def test_an_event_counts_once_when_its_consumer_dies_between_commit_and_ac
     await add(redis, click_event(link.id))
     (entry,) = await stream.read()
     await count_clicks(stats_database, *map(click_events.decode, click_events.split(entry.events)))
-    assert await count_batch(stats_database, stream_of(redis)) == Counted(entries=1, fresh=0, known=1, dead_letters=0)
+    assert await count_batch(stats_database, stream_of(redis)) == BatchResult(
+        entries=1, counted=0, skipped=1, dead_letters=0
+    )
     await counted_once(stats_database)
 
 
@@ -312,7 +315,7 @@ async def test_a_batch_that_cannot_be_acknowledged_comes_again_and_counts_once(
     with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):  # noqa: PT012  # what ends the block may raise as well
         patch.setattr(stream, "acknowledge", fail)
         await count_batch(stats_database, stream)
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, dead_letters=0)
+    assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=0, skipped=1, dead_letters=0)
     await counted_once(stats_database)
 
 
@@ -329,7 +332,7 @@ async def test_an_entry_without_events_is_passed_over(
     stats_database: Database, redis: RedisClient, stream: ClickStream
 ) -> None:
     await redis.xadd(redis_keys.CLICK_STREAM, {"other": "x"})
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=0, dead_letters=0)
+    assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=0, skipped=0, dead_letters=0)
     assert (await stream.backlog()).entries == 0
 
 
@@ -338,7 +341,7 @@ async def test_whatever_a_visitor_sends_is_counted(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, text: str
 ) -> None:
     await add(redis, click_event(link.id, user_agent=text, referrer=text, address=text))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, dead_letters=0)
+    assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=0, dead_letters=0)
 
 
 # Links that are gone
@@ -349,7 +352,7 @@ async def test_the_clicks_of_a_purged_link_are_dropped(
 ) -> None:
     await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     await add(redis, click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=0, known=1, dead_letters=0)
+    assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=0, skipped=1, dead_letters=0)
     assert await rows(stats_database) == 0
 
 
@@ -408,7 +411,7 @@ async def test_a_batch_that_postgres_cannot_take_in_time_is_tried_in_halves(
         """
     )
     await add(redis, *[click_event(link.id, number) for number in range(1, 11)])
-    batch_size = AdaptiveBatchSize(most=10, least=1)
+    batch_size = AdaptiveBatchSize(max_size=10, min_size=1)
     failures = 0
     async with connect(replace(stats_database._settings, statement_timeout=0.3)) as database_in_a_hurry:
         for _ in range(10):
@@ -430,5 +433,5 @@ async def test_a_consumer_that_dies_while_it_removes_an_entry_leaves_nothing_beh
     await add(redis, click_event(link.id, 1))
     [entry] = await stream.read()
     await redis.xdel(redis_keys.CLICK_STREAM, entry.id)
-    assert (await count_batch(stats_database, stream_of(redis))).fresh == 0
+    assert (await count_batch(stats_database, stream_of(redis))).counted == 0
     assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=0)

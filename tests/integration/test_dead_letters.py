@@ -1,11 +1,13 @@
 import contextlib
 from collections.abc import AsyncIterator
+from types import ModuleType
+from typing import Any
 
 import pytest
 
-from services.stats.counting import consumer
+from services.stats.counting import consumer, rollups
 from services.stats.counting.click_stream import Backlog, ClickStream
-from services.stats.counting.consumer import Counted
+from services.stats.counting.consumer import BatchResult
 from services.stats.counting.dead_letters import _batches, newest, replay, waiting
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
@@ -17,7 +19,9 @@ from tests.integration.counting import (
     add,
     count_batch,
     counted_once,
-    set_aside,
+    stored_dead_letters,
+    stream_of,
+    total,
 )
 from tests.support.builders import (
     click_event,
@@ -26,6 +30,7 @@ from tests.support.builders import (
     make_owner,
 )
 from tests.support.network import at_port, refusing_port
+from tests.support.waiting import until
 
 BROKEN = {
     "no event": b"junk",
@@ -47,8 +52,8 @@ async def test_a_broken_event_is_set_aside_and_the_rest_counted(
 ) -> None:
     broken = broken.replace(b"\x1f7\x1f", b"\x1f%d\x1f" % link.id)
     await add(redis, broken, click_event(link.id))
-    assert await count_batch(stats_database, stream) == Counted(entries=1, fresh=1, known=0, dead_letters=1)
-    ((event, reason),) = await set_aside(redis)
+    assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=0, dead_letters=1)
+    ((event, reason),) = await stored_dead_letters(redis)
     assert event == broken
     assert reason
     await counted_once(stats_database)
@@ -66,7 +71,7 @@ async def test_a_click_that_the_database_refuses_is_set_aside_and_holds_up_no_ot
     events = [encoded(click_event(link.id, number, user_agent=agent)) for number, agent in enumerate(agents, 1)]
     await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: click_events.join(events)})
     counted = await consumer.count_batch(stats_database, stream, b"secret")
-    assert (counted.fresh, counted.known, counted.dead_letters) == (2, 0, 1)
+    assert (counted.counted, counted.skipped, counted.dead_letters) == (2, 0, 1)
     assert await redis.xlen(redis_keys.DEAD_LETTERS) == 1
     assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
 
@@ -80,13 +85,13 @@ async def test_a_broken_event_whose_batch_comes_again_is_set_aside_once(
             with pytest.raises(StoreUnavailable):
                 await count_batch(away, stream)
     await count_batch(stats_database, stream)
-    assert [event for event, _ in await set_aside(redis)] == [b"junk"]
+    assert [event for event, _ in await stored_dead_letters(redis)] == [b"junk"]
     await counted_once(stats_database)
 
 
 @contextlib.asynccontextmanager
-async def filled(redis: RedisClient) -> AsyncIterator[None]:
-    """Redis has no room meanwhile, and nothing that it may evict."""
+async def full(redis: RedisClient) -> AsyncIterator[None]:
+    """Inside the block Redis has reached `maxmemory` and evicts nothing."""
     await redis.config_set("maxmemory-policy", "noeviction")
     await redis.config_set("maxmemory", 1)
     try:
@@ -96,27 +101,116 @@ async def filled(redis: RedisClient) -> AsyncIterator[None]:
         await redis.config_set("maxmemory-policy", "volatile-lfu")
 
 
-async def test_a_full_redis_is_emptied(
+async def test_clicks_are_counted_and_deleted_from_a_full_redis(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     for number in range(3):
         await add(redis, click_event(link.id, number))
-    async with filled(redis):
-        assert (await count_batch(stats_database, stream)).fresh == 3
+    async with full(redis):
+        assert (await count_batch(stats_database, stream)).counted == 3
         assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=0)
 
 
-async def test_a_full_redis_that_cannot_set_a_broken_event_aside_still_gets_rid_of_the_rest(
+async def test_while_redis_is_full_an_entry_with_a_dead_letter_does_not_stop_the_others(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, b"junk", click_event(link.id, 1))
+    for number in range(2, 6):
+        await add(redis, click_event(link.id, number))
+    stream = stream_of(redis, batch_size=1)
+    async with full(redis):
+        assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=0, dead_letters=0)
+        for _ in range(4):
+            assert (await count_batch(stats_database, stream)).counted == 1
+        assert (await stream.backlog()).entries == 1
+
+
+async def test_while_redis_is_full_a_consumer_that_starts_again_counts_the_other_pending_entries(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    await add(redis, b"junk")
+    await add(redis, b"junk")
+    await add(redis, click_event(link.id))
+    assert len(await stream.read()) == 3
+    restarted = stream_of(redis, batch_size=1)
+    async with full(redis):
+        for _ in range(3):
+            await count_batch(stats_database, restarted)
+        await counted_once(stats_database)
+
+
+async def test_while_redis_is_full_new_entries_are_counted_although_others_can_be_claimed_again(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    for _ in range(5):
+        await add(redis, b"junk")
+    assert len(await stream.read()) == 5
+    for number in range(1, 6):
+        await add(redis, click_event(link.id, number))
+    eager = stream_of(redis, "consumer-2", batch_size=1, claim_after=0.0)
+    async with full(redis):
+        for _ in range(10):
+            await count_batch(stats_database, eager)
+        assert await total(stats_database) == 5
+
+
+async def test_while_redis_is_full_every_entry_of_a_dead_consumer_is_claimed(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+) -> None:
+    for _ in range(3):
+        await add(redis, b"junk")
+    await add(redis, click_event(link.id))
+    assert len(await stream.read()) == 4
+    for _ in range(10):
+        await add(redis, b"junk")
+    other = stream_of(redis, "consumer-2", batch_size=1, claim_after=0.0)
+    async with full(redis):
+        for _ in range(8):
+            await count_batch(stats_database, other)
+        await counted_once(stats_database)
+
+
+async def test_once_redis_has_room_again_the_dead_letters_are_stored(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id, 1))
-    await add(redis, b"broken", click_event(link.id, 2))
-    async with filled(redis):
-        with pytest.raises(StoreUnavailable):
-            await count_batch(stats_database, stream)
-        assert await redis.xlen(redis_keys.CLICK_STREAM) == 1
-    assert (await count_batch(stats_database, stream)).dead_letters == 1
+    await add(redis, b"junk", click_event(link.id, 2))
+    stream = stream_of(redis, claim_after=0.05)
+    async with full(redis):
+        await count_batch(stats_database, stream)
+        assert (await stream.backlog()).entries == 1
+
+    async def stored() -> bool:
+        return (await count_batch(stats_database, stream)).dead_letters == 1
+
+    await until(stored)
     assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=1)
+    assert await total(stats_database) == 2
+
+
+@pytest.mark.parametrize(("module", "function"), [(rollups, "agent_of"), (click_events, "ClickEvent")])
+async def test_an_event_that_fails_with_any_error_becomes_a_dead_letter(
+    *,
+    stats_database: Database,
+    redis: RedisClient,
+    stream: ClickStream,
+    link: Link,
+    module: ModuleType,
+    function: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    original = getattr(module, function)
+
+    def fail_for_opera(*arguments: Any, **named: Any) -> Any:
+        if "Opera" in (*arguments, *named.values()):
+            raise KeyError("no such browser")
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(module, function, fail_for_opera)
+    await add(redis, click_event(link.id, 2, user_agent="Opera"), click_event(link.id))
+    assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=0, dead_letters=1)
+    assert [reason for _, reason in await stored_dead_letters(redis)] == [b"KeyError: 'no such browser'"]
+    await counted_once(stats_database)
 
 
 async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
@@ -132,8 +226,8 @@ async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
     assert any("no_firefox" in one.reason for _, one in shown)
     await database.execute("ALTER TABLE clicks DROP CONSTRAINT no_firefox")
     assert await replay(redis) == 4
-    assert (await count_batch(stats_database, stream)).fresh == 3
-    assert [event for event, _ in await set_aside(redis)] == [b"junk"]
+    assert (await count_batch(stats_database, stream)).counted == 3
+    assert [event for event, _ in await stored_dead_letters(redis)] == [b"junk"]
     assert await replay(redis) == 1
 
 

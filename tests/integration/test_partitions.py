@@ -34,7 +34,7 @@ async def test_a_click_far_from_now_is_counted_in_the_default_partition(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, moment: datetime
 ) -> None:
     await add(redis, click_event(link.id, at_ms=milliseconds(moment)))
-    assert (await count_batch(stats_database, stream)).fresh == 1
+    assert (await count_batch(stats_database, stream)).counted == 1
     assert await places(stats_database) == ["clicks_other"]
 
 

@@ -85,7 +85,7 @@ class Pair:
             self._ids.append(made)
             self._state.add(b"%d" % number)
         elif step == "start over":
-            real.start_over()
+            real.reread_pending()
             simulated.start_over()
         elif step == "acknowledge":
             for one, other in self._held[consumer]:
@@ -97,7 +97,7 @@ class Pair:
             del self._state.entries[first]
             await self._redis.xdel(redis_keys.CLICK_STREAM, self._ids[first - 1])
         elif step in ("read", "claim"):
-            real._claim_after_ms = 0 if step == "claim" else 3_600_000
+            real._min_idle_ms = 0 if step == "claim" else 3_600_000
             simulated.claims = step == "claim"
             found, expected = await real.read(), await simulated.read()
             assert [entry.events for entry in found] == [entry.events for entry in expected]
@@ -106,5 +106,5 @@ class Pair:
 
     def _stream(self, name: str) -> ClickStream:
         stream = ClickStream(self._redis, name, batch_size=2, claim_after=60, timeout=2)
-        stream._wait_ms = 1
+        stream._block_ms = 1
         return stream

@@ -79,7 +79,7 @@ async def test_what_is_not_acknowledged_is_read_first_after_a_restart(stream: Cl
 async def test_what_is_not_acknowledged_is_read_again_on_demand(stream: ClickStream, redis: RedisClient) -> None:
     await add(redis, b"a")
     first = await stream.read()
-    stream.start_over()
+    stream.reread_pending()
     assert await stream.read() == first
 
 
@@ -160,7 +160,7 @@ async def test_an_entry_that_was_deleted_meanwhile_is_read_as_an_empty_one(
     await add(redis, b"a")
     (entry,) = await stream.read()
     await redis.xdel(redis_keys.CLICK_STREAM, entry.id)
-    stream.start_over()
+    stream.reread_pending()
     assert await stream.read() == [Entry(entry.id, b"")]
 
 
@@ -195,17 +195,17 @@ async def test_a_stream_that_redis_has_lost_is_told(redis: RedisClient) -> None:
     await stream.acknowledge(await stream.read())
     await redis.flushall()
     assert await stream.read() == []
-    assert stream.lost == 1
+    assert stream.losses == 1
     await add(redis, b"c")
     assert texts_of(await stream.read()) == [b"c"]
-    assert stream.lost == 1
+    assert stream.losses == 1
 
 
 async def test_a_stream_that_was_never_there_is_no_loss(redis: RedisClient) -> None:
     stream = stream_of(redis)
     await stream.read()
     await stream.read()
-    assert stream.lost == 0
+    assert stream.losses == 0
 
 
 async def test_the_backlog_counts_entries_and_those_of_them_that_are_taken(

@@ -1,28 +1,29 @@
-"""The stream of clicks as a consumer of its group sees it."""
+"""The stream of clicks, as one consumer of the consumer group reads it."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
+from services.stats.counting.read_order import ReadOrder
 from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_errors
 
 log = logging.getLogger(__name__)
 
-_READ_BYTES: Final = 8 * 2**20
-"""What a read should bring at most."""
+MAX_READ_BYTES: Final = 8 * 2**20
+"""After a read of more bytes the next one asks for half as many entries."""
 
-_BLOCK_TIMEOUT: Final = 1.0
-"""Seconds that a read waits for new entries at most; always less than the client's own limit."""
+BLOCK_TIMEOUT: Final = 1.0
+"""Seconds that a read waits for new entries, or half of the client's timeout if that is less."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the stream: some events in one text."""
+    """One entry of the stream. `events` holds one or more click events (`shared/redis/click_events.py`)."""
 
     id: bytes
     events: bytes
@@ -30,7 +31,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """An event that cannot be counted, and why."""
+    """An event that cannot be counted, and the reason."""
 
     event: bytes
     reason: str
@@ -38,9 +39,10 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Entries that are not counted yet: `pending` are being counted, or were when their consumer died.
+    """What is not counted yet.
 
-    `dead_letters`: events that were set aside and wait for somebody to look at them.
+    `entries`: all entries of the stream. `pending`: those that a consumer has read and not acknowledged; it counts them
+    now, or it died. `oldest_seconds`: the age of the oldest entry. `dead_letters`: events in the dead-letter stream.
     """
 
     entries: int
@@ -50,7 +52,14 @@ class Backlog:
 
 
 class ClickStream:
-    """Reads entries for one consumer, and removes those that are counted."""
+    """Reads entries of the stream for one consumer of the group, and deletes those that are counted.
+
+    A full Redis deletes entries but stores no dead letters. Entries with dead letters are then postponed (`ReadOrder`):
+    they are tried again after `claim_after`, and meanwhile all others are counted.
+
+    `batch_size`: the maximum number of entries in one read. `claim_after`: seconds after which an entry that another
+    consumer has read and not acknowledged is read by this one. `timeout`: that of the Redis client.
+    """
 
     def __init__(
         self, redis: RedisClient, consumer: str, *, batch_size: int, claim_after: float, timeout: float
@@ -58,72 +67,95 @@ class ClickStream:
         self._redis = redis
         self._consumer = consumer
         self._batch_size = batch_size
-        self._claim_after_ms = round(claim_after * 1000)
-        self._wait_ms = max(1, round(min(_BLOCK_TIMEOUT, timeout / 2) * 1000))
-        self._count = batch_size
-        self._own_first = True
-        self._had_group = False
-        self.lost = 0
-        """How often Redis came back without the stream."""
+        self._min_idle_ms = round(claim_after * 1000)
+        self._block_ms = max(1, round(min(BLOCK_TIMEOUT, timeout / 2) * 1000))
+        self._read_count = batch_size
+        self._order = ReadOrder()
+        self._postpones = False
+        self._group_was_there = False
+        self.losses = 0
+        """How many times Redis has lost the stream."""
 
     async def read(self) -> list[Entry]:
-        """Entries to count: first what this consumer left when it last ended, then what a dead one left, then new ones.
+        """Read entries: first the pending ones of this consumer, then those of a dead consumer, then new ones.
 
-        Waits up to a second for new ones. Raises StoreUnavailable; Redis may have given entries in an answer that was
-        lost, or have forgotten that some were acknowledged, so what is this consumer's comes first again.
+        Waits up to a second for new entries. Raises StoreUnavailable; the next read then begins with the pending
+        entries of this consumer again, because Redis may have delivered entries in a reply that was lost, or may have
+        forgotten that entries were acknowledged.
         """
         try:
             with redis_errors():
-                return await self._read_or_make_group()
+                return await self._read_or_create_group()
         except BaseException:
-            self.start_over()
+            self.reread_pending()
             raise
 
-    def start_over(self) -> None:
-        """Read again, first, what this consumer took and did not acknowledge."""
-        self._own_first = True
+    def reread_pending(self) -> None:
+        """Make the next read begin with the entries that this consumer has read and not acknowledged."""
+        self._order.reread_pending()
 
-    async def acknowledge(self, entries: Sequence[Entry], dead_letters: Sequence[DeadLetter] = ()) -> None:
-        """Remove entries for good; call it after their clicks are committed. Raises StoreUnavailable.
+    async def acknowledge(self, entries: Sequence[Entry], dead_letters: Sequence[DeadLetter] = ()) -> bool:
+        """Delete entries from the stream; call it after their clicks are committed. Raises StoreUnavailable.
 
-        Events of theirs that are `dead_letters` are set aside in the same step, where people can look at them.
+        Entries with an event of `dead_letters` are deleted in the same transaction that adds the dead letters to the
+        dead-letter stream. Returns False if Redis is too full for that; then these entries are postponed.
         """
-        events = {one.event for one in dead_letters}
-        apart = [entry for entry in entries if events and not events.isdisjoint(click_events.split(entry.events))]
-        await self._remove([entry.id for entry in entries if entry not in apart])
-        await self._set_aside([entry.id for entry in apart], dead_letters)
+        events = {dead_letter.event for dead_letter in dead_letters}
+        ids: list[bytes] = []
+        ids_with_dead_letters: list[bytes] = []
+        for entry in entries:
+            has_dead_letters = events and not events.isdisjoint(click_events.split(entry.events))
+            (ids_with_dead_letters if has_dead_letters else ids).append(entry.id)
+        await self._delete(ids)
+        return await self._store_dead_letters(ids_with_dead_letters, dead_letters)
 
-    async def _remove(self, ids: Sequence[bytes]) -> None:
-        """Remove entries also from a full Redis, which needs it most and refuses every MULTI.
+    async def _delete(self, ids: Sequence[bytes]) -> None:
+        """Delete entries, without MULTI: a full Redis refuses every MULTI, and needs these deletions most of all.
 
-        Who dies between the two steps finds an entry that is empty, and has it acknowledged the next time.
+        A consumer that dies between the two commands leaves a pending entry without content, which is acknowledged when
+        it is read again.
         """
         if not ids:
             return
         with redis_errors():
-            async with self._redis.pipeline(transaction=False) as pipe:
-                pipe.xdel(redis_keys.CLICK_STREAM, *ids)
-                pipe.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
-                await pipe.execute()
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.xdel(redis_keys.CLICK_STREAM, *ids)
+                pipeline.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
+                await pipeline.execute()
 
-    async def _set_aside(self, ids: Sequence[bytes], dead_letters: Sequence[DeadLetter]) -> None:
+    async def _store_dead_letters(self, ids: Sequence[bytes], dead_letters: Sequence[DeadLetter]) -> bool:
         if not ids:
-            return
+            return True
         with redis_errors():
-            async with self._redis.pipeline(transaction=True) as pipe:
-                for one in dead_letters:
-                    pipe.xadd(
-                        redis_keys.DEAD_LETTERS,
-                        {redis_keys.DEAD_LETTER_EVENT: one.event, redis_keys.DEAD_LETTER_REASON: one.reason},
-                        maxlen=redis_keys.MAX_DEAD_LETTERS,
-                        approximate=True,
-                    )
-                pipe.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
-                pipe.xdel(redis_keys.CLICK_STREAM, *ids)
-                await pipe.execute()
+            try:
+                await self._move_to_dead_letters(ids, dead_letters)
+            except OutOfMemoryError:
+                if not self._postpones:
+                    log.error("Redis is full and stores no dead letters; their entries stay in the stream meanwhile")
+                self._postpones = True
+                self._order.postpone(ids)
+                return False
+        self._postpones = False
+        return True
+
+    async def _move_to_dead_letters(self, ids: Sequence[bytes], dead_letters: Sequence[DeadLetter]) -> None:
+        async with self._redis.pipeline(transaction=True) as pipeline:
+            for dead_letter in dead_letters:
+                pipeline.xadd(
+                    redis_keys.DEAD_LETTERS,
+                    {
+                        redis_keys.DEAD_LETTER_EVENT: dead_letter.event,
+                        redis_keys.DEAD_LETTER_REASON: dead_letter.reason,
+                    },
+                    maxlen=redis_keys.MAX_DEAD_LETTERS,
+                    approximate=True,
+                )
+            pipeline.xack(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, *ids)
+            pipeline.xdel(redis_keys.CLICK_STREAM, *ids)
+            await pipeline.execute()
 
     async def backlog(self) -> Backlog:
-        """What waits. Raises StoreUnavailable."""
+        """What is not counted yet. Raises StoreUnavailable."""
         with redis_errors():
             entries = await self._redis.xlen(redis_keys.CLICK_STREAM)
             dead_letters = await self._redis.xlen(redis_keys.DEAD_LETTERS)
@@ -133,81 +165,85 @@ class ClickStream:
                 pending = (await self._redis.xpending(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP))["pending"]
             except ResponseError:
                 pending = 0
-        made_ms = int(first[0][0].split(b"-")[0]) if first else None
+        added_ms = int(first[0][0].split(b"-")[0]) if first else None
         now_ms = seconds * 1000 + microseconds // 1000
-        age = 0.0 if made_ms is None else max(0.0, (now_ms - made_ms) / 1000)
+        age = 0.0 if added_ms is None else max(0.0, (now_ms - added_ms) / 1000)
         return Backlog(entries, pending, age, dead_letters)
 
-    async def _read_or_make_group(self) -> list[Entry]:
+    async def _read_or_create_group(self) -> list[Entry]:
         try:
-            return await self._read()
+            entries = await self._next_entries()
         except ResponseError as fault:
             if "NOGROUP" not in str(fault):
                 raise
             await self._create_group()
-            self._note_loss()
+            self._record_missing_group()
             return []
-
-    async def _read(self) -> list[Entry]:
-        entries = await self._next_entries()
-        self._had_group = True
-        self._adapt(entries)
+        self._group_was_there = True
+        self._adapt_read_count(entries)
         return entries
 
-    def _adapt(self, entries: Sequence[Entry]) -> None:
-        """Read fewer entries the next time when these were large, so that memory stays bounded whatever waits."""
+    def _adapt_read_count(self, entries: Sequence[Entry]) -> None:
+        """Read fewer entries the next time when these were large, so that memory stays bounded."""
         size = sum(len(entry.events) for entry in entries)
-        self._count = max(1, self._count // 2) if size > _READ_BYTES else min(self._batch_size, self._count * 2)
+        if size > MAX_READ_BYTES:
+            self._read_count = max(1, self._read_count // 2)
+        else:
+            self._read_count = min(self._batch_size, self._read_count * 2)
 
-    def _note_loss(self) -> None:
-        """The group is gone. Where it was there before, Redis has lost the stream; the resolvers put it there again."""
-        if self._had_group:
+    def _record_missing_group(self) -> None:
+        """If this consumer has read from the group before, Redis has lost the stream; the resolvers restore it."""
+        if self._group_was_there:
             log.error("Redis has lost the stream of clicks")
-            self.lost += 1
-        self._had_group = False
+            self.losses += 1
+        self._group_was_there = False
 
     async def _next_entries(self) -> list[Entry]:
-        if self._own_first:
-            entries = await self._read_group("0")
-            if entries:
-                return entries
-            self._own_first = False
-        if claimed := await self._claim():
-            return claimed
-        return await self._read_group(">", block=self._wait_ms)
+        if self._order.pending_after is not None:
+            if pending := await self._read_group(self._order.pending_after):
+                return pending
+            self._order.pending_after = None
+        if self._order.claims:
+            claimed = await self._claim()
+            self._order.record_claim([entry.id for entry in claimed])
+            if claimed:
+                return claimed
+        self._order.record_new()
+        return await self._read_group(b">", block=self._block_ms)
 
-    async def _read_group(self, position: str, block: int | None = None) -> list[Entry]:
-        answer: Any = await self._redis.xreadgroup(
+    async def _read_group(self, position: bytes, block: int | None = None) -> list[Entry]:
+        reply: Any = await self._redis.xreadgroup(
             redis_keys.CLICK_GROUP,
             self._consumer,
             {redis_keys.CLICK_STREAM: position},
-            count=self._count,
+            count=self._read_count,
             block=block,
         )
-        return [entry for _, rows in _streams(answer) for entry in _entries(rows)]
+        return [entry for _, rows in _streams(reply) for entry in _entries(rows)]
 
     async def _claim(self) -> list[Entry]:
-        answer: Any = await self._redis.xautoclaim(
+        reply: Any = await self._redis.xautoclaim(
             redis_keys.CLICK_STREAM,
             redis_keys.CLICK_GROUP,
             self._consumer,
-            min_idle_time=self._claim_after_ms,
-            count=self._count,
+            min_idle_time=self._min_idle_ms,
+            start_id=self._order.claim_from,
+            count=self._read_count,
         )
-        return _entries(answer[1])
+        return _entries(reply[1])
 
     async def _create_group(self) -> None:
         try:
             await self._redis.xgroup_create(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP, id="0", mkstream=True)
         except ResponseError as fault:
-            if "BUSYGROUP" not in str(fault):  # another consumer was faster
+            if "BUSYGROUP" not in str(fault):  # another consumer has created it meanwhile
                 raise
 
 
-def _streams(answer: Any) -> list[tuple[bytes, Any]]:
-    if not answer:
+def _streams(reply: Any) -> list[tuple[bytes, Any]]:
+    if not reply:
         return []
-    return list(answer.items()) if isinstance(answer, dict) else list(answer)
+    return list(reply.items()) if isinstance(reply, dict) else list(reply)
 
 
 def _entries(rows: Any) -> list[Entry]:

@@ -1,10 +1,14 @@
-"""Stream → one transaction → acknowledge: every click is counted exactly once in effect, however often it arrives."""
+"""Count clicks: read stream entries, commit their clicks in PostgreSQL, then acknowledge the entries.
+
+An event may be delivered more than once; its click is counted exactly once, because PostgreSQL knows the ids of the
+clicks that were counted before.
+"""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
+from services.stats.counting.batch_size import AdaptiveBatchSize
 from services.stats.counting.click_stream import ClickStream, DeadLetter, Entry
 from services.stats.counting.rollups import click_of, per_bucket
 from shared.domain.errors import StoreUnavailable
@@ -15,103 +19,94 @@ from shared.redis import click_events
 
 log = logging.getLogger(__name__)
 
-MOST: Final = 5_000
-"""Clicks in a transaction; an entry alone may hold hundreds, and a batch of entries a hundred thousand."""
-
-LEAST: Final = 50
-
-Arrived = tuple[bytes, Click]
-"""An event, and the click that was read from it."""
+DecodedEvent = tuple[bytes, Click]
+"""An event as it is in the stream, and the click that was decoded from it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
-    """What became of one batch: new clicks, clicks known before (or of a purged link), dead letters."""
+class BatchResult:
+    """What happened to the clicks of one batch.
 
-    entries: int
-    fresh: int
-    known: int
-    dead_letters: int
-
-
-class AdaptiveBatchSize:
-    """How many clicks go into one transaction at most.
-
-    Halved after each failure, so that what Postgres cannot do within its time limit is tried in smaller pieces; doubled
-    again after each success. Not below `least`: what is too much even then is not a matter of size, and after an outage
-    the backlog should not be counted click by click.
+    `counted`: clicks that were counted now. `skipped`: clicks that had been counted before, or whose link is purged.
+    `dead_letters`: events that could not be counted and were moved to the dead-letter stream.
     """
 
-    def __init__(self, most: int = MOST, least: int = LEAST) -> None:
-        self._most, self._least = most, min(least, most)
-        self.size = most
-
-    def record_failure(self) -> None:
-        self.size = max(self._least, self.size // 2)
-
-    def record_success(self) -> None:
-        self.size = min(self._most, self.size * 2)
+    entries: int
+    counted: int
+    skipped: int
+    dead_letters: int
 
 
 async def count_batch(
     database: Database, stream: ClickStream, secret: bytes, batch_size: AdaptiveBatchSize | None = None
-) -> Counted:
-    """Count one batch, a batch_size a transaction: commit first, acknowledge after.
+) -> BatchResult:
+    """Count the clicks of one read, in transactions of at most `batch_size` clicks, then acknowledge the entries.
 
-    Raises StoreUnavailable; then all of it comes again, and what was committed is known by then.
+    Raises StoreUnavailable. The next read then returns the same entries, and clicks that were committed are skipped.
     """
     batch_size = batch_size or AdaptiveBatchSize()
     entries = await stream.read()
     if not entries:
-        return Counted(0, 0, 0, 0)
+        return BatchResult(0, 0, 0, 0)
     try:
-        arrived, dead_letters = _readable(entries, secret)
-        unreadable = len(dead_letters)
-        fresh = 0
-        for start in range(0, len(arrived), batch_size.size):
-            fresh += await _count(database, arrived[start : start + batch_size.size], dead_letters)
-        await stream.acknowledge(entries, dead_letters)
+        decoded, dead_letters = _decode(entries, secret)
+        undecodable = len(dead_letters)
+        counted = 0
+        for start in range(0, len(decoded), batch_size.size):
+            counted += await _count(database, decoded[start : start + batch_size.size], dead_letters)
+        stored = await stream.acknowledge(entries, dead_letters)
     except BaseException:
         batch_size.record_failure()
-        stream.start_over()
+        stream.reread_pending()
         raise
     batch_size.record_success()
-    refused = len(dead_letters) - unreadable
-    return Counted(len(entries), fresh, len(arrived) - fresh - refused, len(dead_letters))
+    refused = len(dead_letters) - undecodable
+    skipped = len(decoded) - counted - refused
+    if not stored:
+        return BatchResult(len(entries), counted, skipped, 0)
+    for dead_letter in dead_letters:
+        log.error("an event cannot be counted and is a dead letter now: %s", dead_letter.reason)
+    return BatchResult(len(entries), counted, skipped, len(dead_letters))
 
 
-def _readable(entries: Sequence[Entry], secret: bytes) -> tuple[list[Arrived], list[DeadLetter]]:
-    arrived: list[Arrived] = []
+def _decode(entries: Sequence[Entry], secret: bytes) -> tuple[list[DecodedEvent], list[DeadLetter]]:
+    """The clicks of all events, and a dead letter for each event that cannot be decoded, whatever the error is.
+
+    An error that was raised instead would have the same entries read again and again.
+    """
+    decoded: list[DecodedEvent] = []
     dead_letters: list[DeadLetter] = []
     for entry in entries:
         for event in click_events.split(entry.events) if entry.events else ():
             try:
-                arrived.append((event, click_of(click_events.decode(event), secret)))
+                decoded.append((event, click_of(click_events.decode(event), secret)))
             except ValueError as fault:
-                log.error("an event of entry %s cannot be read: %s", entry.id.decode(), fault)
                 dead_letters.append(DeadLetter(event, str(fault)))
-    return arrived, dead_letters
+            except Exception as fault:
+                log.exception("an event of stream entry %s cannot be decoded", entry.id.decode())
+                dead_letters.append(DeadLetter(event, f"{type(fault).__name__}: {fault}"))
+    return decoded, dead_letters
 
 
-async def _count(database: Database, arrived: Sequence[Arrived], dead_letters: list[DeadLetter]) -> int:
-    """Count clicks; how many were new. One that the database refuses goes to `dead_letters`, and holds up no other."""
+async def _count(database: Database, decoded: Sequence[DecodedEvent], dead_letters: list[DeadLetter]) -> int:
+    """Count clicks and return how many were new. A click that PostgreSQL refuses is added to `dead_letters`."""
     try:
-        return await _commit(database, [click for _, click in arrived])
+        return await _commit(database, [click for _, click in decoded])
     except StoreUnavailable:
         raise
     except Exception as fault:
-        if len(arrived) == 1:
+        if len(decoded) == 1:
             log.exception("a click cannot be counted")
-            dead_letters.append(DeadLetter(arrived[0][0], f"{type(fault).__name__}: {fault}"))
+            dead_letters.append(DeadLetter(decoded[0][0], f"{type(fault).__name__}: {fault}"))
             return 0
-        log.warning("%d clicks cannot be counted as a whole; counting them in halves", len(arrived))
-    half = len(arrived) // 2
-    return await _count(database, arrived[:half], dead_letters) + await _count(database, arrived[half:], dead_letters)
+        log.warning("%d clicks cannot be counted in one transaction; they are tried in halves", len(decoded))
+    half = len(decoded) // 2
+    return await _count(database, decoded[:half], dead_letters) + await _count(database, decoded[half:], dead_letters)
 
 
-async def _commit(database: Database, arrived: Sequence[Click]) -> int:
+async def _commit(database: Database, batch: Sequence[Click]) -> int:
     async with database.transaction() as conn:
-        fresh = await clicks.insert_new(conn, arrived)
-        if fresh:
-            await clicks.add_counts(conn, per_bucket(fresh))
-    return len(fresh)
+        new_clicks = await clicks.insert_new(conn, batch)
+        if new_clicks:
+            await clicks.add_counts(conn, per_bucket(new_clicks))
+    return len(new_clicks)

@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from services.stats.counting.consumer import AdaptiveBatchSize, count_batch
+from services.stats.counting.batch_size import AdaptiveBatchSize
+from services.stats.counting.consumer import count_batch
 from shared.domain.errors import StoreUnavailable
 from shared.postgres.tables import clicks
 from shared.redis import click_events
@@ -18,6 +19,17 @@ from tests.support.simulated import Crash, FaultInjector, SimulatedDatabase, Sim
 
 NAMES = ("consumer-1", "consumer-2")
 FAULTS = st.sampled_from([Crash(), StoreUnavailable("away")])
+
+
+class CrashingStream(SimulatedStream):
+    """The simulated stream with the methods of `ClickStream`."""
+
+    def reread_pending(self) -> None:
+        self.start_over()
+
+    async def acknowledge(self, entries: Any, broken: Any = ()) -> Any:
+        await super().acknowledge(entries, broken)
+        return True
 
 
 class Counting(RuleBasedStateMachine):
@@ -95,8 +107,8 @@ class Counting(RuleBasedStateMachine):
         events = [encoded(click_event(self.answered[number], number)) for number in numbers]
         self.state.add(click_events.join(events))
 
-    def _consumer(self, name: str) -> tuple[SimulatedStream, AdaptiveBatchSize]:
-        return SimulatedStream(self.state, name, self.injector, batch_size=2), AdaptiveBatchSize(most=3, least=1)
+    def _consumer(self, name: str) -> tuple[CrashingStream, AdaptiveBatchSize]:
+        return CrashingStream(self.state, name, self.injector, batch_size=2), AdaptiveBatchSize(max_size=3, min_size=1)
 
     def _count(self, stream: Any, batch_size: AdaptiveBatchSize) -> None:
         database: Any = self.database
