@@ -24,9 +24,9 @@ from shared.redis.client import RedisClient
 from shared.redis.route_records import RouteRecords
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
-from tests.support.client import Answer
+from tests.support.client import Response
 from tests.support.environments import environment
-from tests.support.network import TcpProxy, at_port, tcp_proxy
+from tests.support.network import TcpProxy, at_port, running_proxy
 from tests.support.served import NGINX_HEADERS, Client, served
 from tests.support.waiting import until
 
@@ -56,14 +56,14 @@ async def publish(writer_database: Database, redis: RedisClient) -> Callable[...
     return publish
 
 
-async def follow(client: Client, path: str = "/abc", method: str = "GET", **headers: str) -> Answer:
+async def follow(client: Client, path: str = "/abc", method: str = "GET", **headers: str) -> Response:
     """The answer to a visitor; header names with _ for -."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     async with client.request(method, path, headers=sent, allow_redirects=False, max_field_size=2**18) as answer:
-        return Answer(answer.status, answer.headers, await answer.read())
+        return Response(answer.status, answer.headers, await answer.read())
 
 
-def went_short_way(answer: Answer) -> bool:
+def went_short_way(answer: Response) -> bool:
     """The ordinary way repeats the request's id in each answer; of a redirect, the short way leaves that to nginx."""
     return "X-Request-ID" not in answer.headers
 
@@ -74,7 +74,7 @@ async def clicks_in(redis: RedisClient) -> list[ClickEvent]:
     return [click_events.decode(event) for text in texts for event in click_events.split(text)]
 
 
-def said(answer: Answer) -> dict[str, str]:
+def said(answer: Response) -> dict[str, str]:
     """What a client behind nginx gets to see of an answer's headers."""
     names = ("Location", "Cache-Control", "X-Robots-Tag", "X-Upstream", "Vary", "Content-Length")
     return {name: answer.headers[name] for name in names if name in answer.headers}
@@ -255,7 +255,7 @@ async def test_a_full_redis_still_tells_where_to_and_the_click_goes_into_the_spo
 @pytest.fixture
 async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A way to Redis that the test may shut."""
-    async with tcp_proxy(stores.settings.redis_port) as found:
+    async with running_proxy(stores.settings.redis_port) as found:
         yield found
 
 

@@ -11,7 +11,7 @@ from shared.redis import click_events
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
-from tests.support.network import TcpProxy, at_port, tcp_proxy
+from tests.support.network import TcpProxy, at_port, running_proxy
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ async def receipts_entry(redis: RedisClient) -> bytes:
 
 
 def replace_run(replay_buffer: ReplayBuffer) -> Any:
-    """What was seen of Redis, as if of another run. (A restart for real: tests/chaos/test_04_redis_killed.py.)"""
+    """What was seen of Redis, as if of another run. (A restart for real: tests/chaos/test_redis_killed.py.)"""
     seen = replay_buffer._seen
     assert seen is not None
     return type(seen)(run="another", mark=seen.mark, first=seen.first)
@@ -166,7 +166,7 @@ def replace_run(replay_buffer: ReplayBuffer) -> Any:
 @pytest.fixture
 async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A way to Redis that the test may shut."""
-    async with tcp_proxy(stores.settings.redis_port) as found:
+    async with running_proxy(stores.settings.redis_port) as found:
         yield found
 
 

@@ -45,7 +45,7 @@ async def test_records_are_replaced_alike(redis: RedisClient, puts: list[tuple[i
         route = Route(version=version, link_id=7, live=True, url=url)
         for records in (real, simulated):
             await records.put([(DEFAULT_DOMAIN, "abc", route, 600)], again=again)
-        assert await real.get(DEFAULT_DOMAIN, ["abc"]) == [simulated.held[DEFAULT_DOMAIN, "abc"]]
+        assert await real.get(DEFAULT_DOMAIN, ["abc"]) == [simulated.stored[DEFAULT_DOMAIN, "abc"]]
 
 
 @given(steps=STEPS)
