@@ -10,28 +10,30 @@ from typing import Final
 
 from deploy.local.console import step
 from deploy.local.settings import RuntimeFault
-from tests.bench import latency, listing, machine, making, memory, programs, redirects, size, table
-from tests.bench.figures import Failed, Results
-from tests.bench.plan import FULL, QUICK, Plan
-from tests.bench.stage import Stage, standing
+from tests.bench import latency, listing, machine, many_links, memory, new_links, programs, redirects, table
+from tests.bench.figures import NotMeasured, Results
+from tests.bench.setup import Setup, running_setup
+from tests.bench.sizes import FULL, QUICK, Sizes
 
-PARTS: Final[Mapping[str, Callable[[Stage], Results]]] = {
-    "nginx": redirects.measure_door,
+PARTS: Final[Mapping[str, Callable[[Setup], Results]]] = {
+    "nginx": redirects.measure_nginx,
     "cpu": redirects.measure_cpu,
     "latency": latency.measure,
     "memory": memory.measure,
-    "size": size.measure,
-    "calls": making.measure_calls,
-    "batches": making.measure_batches,
+    "size": many_links.measure,
+    "calls": new_links.measure_calls,
+    "batches": new_links.measure_batches,
     "listing": listing.measure,
 }
 
 
 def main() -> int:
-    """The exit code: 0 when every figure was measured, whatever it is."""
+    """Run the benchmark. Return the exit code: 0 if every part was measured, whether its figures hold or not."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="what fits into three minutes; writes no file")
-    parser.add_argument("--only", nargs="*", choices=list(PARTS), default=[], help="some parts; writes no file")
+    parser.add_argument("--quick", action="store_true", help="measure less, in under three minutes; write no file")
+    parser.add_argument(
+        "--only", nargs="*", choices=list(PARTS), default=[], help="measure these parts only; write no file"
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _interrupt)
     started = time.monotonic()
@@ -52,27 +54,27 @@ def main() -> int:
     return 1 if results.failed else 0
 
 
-def measure(plan: Plan, parts: list[str]) -> tuple[Results, str]:
-    """What a run found, and its table."""
+def measure(sizes: Sizes, parts: list[str]) -> tuple[Results, str]:
+    """Measure some parts. Return the results and their table."""
     programs.install()
     results = Results()
-    with standing(plan) as stage:
-        stage.product.supervisor.stop("consumer-1")
+    with running_setup(sizes) as setup:
+        setup.product.supervisor.stop("consumer-1")
         for name in parts:
-            results.add(_measured(name, stage))
-        about = machine.described(stage)
-    return results, table.rendered(results, about)
+            results.add(_measure_part(name, setup))
+        facts = machine.describe(setup)
+    return results, table.render(results, facts)
 
 
-def _measured(name: str, stage: Stage) -> Results:
-    """A part's results. One that cannot be measured says so in the table, and stops no other."""
+def _measure_part(name: str, setup: Setup) -> Results:
+    """Measure one part. If that fails, the table says so, and the other parts are still measured."""
     try:
         with step(f"Measuring: {name}"):
-            stage.rest()
-            return PARTS[name](stage)
+            setup.rewrite_redis_file()
+            return PARTS[name](setup)
     except RuntimeFault as fault:
         print(f"    {fault}", flush=True)
-        return Results(figures=[Failed(name, str(fault).splitlines()[0])])
+        return Results(figures=[NotMeasured(name, str(fault).splitlines()[0])])
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The proof that every redirect's click was in Redis before its answer."""
+"""Checks that the click of every redirect was in Redis before the response was sent."""
 
 import time
 from typing import Any, Final
@@ -9,25 +9,25 @@ from shared.redis import keys as redis_keys
 from tests.bench.links import connect_redis
 
 _PAGE: Final = 2_000
-_SECONDS: Final = 5.0
+_TIMEOUT: Final = 5.0
 
 
-def check(settings: LocalSettings, answers: int, cut_off: int, *, direct: bool = False) -> int:
-    """Compare the clicks in the stream with the answers, and empty it; how many came twice.
+def check(settings: LocalSettings, responses: int, cut_off: int, *, direct: bool = False) -> int:
+    """Compare the clicks in the stream with the responses, and empty the stream. Return how many clicks came twice.
 
-    wrk leaves without the answers that are under way when its time is up, so up to `cut_off` clicks more may be there.
-    A click may come twice, for instance when Redis took it and did not say so in time; its id says that it is one. In
-    a `direct` load, ids begin again with the file of requests, so that only all clicks together can be compared.
-    Raises RuntimeFault when a click is missing, or one too many is there.
+    wrk does not wait for the responses that are under way when its time is over, so there may be up to `cut_off` more
+    clicks than responses. A click may come twice, for instance when Redis stored it and its reply came too late; both
+    have the same id. In a `direct` load the ids start again with the file of requests, so that only the number of
+    clicks can be compared. Raises RuntimeFault when a click is missing or when there is one too many.
     """
     with connect_redis(settings) as redis:
-        deadline = time.monotonic() + _SECONDS
-        while len(ids := _ids(redis)) < answers and time.monotonic() < deadline:
+        deadline = time.monotonic() + _TIMEOUT
+        while len(ids := _ids(redis)) < responses and time.monotonic() < deadline:
             time.sleep(0.05)
         redis.xtrim(redis_keys.CLICK_STREAM, maxlen=0, approximate=False)
     found = len(ids) if direct else len(set(ids))
-    if found < answers or (found > answers + cut_off and not direct):
-        raise RuntimeFault(f"{answers} redirects were answered, but {found} clicks are in the stream.")
+    if found < responses or (found > responses + cut_off and not direct):
+        raise RuntimeFault(f"{responses} redirects were answered, but {found} clicks are in the stream.")
     return len(ids) - found
 
 
@@ -41,6 +41,6 @@ def _ids(redis: Any) -> list[str]:
 
 
 def trim(settings: LocalSettings, stream: str = redis_keys.CLICK_STREAM, *, database: int = 0) -> int:
-    """Empty a stream; how many entries it had."""
+    """Empty a stream. Return how many entries it had."""
     with connect_redis(settings, database) as redis:
         return int(redis.xtrim(stream, maxlen=0, approximate=False))

@@ -1,4 +1,4 @@
-"""Figures: what is measured in rounds, what it must reach, and whether it holds."""
+"""Figures: values measured in rounds, the limits that they must keep, and whether they do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,18 +10,19 @@ Direction = Literal["at least", "at most"]
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """What a figure must reach, and what we try for; None: no such thing."""
+    """The limit that a figure must keep, and the goal that we try for; None: there is none."""
 
     direction: Direction
     must: float | None = None
-    wanted: float | None = None
+    goal: float | None = None
 
     def holds(self, value: float) -> bool | None:
-        """Whether a value is what it must be; None where it is only reported."""
+        """Whether a value keeps the limit; None if the figure is only reported."""
         return None if self.must is None else self._is_kept(value, self.must)
 
-    def is_as_wanted(self, value: float) -> bool | None:
-        return None if self.wanted is None else self._is_kept(value, self.wanted)
+    def meets_goal(self, value: float) -> bool | None:
+        """Whether a value reaches the goal; None if there is no goal."""
+        return None if self.goal is None else self._is_kept(value, self.goal)
 
     def _is_kept(self, value: float, limit: float) -> bool:
         return value >= limit if self.direction == "at least" else value <= limit
@@ -29,7 +30,7 @@ class Bound:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One line of the table: the value of each round, in turn. `note`: what was different from what is asked."""
+    """One line of the table, with the value of each round. `note`: how this run differs from the figure's name."""
 
     name: str
     bound: Bound
@@ -38,12 +39,13 @@ class Figure:
 
     @property
     def value(self) -> float:
+        """The median of the rounds."""
         return median(self.rounds)
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A part that could not be measured, and why."""
+class NotMeasured:
+    """A part that could not be measured, and the reason."""
 
     part: str
     reason: str
@@ -51,21 +53,21 @@ class Failed:
 
 @dataclass
 class Results:
-    """All that was measured: figures, and bare numbers (name, value) that explain them."""
+    """The results of a run: figures, and bare numbers (name, value) that explain them."""
 
-    figures: list[Figure | Failed] = field(default_factory=list)
+    figures: list[Figure | NotMeasured] = field(default_factory=list)
     numbers: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
-        """Whether something could not be measured."""
-        return any(isinstance(figure, Failed) for figure in self.figures)
+        """Whether a part could not be measured."""
+        return any(isinstance(figure, NotMeasured) for figure in self.figures)
 
-    def add(self, more: "Results") -> None:
-        self.figures += more.figures
-        self.numbers += more.numbers
+    def add(self, others: "Results") -> None:
+        self.figures += others.figures
+        self.numbers += others.numbers
 
 
 def ratios(measured: Sequence[float], baseline: Sequence[float]) -> list[float]:
-    """Round by round: one divided by the other."""
-    return [ours / theirs for ours, theirs in zip(measured, baseline, strict=True)]
+    """The ratio of each round: the measured value divided by the baseline's value."""
+    return [value / baseline_value for value, baseline_value in zip(measured, baseline, strict=True)]

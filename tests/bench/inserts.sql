@@ -1,4 +1,4 @@
--- What POST /links writes, as plain INSERTs in one transaction; pgbench runs it as it is, in the simple protocol.
+-- The rows that POST /links writes, by plain INSERTs in one transaction. pgbench runs this script in the simple protocol.
 \set number random(1, 9000000000000000000)
 BEGIN;
 INSERT INTO links (domain, code, url, title, notes, tags, redirect_status, valid_since, valid_until, max_clicks,

@@ -1,11 +1,11 @@
-"""Links by the hundred thousand: rows by COPY, records as the product writes them, and the baselines' own keys."""
+"""Links by the hundred thousand: rows by COPY, records as the product writes them, and the keys of the baselines."""
 
 import asyncio
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg2
 import psycopg2.extensions
@@ -24,32 +24,34 @@ from shared.redis.route_records import RouteRecords, RouteUpdate
 Item = TypeVar("Item")
 
 TARGET: Final = "https://www.example.com/".ljust(100, "x")
-"""Where every link leads: 100 bytes."""
+"""The target of every link in Redis: 100 bytes."""
 
 
 def target_of(code: str) -> str:
-    """Where the link of a code leads in Postgres: 100 bytes, and each elsewhere, as links do."""
+    """The target of a code in Postgres: 100 bytes, and different for each code, as it is for real links."""
     return f"https://www.example.com/{code}/".ljust(100, "x")
 
 
-LATER: Final = 100_000_000
-"""Seconds after FIRST_MADE, when all that the listing knows of is made."""
+AFTER_ALL_LISTED: Final = 100_000_000
+"""An offset in seconds after FIRST_MADE, later than every link that the part `listing` reads."""
 
 FIRST_MADE: Final = datetime(2020, 1, 1, tzinfo=UTC)
-"""When the first link was made."""
+"""When the first link was created."""
 
-YARDSTICK_DATABASE: Final = 1
-"""The baselines' keys are in a database of the same Redis that the product does not look into."""
+BASELINE_DATABASE: Final = 1
+"""The number of the Redis database for the baselines' keys; the product does not use it."""
 
 _BATCH: Final = 1_000
 _LIFETIME: Final = 7 * 86_400
 
 
 def baseline_key(code: str) -> str:
+    """The key of a code in the baselines' database."""
     return f"url:{code}"
 
 
 def connect_redis(settings: LocalSettings, database: int = 0) -> redis.Redis:
+    """A blocking client of one database of the product's Redis."""
     return redis.Redis.from_url(_redis_url(settings, database))
 
 
@@ -58,26 +60,26 @@ def _redis_url(settings: LocalSettings, database: int) -> str:
 
 
 def connect_postgres(settings: LocalSettings) -> psycopg2.extensions.connection:
-    """A connection of the database's owner, each statement its own transaction."""
+    """A connection of the role that owns the database. Each statement is a transaction of its own."""
     connection = psycopg2.connect(database_url(settings, "boltlink", secret(settings, "postgres")))
     connection.autocommit = True
     return connection
 
 
 def copy_links(
-    connection: psycopg2.extensions.connection, codes: Sequence[str], *, before: int = 0, with_outbox: bool = False
+    connection: psycopg2.extensions.connection, codes: Sequence[str], *, offset: int = 0, with_outbox: bool = False
 ) -> range:
-    """Make a link with its total for each code by COPY, in one transaction; their ids.
+    """Create a link with its total for each code by COPY, in one transaction. Return the ids of the links.
 
-    Each was made a second after the one before it, the first `before` seconds after FIRST_MADE.
+    Each link is created a second after the previous one, the first one `offset` seconds after FIRST_MADE.
     """
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
-        ids = _take_ids(cursor, len(codes))
-        times = (FIRST_MADE + timedelta(seconds=before + place) for place in range(len(codes)))
+        ids = _reserve_ids(cursor, len(codes))
+        created = (FIRST_MADE + timedelta(seconds=offset + place) for place in range(len(codes)))
         rows = (
-            f"{link_id}\t{DEFAULT_DOMAIN}\t{code}\t{target_of(code)}\t1\t{made}\n"
-            for link_id, code, made in zip(ids, codes, times, strict=True)
+            f"{link_id}\t{DEFAULT_DOMAIN}\t{code}\t{target_of(code)}\t1\t{created_at}\n"
+            for link_id, code, created_at in zip(ids, codes, created, strict=True)
         )
         cursor.copy_expert("COPY links (id, domain, code, url, owner_id, created_at) FROM STDIN", _file(rows))
         cursor.copy_expert("COPY link_totals (link_id) FROM STDIN", _file(f"{link_id}\n" for link_id in ids))
@@ -88,8 +90,8 @@ def copy_links(
     return ids
 
 
-def _take_ids(cursor: psycopg2.extensions.cursor, count: int) -> range:
-    """Ids in a row that nobody else gets."""
+def _reserve_ids(cursor: psycopg2.extensions.cursor, count: int) -> range:
+    """Reserve consecutive ids of links."""
     cursor.execute("SELECT setval('links_id_seq', nextval('links_id_seq') + %s - 1)", [count])
     last = int(cursor.fetchall()[0][0])
     return range(last - count + 1, last + 1)
@@ -99,22 +101,26 @@ def _file(lines: Iterable[str]) -> io.StringIO:
     return io.StringIO("".join(lines))
 
 
-def insert_rows(connection: psycopg2.extensions.connection, codes: Sequence[str], *, before: int = 0) -> range:
-    """The same, ready to be asked: with statistics, as autovacuum makes them after a while."""
-    ids = copy_links(connection, codes, before=before)
+def insert_links(connection: psycopg2.extensions.connection, codes: Sequence[str], *, offset: int = 0) -> range:
+    """Create links like `copy_links`, and then the statistics for queries, which autovacuum would create later."""
+    ids = copy_links(connection, codes, offset=offset)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE links, link_totals")
     return ids
 
 
-def put_records(settings: LocalSettings, codes: Sequence[str], ids: Sequence[int], database: int = 0) -> None:
-    """Write where each code leads, as the product does."""
+def put_records(
+    settings: LocalSettings, codes: Sequence[str], ids: Sequence[int], database: int = 0, **conditions: Any
+) -> None:
+    """Write the route record of each code, as the product does. `conditions`: fields of `Route` for every link."""
 
     async def put() -> None:
         async with redis_client(RedisSettings(url=_redis_url(settings, database), timeout=30.0)) as client:
             records = RouteRecords(client)
             for batch in _batches(zip(codes, ids, strict=True)):
-                routes = [Route(version=1, link_id=link_id, live=True, url=TARGET) for _, link_id in batch]
+                routes = [
+                    Route(version=1, link_id=link_id, live=True, url=TARGET, **conditions) for _, link_id in batch
+                ]
                 await records.put(
                     [
                         RouteUpdate(in_default_domain(code), route, _LIFETIME)
@@ -125,9 +131,9 @@ def put_records(settings: LocalSettings, codes: Sequence[str], ids: Sequence[int
     asyncio.run(put())
 
 
-def put_yardstick_keys(settings: LocalSettings, codes: Sequence[str]) -> None:
-    """The same for the baselines: the target under each code."""
-    with connect_redis(settings, YARDSTICK_DATABASE) as client:
+def put_baseline_keys(settings: LocalSettings, codes: Sequence[str]) -> None:
+    """Write the keys of the baselines: the target of each code."""
+    with connect_redis(settings, BASELINE_DATABASE) as client:
         for batch in _batches(iter(codes)):
             client.mset({baseline_key(code): TARGET for code in batch})
 
@@ -138,20 +144,20 @@ def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
 
 
 def redis_memory(settings: LocalSettings) -> int:
-    """Bytes that Redis has taken for its data."""
+    """How many bytes of memory Redis uses."""
     with connect_redis(settings) as client:
         return int(client.info("memory")["used_memory"])
 
 
-def rewrite_file(settings: LocalSettings) -> None:
-    """Have Redis rewrite its append-only file, and from now on only when asked; returns when it has."""
+def rewrite_append_only_file(settings: LocalSettings) -> None:
+    """Let Redis rewrite its append-only file now and never again by itself. Return when the file is written."""
 
-    def is_done() -> bool:
+    def is_idle() -> bool:
         state = client.info("persistence")
         return not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]
 
     with connect_redis(settings) as client:
         client.config_set("auto-aof-rewrite-percentage", 0)
-        wait_until(is_done, "Redis does not end rewriting its file", seconds=120)
+        wait_until(is_idle, "Redis does not finish rewriting its append-only file", seconds=120)
         client.bgrewriteaof()
-        wait_until(is_done, "Redis does not end rewriting its file", seconds=120)
+        wait_until(is_idle, "Redis does not finish rewriting its append-only file", seconds=120)

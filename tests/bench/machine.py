@@ -1,4 +1,4 @@
-"""On what, and with what, it was measured."""
+"""The machine and the software that a run used."""
 
 import os
 import platform
@@ -9,15 +9,18 @@ from pathlib import Path
 
 from deploy.local.console import run
 from deploy.local.packages import find_servers
-from tests.bench.stage import Stage
+from tests.bench.setup import Setup
 
 
-def described(stage: Stage) -> list[tuple[str, str]]:
-    """Name and text of each thing that one has to know to compare two tables."""
+def describe(setup: Setup) -> list[tuple[str, str]]:
+    """Name and text of each fact that a reader needs to compare two tables."""
     servers = find_servers()
     return [
         ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-        ("run", f"{stage.plan.name}, {stage.plan.rounds} rounds, each load twice {stage.plan.seconds} s; the median"),
+        (
+            "run",
+            f"{setup.sizes.name}, {setup.sizes.rounds} rounds, each load twice {setup.sizes.seconds} s; the median",
+        ),
         ("machine", f"{_cpu()}, {os.cpu_count()} cores, {_memory()} GB of memory, load generator included"),
         ("system", f"{platform.system()} {platform.release()}, Python {platform.python_version()}"),
         ("Python packages", ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "uvloop", "redis", "hiredis"))),

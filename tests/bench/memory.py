@@ -1,23 +1,23 @@
-"""What memory is used: of a resolver over millions of redirects, of Redis a link."""
+"""The memory of a resolver after millions of redirects, and the memory of Redis for each link."""
 
 from deploy.local.settings import RuntimeFault
 from deploy.local.supervision import wait_until
 from tests.bench import clicks
-from tests.bench.drive import drive
 from tests.bench.figures import Bound, Figure, Results
 from tests.bench.installations import RESOLVER_NAMES, answers
+from tests.bench.measurement import measure_load
 from tests.bench.processes import memory_bytes
-from tests.bench.stage import Stage
+from tests.bench.setup import Setup
 
 _RESOLVER = RESOLVER_NAMES[0]
 
 
-def measure(stage: Stage) -> Results:
-    """A resolver that has just been started, after some redirects and after more; Redis for the links of this run."""
-    _start_anew(stage)
-    fewer, more = stage.plan.redirects
-    sizes = [_size_after(stage, fewer), _size_after(stage, more - fewer)]
-    note = f"here {fewer:,} and {more:,} redirects" if stage.plan.is_quick else ""
+def measure(setup: Setup) -> Results:
+    """The memory of a newly started resolver after fewer and after more redirects; Redis memory for the run's links."""
+    _restart_resolver(setup)
+    fewer, more = setup.sizes.redirects
+    sizes = [_memory_after(setup, fewer), _memory_after(setup, more - fewer)]
+    note = f"here {fewer:,} and {more:,} redirects" if setup.sizes.is_quick else ""
     return Results(
         figures=[
             Figure(
@@ -28,28 +28,28 @@ def measure(stage: Stage) -> Results:
             ),
             Figure(
                 name="bytes of Redis memory a link (100-byte target)",
-                bound=Bound(direction="at most", wanted=250),
-                rounds=[stage.redis_bytes / stage.plan.links],
+                bound=Bound(direction="at most", goal=250),
+                rounds=[setup.redis_bytes / setup.sizes.links],
             ),
         ],
         numbers=[("a resolver's memory (PSS)", ", then ".join(f"{size / 2**20:.1f} MB" for size in sizes))],
     )
 
 
-def _start_anew(stage: Stage) -> None:
-    supervisor = stage.product.supervisor
+def _restart_resolver(setup: Setup) -> None:
+    supervisor = setup.product.supervisor
     supervisor.stop(_RESOLVER)
     supervisor.ensure_started(_RESOLVER)
-    wait_until(lambda: answers(stage.product.resolver), f"{_RESOLVER} does not come back")
+    wait_until(lambda: answers(setup.product.resolver), f"{_RESOLVER} does not start again")
 
 
-def _size_after(stage: Stage, redirects: int) -> int:
-    """The resolver's memory after so many redirects more."""
+def _memory_after(setup: Setup, redirects: int) -> int:
+    """The resolver's memory after at least `redirects` further redirects."""
     done = 0
     while done < redirects:
-        run = drive(stage.product, stage.product, stage.hot, stage.plan.seconds, direct=True)
-        if run.answers.refused:
-            raise RuntimeFault(f"{run.answers.refused} redirects were answered with an error.")
-        done += run.answers.requests
-        clicks.trim(stage.product.settings)
-    return memory_bytes(stage.product.pids(_RESOLVER))
+        responses = measure_load(setup.product, setup.product, setup.hot, setup.sizes.seconds, direct=True).responses
+        if responses.error_responses:
+            raise RuntimeFault(f"{responses.error_responses} responses were errors.")
+        done += responses.requests
+        clicks.trim(setup.product.settings)
+    return memory_bytes(setup.product.pids(_RESOLVER))

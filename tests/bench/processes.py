@@ -1,4 +1,4 @@
-"""What processes have used, read from /proc."""
+"""The CPU time and the memory of processes, from /proc."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ _TICK_SECONDS: Final = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid: int) -> list[int]:
-    """A process and all that it has started; one that ends meanwhile has started nothing."""
+    """A process and all its descendants. A process that has ended has no descendants."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     except (FileNotFoundError, ProcessLookupError):
@@ -20,7 +20,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pids: Sequence[int]) -> dict[int, float]:
-    """CPU time so far, user and system, of each process that still runs; a rewrite of Redis has one for a moment."""
+    """The CPU time so far, user and system, of each process that still runs. (Redis forks short-lived processes.)"""
     found = {}
     for pid in pids:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -28,8 +28,8 @@ def cpu_seconds(pids: Sequence[int]) -> dict[int, float]:
     return found
 
 
-def spent(before: Mapping[int, float], after: Mapping[int, float]) -> float:
-    """CPU time between two readings, of the processes that are in both."""
+def cpu_between(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    """The CPU time between two readings, of the processes that are in both."""
     return sum(after[pid] - before[pid] for pid in before.keys() & after.keys())
 
 
@@ -39,11 +39,11 @@ def _ticks(pid: int) -> int:
 
 
 def memory_bytes(pids: Sequence[int]) -> int:
-    """Memory of some processes; what they share is counted once (PSS)."""
+    """The memory of some processes; memory that they share counts once (PSS)."""
     return sum(_pss(pid) for pid in pids)
 
 
 def _pss(pid: int) -> int:
     found = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii"), re.MULTILINE)
-    assert found, f"the kernel tells no PSS of process {pid}"
+    assert found, f"/proc has no PSS of process {pid}"
     return int(found[1]) * 1_024

@@ -1,4 +1,4 @@
-"""What the measuring needs besides the product, from the distribution."""
+"""The programs of the distribution that the measurements need besides those of the product."""
 
 from typing import Final
 
@@ -9,6 +9,6 @@ _PROGRAMS: Final = {"wrk": "wrk", "taskset": "util-linux"}
 
 
 def install() -> None:
-    """Install what is missing. Raises RuntimeFault with what to do where that is not allowed."""
+    """Install what is missing. Raises RuntimeFault with instructions if this user must not install packages."""
     find_programs(_PROGRAMS)
     ensure_files(lua.FILES)

@@ -1,6 +1,6 @@
--- What wrk sends: a request for each line of the file args[1], over and over; headers come from wrk's own -H.
--- A line is a path, or `path TAB body`, which is then posted. With args[2] = "direct" each request carries what nginx
--- adds on the way to a resolver. Whole requests are made before the clock runs, so that sending one costs nothing.
+-- The script of wrk: it sends a request for each line of the file args[1], again and again, with the headers of -H.
+-- A line is a path for a GET, or `path TAB body` for a POST. With args[2] = "direct" each request has the headers that
+-- nginx adds for a resolver. All requests are formatted before the measurement, so that sending one costs little.
 
 local requests, count, place = {}, 0, 0
 
@@ -25,7 +25,7 @@ end
 function done(summary, latency)
     local errors = summary.errors
     io.write(string.format(
-        '\nresult {"requests": %d, "seconds": %.6f, "refused": %d, "broken": %d, "p50_ms": %.3f, "p99_ms": %.3f}\n',
+        '\nresult {"requests": %d, "seconds": %.6f, "error_responses": %d, "failures": %d, "p50_ms": %.3f, "p99_ms": %.3f}\n',
         summary.requests, summary.duration / 1e6, errors.status,
         errors.connect + errors.read + errors.write + errors.timeout,
         latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))

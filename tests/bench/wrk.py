@@ -1,4 +1,4 @@
-"""wrk, the load generator: as many requests as are answered, for some seconds."""
+"""wrk, the load generator: it sends the next request as soon as it has received a response, for some seconds."""
 
 import json
 import os
@@ -10,19 +10,19 @@ from typing import Final
 
 from deploy.local.console import run
 from deploy.local.settings import RuntimeFault
-from tests.bench.workload import BROWSER
+from tests.bench.workload import BROWSER_HEADERS
 
 _SCRIPT: Final = Path(__file__).with_name("requests.lua")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answers:
-    """What came back. `refused`: with a status above 399; `broken`: connections that failed, answers that came late."""
+class Responses:
+    """What wrk received. `error_responses`: statuses above 399; `failures`: failed connections and late responses."""
 
     requests: int
     seconds: float
-    refused: int
-    broken: int
+    error_responses: int
+    failures: int
     p50_ms: float
     p99_ms: float
 
@@ -38,25 +38,27 @@ def load(
     *,
     connections: int = 64,
     direct: bool = False,
-    headers: Mapping[str, str] = BROWSER,
-) -> Answers:
-    """Send the requests of a file over and over. `direct`: to a resolver, with what nginx would have added.
+    headers: Mapping[str, str] = BROWSER_HEADERS,
+) -> Responses:
+    """Send the requests of a file again and again. `direct`: to a resolver, with the headers that nginx would add.
 
-    wrk is one thread, kept on the last core, whoever is measured. Raises RuntimeFault when an answer is missing.
+    wrk is one thread on the last core, in every measurement alike. Raises RuntimeFault when a request failed.
     """
     given = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
     last_core = str(max(os.sched_getaffinity(0)))
     command: list[str | Path] = ["taskset", "-c", last_core, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s"]
     command += [*given, "-s", _SCRIPT, url, "--", requests, "direct" if direct else "nginx"]
-    answers = read_answers(run(command, what=f"wrk against {url} failed"))
-    if answers.broken or not answers.requests:
-        raise RuntimeFault(f"wrk against {url}: {answers.broken} connections broke, {answers.requests} answers came.")
-    return answers
+    responses = read_result(run(command, what=f"wrk against {url} failed"))
+    if responses.failures or not responses.requests:
+        raise RuntimeFault(
+            f"wrk against {url}: {responses.failures} connections broke, {responses.requests} responses came."
+        )
+    return responses
 
 
-def read_answers(printed: str) -> Answers:
-    """What `requests.lua` said at its end. Raises RuntimeFault where it did not."""
+def read_result(printed: str) -> Responses:
+    """Read the result that `requests.lua` printed. Raises RuntimeFault if there is none."""
     found = re.search(r"^result (\{.*\})$", printed, re.MULTILINE)
     if found is None:
         raise RuntimeFault(f"wrk ended without a result:\n{printed}")
-    return Answers(**json.loads(found[1]))
+    return Responses(**json.loads(found[1]))

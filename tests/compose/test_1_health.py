@@ -48,11 +48,11 @@ def test_the_migration_has_ended_well() -> None:
 
 
 async def test_the_door_says_ten_times_that_it_is_well(client: Client) -> None:
-    answers = [await client.ask("GET", "/health") for _ in range(10)]
+    answers = [await client.request("GET", "/health") for _ in range(10)]
     assert {answer.status for answer in answers} == {200}
     assert {answer.document["status"] for answer in answers} == {"ok"}
 
 
 async def test_the_door_is_ready(client: Client) -> None:
-    answer = await client.ask("GET", "/ready")
+    answer = await client.request("GET", "/ready")
     assert (answer.status, answer.document["status"]) == (200, "ready")

@@ -16,7 +16,7 @@ from deploy.local.console import run
 from deploy.local.settings import CHECKOUT
 from tests.support.client import Client, connected
 from tests.support.containers import IMAGE_TAG, NETWORK, System, docker, inspect
-from tests.support.load import Load, followed
+from tests.support.load_generator import Load, generate_load
 from tests.support.waiting import until
 
 SQUATTER = "test-boltlink-squatter"
@@ -26,17 +26,20 @@ SQUATTER = "test-boltlink-squatter"
 async def _nothing_fails(client: Client, *, keep_alive: bool = True) -> AsyncIterator[Load]:
     """A link is followed while the block runs. Then nothing but redirects was received, and each is counted."""
     link = await client.make_link()
-    async with followed(client, link["code"], pause=0.02, keep_alive=keep_alive) as load:
+    targets = {link["code"]: link["url"]}
+    async with generate_load(client.base_url, targets, rate=300, visitors=8, keep_alive=keep_alive) as load:
+        await load.wait_for_redirects(50)
         yield load
-    assert set(load.statuses) == {302}
-    await client.wait_for_clicks(link["code"], load.statuses[302], seconds=60)
+        await load.wait_for_redirects(50)
+    assert not load.received.failures
+    await client.wait_for_clicks(link["code"], load.redirects, seconds=60)
 
 
 async def _share_evenly(client: Client) -> None:
     """Wait until three resolvers take turns again."""
 
     async def three_resolvers_take_turns() -> bool:
-        answers = [await client.ask("GET", "/health") for _ in range(9)]
+        answers = [await client.request("GET", "/health") for _ in range(9)]
         return Counter(answer.headers["X-Upstream"] for answer in answers) == {
             "resolver-1": 3,
             "resolver-2": 3,
@@ -77,7 +80,7 @@ async def test_stopped_resolvers_cost_no_request_and_take_their_share_when_they_
     left = {"resolver-1", "resolver-2", "resolver-3"} - {name.replace("resolver", "resolver-") for name in stopped}
     async with _nothing_fails(client) as load:
         await _compose(system, "stop", *stopped)
-        assert set(await load.more(300)) == left
+        assert set(await load.wait_for_redirects(300)) == left
         await _compose(system, "up", "-d", "--no-deps", "--wait", *stopped)
         await _alternate(load)
     await _share_evenly(client)
@@ -87,7 +90,7 @@ async def _alternate(load: Load) -> None:
     """Wait until visitors meet all three."""
 
     async def all_three_answer() -> bool:
-        return len(await load.more(60)) == 3
+        return len(await load.wait_for_redirects(60)) == 3
 
     await until(all_three_answer, 30)
 
@@ -129,7 +132,7 @@ async def _answers_again(system: System, name: str, *, restarts: int) -> None:
             return False
         try:
             async with connected(f"http://{await asyncio.to_thread(system.address, name)}:8000", "") as resolver:
-                return (await resolver.ask("GET", "/ready")).status == 200
+                return (await resolver.request("GET", "/ready")).status == 200
         except aiohttp.ClientError:
             return False
 
@@ -144,7 +147,7 @@ async def test_a_resolver_that_is_just_back_is_asked_when_the_last_one_dies(syst
         await _kill("resolver2")
         await _answers_again(system, "resolver1", restarts=restarts["resolver1"])
         await _kill("resolver3")
-        await load.more(300)
+        await load.wait_for_redirects(300)
         for name in names:
             await _healthy(name, restarts=restarts[name])
     await _share_evenly(client)
@@ -155,9 +158,9 @@ async def test_a_container_that_is_killed_comes_back_and_costs_no_redirect(clien
     restarts = inspect(f"boltlink-{name}")["RestartCount"]
     async with _nothing_fails(client) as load:
         await _kill(name)
-        await load.more(300)
+        await load.wait_for_redirects(300)
         await _healthy(name, restarts=restarts + 1)
-        await load.more(100)
+        await load.wait_for_redirects(100)
         await _apis_answer(client)
     await _share_evenly(client)
 

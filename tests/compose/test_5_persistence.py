@@ -6,7 +6,7 @@ from pathlib import Path
 from deploy.local import backups
 from shared.domain.codes import in_default_domain
 from shared.redis import keys as redis_keys
-from tests.support.client import Answer, Client, Json
+from tests.support.client import Client, Json, Response
 from tests.support.containers import Step, System
 from tests.support.waiting import until
 
@@ -35,8 +35,8 @@ async def _link(client: Client, code: str) -> Json:
     return found
 
 
-async def _with_key(client: Client, key: str) -> Answer:
-    return await client.ask("GET", "/links?limit=1", headers={"Authorization": f"Bearer {key}"})
+async def _with_key(client: Client, key: str) -> Response:
+    return await client.request("GET", "/links?limit=1", headers={"Authorization": f"Bearer {key}"})
 
 
 async def _see_that_all_is_there(client: Client, kept: Kept) -> None:

@@ -92,7 +92,7 @@ async def test_a_link_is_made_followed_and_counted_by_tls_alone(production: Prod
 
 async def test_http_leads_to_https_and_keeps_path_and_query(production: Production) -> None:
     async with connected(production.plain_url, "") as plain:
-        answer = await plain.ask("GET", "/links/some?limit=1")
+        answer = await plain.request("GET", "/links/some?limit=1")
     assert (answer.status, answer.headers["Location"]) == (308, "https://127.0.0.1/links/some?limit=1")
     assert "Strict-Transport-Security" not in answer.headers  # RFC 6797, 7.2
 

@@ -1,6 +1,6 @@
-"""The whole system on ports of its own, asked through nginx.
+"""The whole system on ports of its own, tested through nginx.
 
-With BOLTLINK_URL and BOLTLINK_KEY the tests ask that installation instead, but for those that stop and start things.
+With BOLTLINK_URL and BOLTLINK_KEY the tests use that installation instead, except for those that stop and start parts.
 """
 
 import os
@@ -15,14 +15,14 @@ from tests.support.stack import running_stack
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalSettings]:
-    """A running system of the tests' own."""
+    """A running system that belongs to these tests alone."""
     with running_stack() as settings:
         yield settings
 
 
 @pytest.fixture(scope="session")
-def nginx(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """The base URL and an admin key of the system under test."""
+def base_url_and_key(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """The base URL of nginx and an admin key of the system under test."""
     if url := os.environ.get("BOLTLINK_URL"):
         return url.rstrip("/"), os.environ["BOLTLINK_KEY"]
     settings: LocalSettings = request.getfixturevalue("stack")
@@ -30,7 +30,7 @@ def nginx(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 @pytest.fixture
-async def client(nginx: tuple[str, str]) -> AsyncIterator[Client]:
+async def client(base_url_and_key: tuple[str, str]) -> AsyncIterator[Client]:
     """A client with an admin key."""
-    async with connected(*nginx) as found:
+    async with connected(*base_url_and_key) as found:
         yield found

@@ -1,4 +1,4 @@
-"""The commands that a person gives, on the tests' own system."""
+"""The commands of the Makefile, on the tests' own system."""
 
 import os
 import secrets
@@ -18,7 +18,7 @@ from tests.support.waiting import until
 
 
 def _local(stack: LocalSettings, *words: str, text: str = "", **others: str) -> subprocess.CompletedProcess[str]:
-    """Give a command to the tests' own system, as the Makefile would."""
+    """Run a command of `deploy.local` on the tests' own system, like the Makefile does."""
     env = {
         **os.environ,
         "BOLTLINK_STATE": str(stack.state),
@@ -29,7 +29,7 @@ def _local(stack: LocalSettings, *words: str, text: str = "", **others: str) -> 
         "BOLTLINK_DATABASE": stack.database,
         **others,
     }
-    command = [sys.executable, "-m", "local", *words]
+    command = [sys.executable, "-m", "deploy.local", *words]
     return subprocess.run(
         command, cwd=CHECKOUT, env=env, input=text, capture_output=True, text=True, timeout=120, check=False
     )
@@ -52,19 +52,19 @@ def test_ps_names_every_process_with_its_port(stack: LocalSettings) -> None:
     assert str(stack.port) in shown
 
 
-async def test_a_key_made_by_hand_works_within_its_scopes(client: Client, stack: LocalSettings) -> None:
+async def test_a_key_made_by_the_command_works_within_its_scopes(client: Client, stack: LocalSettings) -> None:
     key = _local(stack, "key", "--name", "by hand", "--scopes", "links:read, stats:read").stdout.strip()
     headers = {"Authorization": f"Bearer {key}"}
-    assert (await client.ask("GET", "/links?limit=1", headers=headers)).status == 200
-    assert (await client.ask("GET", "/keys", headers=headers)).status == 403
+    assert (await client.request("GET", "/links?limit=1", headers=headers)).status == 200
+    assert (await client.request("GET", "/keys", headers=headers)).status == 403
 
 
-def test_psql_and_redis_cli_reach_our_own_servers(stack: LocalSettings) -> None:
+def test_psql_and_redis_cli_connect_to_the_servers_of_the_installation(stack: LocalSettings) -> None:
     assert _local(stack, "psql", "--", "-Atc", "SELECT current_database()").stdout.strip() == stack.database
     assert _local(stack, "redis-cli", "--", "PING").stdout.strip() == "PONG"
 
 
-async def test_verify_finds_a_record_that_differs_and_puts_it_right(client: Client, stack: LocalSettings) -> None:
+async def test_verify_finds_a_differing_record_and_repairs_it(client: Client, stack: LocalSettings) -> None:
     link = await client.make_link(url="https://example.com/right")
 
     async def relayed() -> bool:
@@ -82,18 +82,18 @@ async def test_verify_finds_a_record_that_differs_and_puts_it_right(client: Clie
     assert "Every record in Redis says what PostgreSQL says" in _local(stack, "verify").stdout
 
 
-async def test_broken_clicks_are_shown_and_counted_again(stack: LocalSettings) -> None:
+async def test_dead_letters_are_listed_and_replayed(stack: LocalSettings) -> None:
     processes = Processes(stack, find_servers())
     assert _local(stack, "dead-letters").stdout == "0 events are set aside.\n"
     processes.redis("XADD", "clicks", "*", "e", "no click at all")
 
-    async def set_aside() -> bool:
+    async def dead_letter_is_listed() -> bool:
         shown = _local(stack, "dead-letters").stdout
         return "1 events are set aside" in shown and "no click at all" in shown
 
-    await until(set_aside)
+    await until(dead_letter_is_listed)
     assert "1 events are in the stream again" in _local(stack, "dead-letters", "--replay").stdout
-    await until(set_aside)
+    await until(dead_letter_is_listed)
     processes.redis("DEL", "clicks:dead-letters")
 
 
@@ -104,7 +104,7 @@ def test_clean_deletes_nothing_without_a_yes(stack: LocalSettings) -> None:
     assert Supervisor(stack).runs
 
 
-def test_wrong_settings_are_told_at_once_and_touch_nothing_that_runs(stack: LocalSettings) -> None:
+def test_invalid_settings_are_all_reported_and_change_nothing_that_runs(stack: LocalSettings) -> None:
     before = _pids(stack)
     done = _local(stack, "up", BOLTLINK_PUBLIC_URL="no address", CLICK_BATCH_SIZE="x", MISS_LIFETIME="-1")
     assert done.returncode == 1
@@ -114,7 +114,7 @@ def test_wrong_settings_are_told_at_once_and_touch_nothing_that_runs(stack: Loca
     assert _pids(stack) == before
 
 
-def test_a_folder_that_cannot_be_made_is_named(stack: LocalSettings) -> None:
+def test_a_state_folder_that_cannot_be_created_is_named_with_its_setting(stack: LocalSettings) -> None:
     done = _local(stack, "up", BOLTLINK_STATE="/proc/boltlink")
     assert done.returncode == 1
     assert "BOLTLINK_STATE" in done.stderr
@@ -124,16 +124,14 @@ def test_a_folder_that_cannot_be_made_is_named(stack: LocalSettings) -> None:
 def test_a_port_in_use_is_named_with_its_setting(stack: LocalSettings) -> None:
     env = {**os.environ, "BOLTLINK_STATE": f"{stack.state}-other", "BOLTLINK_PORT": str(stack.port)}
     done = subprocess.run(
-        [sys.executable, "-m", "local", "up"], cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "deploy.local", "up"], cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert f"{stack.port}: choose another with BOLTLINK_PORT" in done.stderr
     subprocess.run(["rm", "-rf", f"{stack.state}-other"], check=True)  # noqa: S607
 
 
-async def test_a_file_that_is_no_backup_is_refused_before_anybody_is_asked(
-    stack: LocalSettings, tmp_path: Path
-) -> None:
+async def test_a_file_that_is_not_a_backup_is_refused_before_the_question(stack: LocalSettings, tmp_path: Path) -> None:
     garbage = tmp_path / "garbage.dump"
     garbage.write_bytes(b"PGDMP no more than that")
     for path in (garbage, tmp_path / "missing.dump"):
@@ -146,7 +144,9 @@ async def test_a_file_that_is_no_backup_is_refused_before_anybody_is_asked(
 async def test_a_damaged_backup_changes_nothing_and_stops_nothing(
     client: Client, stack: LocalSettings, tmp_path: Path
 ) -> None:
-    for _ in range(50):  # so that what is cut off is data, which a look at the table of contents does not find
+    for _ in range(
+        50
+    ):  # so that the cut removes data: the table of contents stays whole, and only reading the data finds it
         kept = await client.make_link(notes=secrets.token_hex(1000))
     whole = backups.backup(Processes(stack, find_servers()), tmp_path).read_bytes()
     damaged = tmp_path / "damaged.dump"
@@ -159,7 +159,7 @@ async def test_a_damaged_backup_changes_nothing_and_stops_nothing(
     assert (await client.call("GET", f"/links/{kept['code']}")).document["notes"] == kept["notes"]
 
 
-async def test_a_backup_brings_links_clicks_and_keys_back(client: Client, stack: LocalSettings) -> None:
+async def test_a_restored_backup_brings_back_links_and_clicks(client: Client, stack: LocalSettings) -> None:
     kept = await client.make_link(url="https://example.com/kept")
     for _ in range(5):
         await client.follow(kept["code"])

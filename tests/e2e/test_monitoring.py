@@ -1,4 +1,4 @@
-"""Prometheus and its family beside the system, without Docker."""
+"""Prometheus, Alertmanager and the exporters beside the system, without Docker."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,31 +13,29 @@ from tests.support.client import Client
 from tests.support.waiting import until
 
 
-async def _ask(client: Client, stack: LocalSettings, path: str) -> Any:
+async def _query(client: Client, stack: LocalSettings, path: str) -> Any:
     prometheus = Client(client._session, f"http://127.0.0.1:{monitoring.ports(stack)['prometheus']}", "")
-    return (await prometheus.ask("GET", path)).document["data"]
+    return (await prometheus.request("GET", path)).document["data"]
 
 
-async def test_everything_is_watched_and_no_rule_is_wrong(client: Client, stack: LocalSettings) -> None:
+async def test_prometheus_scrapes_every_process_and_every_rule_is_valid(client: Client, stack: LocalSettings) -> None:
     await asyncio.to_thread(runtime.watch, stack, on=True)
     try:
 
         async def all_up() -> bool:
-            targets = (await _ask(client, stack, "/api/v1/targets"))["activeTargets"]
+            targets = (await _query(client, stack, "/api/v1/targets"))["activeTargets"]
             instances = {target["labels"]["instance"] for target in targets if target["health"] == "up"}
             return instances >= {*stack.http_ports, "nginx", "redis", "postgres", "node", "prometheus", "alertmanager"}
 
         await until(all_up, 60)
-        groups = (await _ask(client, stack, "/api/v1/rules"))["groups"]
+        groups = (await _query(client, stack, "/api/v1/rules"))["groups"]
         assert groups
         assert [rule["name"] for group in groups for rule in group["rules"] if rule.get("lastError")] == []
     finally:
         await asyncio.to_thread(runtime.watch, stack, on=False)
 
 
-def test_monitoring_that_cannot_be_installed_is_not_remembered(
-    stack: LocalSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_monitoring_that_cannot_be_installed_stays_off(stack: LocalSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_packages: Mapping[str, str]) -> dict[str, Path]:
         raise RuntimeFault("Missing: prometheus.")
 

@@ -1,4 +1,4 @@
-"""The README's examples, run word by word."""
+"""The README's examples, run as they are written."""
 
 import os
 import re
@@ -8,7 +8,7 @@ from deploy.local.settings import CHECKOUT
 
 
 def _shell_blocks(heading: str) -> list[str]:
-    """The sh blocks below a heading of the README."""
+    """The shell blocks below a heading of the README."""
     text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
@@ -27,8 +27,8 @@ def _run(script: str) -> str:
     return done.stdout
 
 
-def test_the_first_link_works_as_the_readme_says(nginx: tuple[str, str]) -> None:
-    url, key = nginx
+def test_the_first_link_works_as_the_readme_says(base_url_and_key: tuple[str, str]) -> None:
+    url, key = base_url_and_key
     (block,) = _shell_blocks("Your first link")
     script = block.replace("http://localhost:8080", url).replace("KEY=bl_…", f"KEY={key}")
     make, follow, look = (line for line in script.splitlines() if line.startswith("curl "))

@@ -1,4 +1,4 @@
-"""The calls under /stats, on clicks that were really made."""
+"""The calls under /stats, on clicks from real requests."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -14,8 +14,8 @@ IPHONE = (
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
-async def _visited(client: Client) -> str:
-    """A link with two clicks by Firefox from a news page, one by an iPhone, one by curl, three by a bot."""
+async def _make_visited_link(client: Client) -> str:
+    """Make a link with two clicks by Firefox from a news page, one by an iPhone, one by curl and three by a bot."""
     link = await client.make_link()
     code: str = link["code"]
     for _ in range(2):
@@ -33,8 +33,8 @@ async def _visited(client: Client) -> str:
     return code
 
 
-async def test_a_summary_tells_people_from_bots(client: Client) -> None:
-    code = await _visited(client)
+async def test_a_summary_counts_people_and_bots_apart(client: Client) -> None:
+    code = await _make_visited_link(client)
     summary = await client.stats(f"/links/{code}")
     assert (summary["clicks"], summary["unique_visitors"], summary["bots"]) == (4, 3, 3)
     assert summary["first_click"] < summary["last_click"]
@@ -43,12 +43,12 @@ async def test_a_summary_tells_people_from_bots(client: Client) -> None:
 
 
 async def test_a_link_shows_its_clicks(client: Client) -> None:
-    code = await _visited(client)
+    code = await _make_visited_link(client)
     assert (await client.call("GET", f"/links/{code}")).document["clicks"] == 4
 
 
 async def test_breakdowns_count_values_with_their_shares(client: Client) -> None:
-    code = await _visited(client)
+    code = await _make_visited_link(client)
     browsers = await client.stats(f"/links/{code}/breakdown/browser")
     assert browsers["total"] == 4
     assert browsers["values"][0] == {"value": "Firefox", "clicks": 2, "share": 0.5}
@@ -60,15 +60,15 @@ async def test_breakdowns_count_values_with_their_shares(client: Client) -> None
     assert {row["value"] for row in systems["values"]} == {"Linux", "iOS", "unknown"}
 
 
-async def test_filters_keep_and_leave_out(client: Client) -> None:
-    code = await _visited(client)
+async def test_filters_include_and_exclude_values(client: Client) -> None:
+    code = await _make_visited_link(client)
     assert (await client.stats(f"/links/{code}", browser="Firefox"))["clicks"] == 2
     assert (await client.stats(f"/links/{code}", browser="-Firefox"))["clicks"] == 2
     assert (await client.stats(f"/links/{code}", browser="Firefox", referrer="direct"))["clicks"] == 0
 
 
 async def test_a_timeseries_has_every_bucket_of_the_period(client: Client) -> None:
-    code = await _visited(client)
+    code = await _make_visited_link(client)
     today = datetime.now(UTC).date()
     series = await client.stats(
         f"/links/{code}/timeseries", **{"from": str(today - timedelta(days=6)), "to": str(today + timedelta(days=1))}
@@ -80,20 +80,20 @@ async def test_a_timeseries_has_every_bucket_of_the_period(client: Client) -> No
 
 
 async def test_every_interval_counts_the_same_clicks(client: Client) -> None:
-    code = await _visited(client)
+    code = await _make_visited_link(client)
     for interval in ("minute", "hour", "day", "week", "month"):
         series = await client.stats(f"/links/{code}/timeseries", interval=interval, tz="Asia/Kolkata")
         assert sum(bucket["clicks"] for bucket in series["buckets"]) == 4
 
 
-async def test_a_period_that_is_over_has_no_clicks(client: Client) -> None:
-    code = await _visited(client)
+async def test_a_period_before_the_first_click_has_no_clicks(client: Client) -> None:
+    code = await _make_visited_link(client)
     summary = await client.stats(f"/links/{code}", to="2026-01-01")
     assert (summary["clicks"], summary["first_click"]) == (0, None)
 
 
-async def test_the_top_and_the_overview_know_of_the_clicks(client: Client) -> None:
-    code = await _visited(client)
+async def test_the_top_list_and_the_overview_include_the_clicks(client: Client) -> None:
+    code = await _make_visited_link(client)
     top = await client.stats("/top", limit="1000")
     assert {row["code"]: row["clicks"] for row in top["links"]}[code] == 4
     overview = await client.stats("/overview")
@@ -103,17 +103,17 @@ async def test_the_top_and_the_overview_know_of_the_clicks(client: Client) -> No
     assert (await client.stats("/breakdown/os"))["total"] >= 4
 
 
-async def test_five_hundred_clicks_at_once_are_five_hundred(client: Client) -> None:
+async def test_five_hundred_clicks_at_once_are_all_counted(client: Client) -> None:
     link = await client.make_link()
-    answers = await asyncio.gather(*(client.follow(link["code"]) for _ in range(500)))
-    assert {answer.status for answer in answers} == {302}
+    responses = await asyncio.gather(*(client.follow(link["code"]) for _ in range(500)))
+    assert {response.status for response in responses} == {302}
     await client.wait_for_clicks(link["code"], 500)
 
 
-async def test_wrong_queries_are_refused_all_at_once(client: Client) -> None:
-    answer = await client.call("GET", "/stats/overview?from=yesterday&tz=Mars/Olympus&bots=some&browser=,&colour=red")
-    assert answer.status == 422
-    assert set(answer.faults) == {"from", "tz", "bots", "browser", "colour"}
+async def test_all_invalid_query_parameters_are_reported_at_once(client: Client) -> None:
+    response = await client.call("GET", "/stats/overview?from=yesterday&tz=Mars/Olympus&bots=some&browser=,&colour=red")
+    assert response.status == 422
+    assert set(response.faults) == {"from", "tz", "bots", "browser", "colour"}
 
 
 async def test_an_unknown_link_or_dimension_answers_404(client: Client) -> None:
@@ -122,5 +122,5 @@ async def test_an_unknown_link_or_dimension_answers_404(client: Client) -> None:
 
 
 async def test_too_many_buckets_answer_422(client: Client) -> None:
-    answer = await client.call("GET", "/stats/timeseries?interval=minute&from=2020-01-01&to=2025-01-01")
-    assert (answer.status, list(answer.faults)) == (422, ["interval"])
+    response = await client.call("GET", "/stats/timeseries?interval=minute&from=2020-01-01&to=2025-01-01")
+    assert (response.status, list(response.faults)) == (422, ["interval"])

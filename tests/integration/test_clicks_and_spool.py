@@ -17,7 +17,7 @@ from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
 from tests.support.builders import click_event, encoded
-from tests.support.network import TcpProxy, at_port, refusing_port, silent_port, tcp_proxy
+from tests.support.network import TcpProxy, at_port, refusing_port, running_proxy, silent_port
 from tests.support.waiting import until
 
 LIMIT = 2**20
@@ -37,7 +37,7 @@ def clicks(redis: RedisClient, spool: Spool) -> ClickRecorder:
 @pytest.fixture
 async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A way to Redis that the test may shut."""
-    async with tcp_proxy(stores.settings.redis_port) as found:
+    async with running_proxy(stores.settings.redis_port) as found:
         yield found
 
 

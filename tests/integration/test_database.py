@@ -11,7 +11,7 @@ from shared.domain.errors import StoreUnavailable, UniqueViolation
 from shared.postgres.pool import Database, PoolUse, connect
 from shared.process.settings import DatabaseSettings
 from tests.integration.conftest import Stores
-from tests.support.network import TcpProxy, at_port, refusing_port, silent_port, tcp_proxy
+from tests.support.network import TcpProxy, at_port, refusing_port, running_proxy, silent_port
 from tests.support.waiting import until
 
 LONG = "SELECT pg_sleep(30)"
@@ -70,7 +70,7 @@ async def hasty_database(hasty: DatabaseSettings) -> AsyncIterator[Database]:
 @pytest.fixture
 async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A way to Postgres that the test may shut."""
-    async with tcp_proxy(stores.settings.postgres_port) as found:
+    async with running_proxy(stores.settings.postgres_port) as found:
         yield found
 
 
@@ -353,7 +353,7 @@ def test_a_connection_that_breaks_leaves_no_socket_watched(
     stores: Stores, hasty: DatabaseSettings, statement: str
 ) -> None:
     async def broken() -> None:
-        async with tcp_proxy(stores.settings.postgres_port) as way, connect(at_port(hasty, way.port)) as database:
+        async with running_proxy(stores.settings.postgres_port) as way, connect(at_port(hasty, way.port)) as database:
             await database.ping()
             way.freeze()
             asking = asyncio.create_task(database.fetch_all(statement))

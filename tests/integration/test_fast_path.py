@@ -31,9 +31,9 @@ from shared.redis.client import RedisClient
 from shared.redis.route_records import RouteRecords, decode
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
-from tests.support.client import Answer
+from tests.support.client import Response
 from tests.support.environments import environment
-from tests.support.network import TcpProxy, at_port, tcp_proxy
+from tests.support.network import TcpProxy, at_port, running_proxy
 from tests.support.served import NGINX_HEADERS, Client, served
 from tests.support.waiting import until
 
@@ -63,14 +63,14 @@ async def publish(writer_database: Database, redis: RedisClient) -> Callable[...
     return publish
 
 
-async def follow(client: Client, path: str = "/abc", method: str = "GET", **headers: str) -> Answer:
+async def follow(client: Client, path: str = "/abc", method: str = "GET", **headers: str) -> Response:
     """The answer to a visitor; header names with _ for -."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     async with client.request(method, path, headers=sent, allow_redirects=False, max_field_size=2**18) as answer:
-        return Answer(answer.status, answer.headers, await answer.read())
+        return Response(answer.status, answer.headers, await answer.read())
 
 
-def took_fast_path(answer: Answer) -> bool:
+def took_fast_path(answer: Response) -> bool:
     """The application repeats the request's id in each response; of a redirect, the fast path leaves that to nginx."""
     return "X-Request-ID" not in answer.headers
 
@@ -81,7 +81,7 @@ async def clicks_in(redis: RedisClient) -> list[ClickEvent]:
     return [click_events.decode(event) for text in texts for event in click_events.split(text)]
 
 
-def said(answer: Answer) -> dict[str, str]:
+def said(answer: Response) -> dict[str, str]:
     """What a client behind nginx gets to see of an answer's headers."""
     names = ("Location", "Cache-Control", "X-Robots-Tag", "X-Upstream", "Vary", "Content-Length")
     return {name: answer.headers[name] for name in names if name in answer.headers}
@@ -404,7 +404,7 @@ async def test_a_full_redis_is_no_reason_to_leave_the_fast_path_where_nothing_is
 @pytest.fixture
 async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A proxy before Redis that the test may shut."""
-    async with tcp_proxy(stores.settings.redis_port) as found:
+    async with running_proxy(stores.settings.redis_port) as found:
         yield found
 
 

@@ -20,7 +20,7 @@ from shared.redis.client import RedisClient, redis_client
 from shared.redis.route_records import RouteRecords, RouteUpdate, decode, route_of
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
-from tests.support.network import TcpProxy, at_port, refusing_port, silent_port, tcp_proxy
+from tests.support.network import TcpProxy, at_port, refusing_port, running_proxy, silent_port
 from tests.support.waiting import until
 
 LINK_LIFETIME, MISS_LIFETIME = 600, 30
@@ -318,7 +318,7 @@ async def test_a_redis_that_comes_back_is_asked_again(
     stores: Stores, redis: RedisClient, resolver_database: Database, writer_database: Database, link: Link
 ) -> None:
     await publish(writer_database, redis)
-    async with tcp_proxy(stores.settings.redis_port) as way, redis_through(stores, way) as shaky:
+    async with running_proxy(stores.settings.redis_port) as way, redis_through(stores, way) as shaky:
         lookup = lookup_of(shaky, resolver_database)
         await way.shut()
         assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "fallback")

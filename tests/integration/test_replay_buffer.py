@@ -12,7 +12,7 @@ from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
-from tests.support.network import TcpProxy, at_port, tcp_proxy
+from tests.support.network import TcpProxy, at_port, running_proxy
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ def replace_run(writer: StreamWriter) -> Any:
 @pytest.fixture
 async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A way to Redis that the test may shut."""
-    async with tcp_proxy(stores.settings.redis_port) as found:
+    async with running_proxy(stores.settings.redis_port) as found:
         yield found
 
 

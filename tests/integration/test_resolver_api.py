@@ -21,7 +21,7 @@ from shared.redis.route_records import RouteRecords
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.environments import environment
-from tests.support.network import at_port, refusing_port, tcp_proxy
+from tests.support.network import at_port, refusing_port, running_proxy
 from tests.support.served import Client, served
 from tests.support.waiting import until
 
@@ -211,7 +211,7 @@ async def test_many_visitors_at_once_are_all_sent_on_and_counted(client: Client,
 async def test_while_redis_is_away_visitors_are_sent_on_and_counted_later(
     stores: Stores, database_name: str, serve: Serve, redis: RedisClient, tmp_path: Path
 ) -> None:
-    async with tcp_proxy(stores.settings.redis_port) as way:
+    async with running_proxy(stores.settings.redis_port) as way:
         env = environment(
             stores.database_settings(database_name, "boltlink_resolver"),
             at_port(stores.redis_settings(timeout=0.2), way.port),

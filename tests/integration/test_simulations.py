@@ -46,7 +46,7 @@ async def test_records_are_replaced_alike(redis: RedisClient, puts: list[tuple[i
         route = Route(version=version, link_id=7, live=True, url=url)
         for records in (real, simulated):
             await records.put([RouteUpdate(in_default_domain("abc"), route, 600)], replace=again)
-        assert await real.get([in_default_domain("abc")]) == [simulated.held[in_default_domain("abc")]]
+        assert await real.get([in_default_domain("abc")]) == [simulated.stored[in_default_domain("abc")]]
 
 
 @given(steps=STEPS)

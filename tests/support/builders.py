@@ -1,4 +1,4 @@
-"""Things that tests need, stating only what matters to them."""
+"""Builders of test data. A test states only the values that matter to it; the rest has defaults."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,13 +20,13 @@ BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
 async def make_owner(database: Database, *scopes: Scope) -> int:
-    """The id of a new API key."""
+    """Create an API key and return its id. Without scopes it is an admin key."""
     key, _ = await make_key(database, name="owner", scopes=scopes or ("admin",))
     return key.id
 
 
 async def make_link(database: Database, *, owner_id: int, code: str | None = None, **options: Any) -> Link:
-    """A new link, created by the writer's own rules."""
+    """Create a link by the writer's own code."""
     options.setdefault("url", "https://example.com/")
     created = await create_link(
         database,
@@ -39,7 +39,7 @@ async def make_link(database: Database, *, owner_id: int, code: str | None = Non
 
 
 def click_event(link_id: int, number: int = 1, **fields: Any) -> ClickEvent:
-    """A click event; different numbers are different clicks."""
+    """A click event. Events with different numbers are different clicks."""
     values: dict[str, Any] = {
         "id": f"{number:032x}",
         "at_ms": int(NOON.timestamp() * 1000) + number,
@@ -52,7 +52,7 @@ def click_event(link_id: int, number: int = 1, **fields: Any) -> ClickEvent:
 
 
 def encoded(event: ClickEvent) -> bytes:
-    """A click event as a resolver writes it."""
+    """A click event in the form in which resolvers put it into the stream."""
     return click_events.encode(
         event_id=event.id,
         at_ms=event.at_ms,
@@ -64,12 +64,12 @@ def encoded(event: ClickEvent) -> bytes:
 
 
 def milliseconds(moment: datetime) -> int:
-    """A time as click events give it."""
+    """A time in the unit of click events: milliseconds since 1970."""
     return round(moment.timestamp() * 1000)
 
 
 async def count_clicks(database: Database, *events: ClickEvent) -> list[Click]:
-    """Count clicks as the consumer does, without a stream; those that were new."""
+    """Count clicks like the consumer, but without a stream. Return the clicks that were not counted before."""
     async with database.transaction() as conn:
         fresh = await clicks.insert_new(conn, [click_of(event, VISITOR_SECRET) for event in events])
         await clicks.add_counts(conn, per_bucket(fresh))

@@ -1,4 +1,4 @@
-"""BoltLink as a client sees it: a base URL, an API key, and answers."""
+"""An HTTP client of BoltLink for tests: it knows a base URL and an API key."""
 
 import io
 import itertools
@@ -28,8 +28,8 @@ def new_code() -> str:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer, read to its end."""
+class Response:
+    """One response, read to its end."""
 
     status: int
     headers: CIMultiDictProxy[str]
@@ -41,7 +41,7 @@ class Answer:
 
     @property
     def faults(self) -> dict[str, list[str]]:
-        """The fields that a problem complains about."""
+        """The messages of a problem by field, from its `errors`."""
         found: dict[str, list[str]] = {}
         for fault in self.document["errors"]:
             found.setdefault(fault["field"], []).append(fault["message"])
@@ -49,53 +49,55 @@ class Answer:
 
 
 class Client:
-    """Asks through nginx. Redirects are shown, not followed; paths go out exactly as given."""
+    """Sends requests to nginx. It does not follow redirects, and it sends paths exactly as given."""
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str, key: str) -> None:
         self._session = session
         self.base_url = base_url
         self.key = key
 
-    async def ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, **rest: Any) -> Answer:
-        """One request, with no key."""
+    async def request(self, method: str, path: str, *, headers: dict[str, str] | None = None, **rest: Any) -> Response:
+        """Send one request without the API key."""
         url = URL(self.base_url + path, encoded=True)
         if isinstance(body := rest.get("data"), bytes):
-            rest["data"] = io.BytesIO(body)  # aiohttp warns of large bodies in one piece
-        async with self._session.request(method, url, headers=headers, allow_redirects=False, **rest) as answer:
-            return Answer(answer.status, answer.headers, await answer.read())
+            rest["data"] = io.BytesIO(body)  # aiohttp warns of large bodies that are bytes
+        async with self._session.request(method, url, headers=headers, allow_redirects=False, **rest) as response:
+            return Response(response.status, response.headers, await response.read())
 
-    async def call(self, method: str, path: str, *, headers: dict[str, str] | None = None, **rest: Any) -> Answer:
-        """One request of the API, with the key."""
-        return await self.ask(method, path, headers={"Authorization": f"Bearer {self.key}", **(headers or {})}, **rest)
+    async def call(self, method: str, path: str, *, headers: dict[str, str] | None = None, **rest: Any) -> Response:
+        """Send one request with the API key."""
+        return await self.request(
+            method, path, headers={"Authorization": f"Bearer {self.key}", **(headers or {})}, **rest
+        )
 
     async def make_link(self, **fields: Any) -> Json:
-        """A new link, at a code of the test's own unless it says otherwise."""
+        """Create a link, with a new code unless the test gives one."""
         document = {"url": "https://example.com/", "code": new_code(), **fields}
-        answer = await self.call("POST", "/links", json=document)
-        assert answer.status == 201, answer.body
-        made: Json = answer.document
-        return made
+        response = await self.call("POST", "/links", json=document)
+        assert response.status == 201, response.body
+        link: Json = response.document
+        return link
 
-    async def follow(self, code: str, **headers: str) -> Answer:
-        """Follow a short URL, once."""
-        return await self.ask(
+    async def follow(self, code: str, **headers: str) -> Response:
+        """Follow a short URL once, with headers whose names have `_` for `-`."""
+        return await self.request(
             "GET", f"/{code}", headers={name.replace("_", "-"): text for name, text in headers.items()}
         )
 
     async def stats(self, path: str, **query: str) -> Any:
-        """A report."""
-        answer = await self.call("GET", f"/stats{path}?{URL.build(query=query).raw_query_string}")
-        assert answer.status == 200, answer.body
-        return answer.document
+        """Get a report of /stats."""
+        response = await self.call("GET", f"/stats{path}?{URL.build(query=query).raw_query_string}")
+        assert response.status == 200, response.body
+        return response.document
 
     async def clicks_of(self, code: str) -> int:
-        """What is counted for a link by now."""
+        """How many clicks are counted for a link so far."""
         summary: Json = await self.stats(f"/links/{code}")
         count: int = summary["clicks"]
         return count
 
     async def wait_for_clicks(self, code: str, count: int, seconds: float = 15.0) -> None:
-        """Wait until a link has at least so many clicks, then see that it has not more."""
+        """Wait until a link has at least `count` clicks, then check that it has no more."""
 
         async def counted() -> bool:
             return await self.clicks_of(code) >= count
@@ -106,12 +108,12 @@ class Client:
 
 @asynccontextmanager
 async def connected(base_url: str, key: str, trust: ssl.SSLContext | None = None) -> AsyncIterator[Client]:
-    """A client for one test; by TLS it trusts what everybody does, unless it is told."""
+    """A client for one test. With TLS it trusts the system's certificates, unless `trust` names others."""
     connector = aiohttp.TCPConnector(limit=0, ssl=trust or True)
     async with aiohttp.ClientSession(
         connector=connector,
         timeout=aiohttp.ClientTimeout(total=30),
-        max_line_size=2**18,  # a Location may be long
+        max_line_size=2**18,  # a target, so a Location, may be long
         max_field_size=2**18,
     ) as session:
         yield Client(session, base_url, key)

@@ -1,4 +1,4 @@
-"""The environment that a service starts from, as a test wants it."""
+"""The environment variables that a service starts with in a test."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ PUBLIC_URL = "http://short.test"
 def environment(
     database: DatabaseSettings, redis: RedisSettings, *, spool_folder: Path | None = None, **more: str
 ) -> dict[str, str]:
-    """What any of the services may ask for; it reads what it needs."""
+    """Variables for any service. Each service reads those that it needs."""
     return {
         "DATABASE_URL": database.url,
         "DATABASE_POOL_SIZE": str(database.pool_size),

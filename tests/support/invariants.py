@@ -1,4 +1,4 @@
-"""The table of issue and README: what each fault cost, by what a load received and what was counted."""
+"""What each fault cost: what visitors received, compared with what /stats counted, and the table of the results."""
 
 import asyncio
 import re
@@ -17,19 +17,19 @@ from shared.postgres.pool import connect
 from shared.redis.client import redis_client
 from shared.redis.route_records import RouteRecords
 from tests.support.client import Client
-from tests.support.load_generator import LoadGenerator
+from tests.support.load_generator import Load
 from tests.support.waiting import until
 
-DRY_SECONDS: Final = 90.0
+_COUNTING_TIMEOUT: Final = 90.0
 
 _HEAD: Final = (
     "while under load",
-    "answered",
+    "redirects",
     "a second",
     "p99 ms",
     "slowest ms",
-    "asked again",
-    "refused",
+    "repeated",
+    "failed",
     "lost",
     "counted twice",
 )
@@ -37,22 +37,25 @@ _HEAD: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one row cost. `reported`: clicks that the system itself says it has lost."""
+    """What one row of the table cost the visitors. Times are in seconds.
+
+    `reported`: clicks that the system itself reports as lost, in `boltlink_clicks_lost_total`.
+    """
 
     row: str
-    answered: int
+    redirects: int
     rate: float
     p99: float
     slowest: float
-    refused: Mapping[str, int]
+    failures: Mapping[str, int]
     repeated: int
     lost: int
-    twice: int
+    counted_twice: int
     reported: float = 0
 
     def __str__(self) -> str:
-        told = f"lost {self.lost} (reported {self.reported:g}), counted twice {self.twice}"
-        return f"{self.row}: refused {dict(self.refused)}, {told}"
+        clicks = f"lost {self.lost} (reported {self.reported:g}), counted twice {self.counted_twice}"
+        return f"{self.row}: failures {dict(self.failures)}, {clicks}"
 
 
 def table(costs: list[Cost]) -> str:
@@ -60,14 +63,14 @@ def table(costs: list[Cost]) -> str:
     rows = [
         (
             cost.row,
-            f"{cost.answered:,}",
+            f"{cost.redirects:,}",
             f"{cost.rate:,.0f}",
             f"{cost.p99 * 1000:.0f}",
             f"{cost.slowest * 1000:.0f}",
             str(cost.repeated),
-            str(sum(cost.refused.values())) + (f" {dict(cost.refused)}" if cost.refused else ""),
+            str(sum(cost.failures.values())) + (f" {dict(cost.failures)}" if cost.failures else ""),
             str(cost.lost) + (f" ({cost.reported:g} reported)" if cost.lost or cost.reported else ""),
-            str(cost.twice),
+            str(cost.counted_twice),
         )
         for cost in costs
     ]
@@ -75,36 +78,57 @@ def table(costs: list[Cost]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-async def counted(client: Client, stack: LocalSettings, codes: list[str]) -> Counter[str]:
-    """What /stats says of some links once no spool and no stream holds a click any more."""
-    await run_dry(stack)
+def cost_of(row: str, load: Load, counts: Counter[str], *, reported: float = 0) -> Cost:
+    """What a row cost, from what its visitors received and from the clicks that /stats counted.
+
+    A click is lost where a link has fewer clicks than redirects were received. It was counted twice where a link has
+    more clicks than redirects were received, unless the visitor sent a request and got no response to it.
+    """
+    received = load.received
+    return Cost(
+        row=row,
+        redirects=load.redirects,
+        rate=load.redirects / load.seconds,
+        p99=received.p99,
+        slowest=received.slowest,
+        failures=received.failures,
+        repeated=received.repeated,
+        lost=(received.redirects - counts).total(),
+        counted_twice=(counts - received.redirects - received.unanswered).total(),
+        reported=reported,
+    )
+
+
+async def count_clicks(client: Client, stack: LocalSettings, codes: list[str]) -> Counter[str]:
+    """The clicks that /stats counts for some links, once no spool and no stream holds a click any more."""
+    await wait_until_all_are_counted(stack)
     return Counter({code: await client.clicks_of(code) for code in codes})
 
 
-async def run_dry(stack: LocalSettings) -> None:
-    """Wait until every click that was answered is counted."""
+async def wait_until_all_are_counted(stack: LocalSettings) -> None:
+    """Wait until the spools and the stream are empty, so that the click of every answered redirect is counted."""
     processes = Processes(stack, find_servers())
-    held = ""
+    uncounted = ""
 
-    def look() -> str:
+    def find_uncounted() -> str:
         spools = [str(path.relative_to(stack.state)) for path in (stack.state / "spool").rglob("*.spool")]
         entries = processes.redis("XLEN", "clicks")
         return "" if not spools and entries == "0" else f"spools {spools}, entries in the stream: {entries}"
 
-    async def dry() -> bool:
-        nonlocal held
-        held = await asyncio.to_thread(look)
-        return not held
+    async def all_are_counted() -> bool:
+        nonlocal uncounted
+        uncounted = await asyncio.to_thread(find_uncounted)
+        return not uncounted
 
     try:
-        await until(dry, DRY_SECONDS)
+        await until(all_are_counted, _COUNTING_TIMEOUT)
     except AssertionError as fault:
-        newest = [path.read_text(errors="replace")[-3_000:] for path in sorted(stack.logs.glob("[cr]*.log"))]
-        raise AssertionError(f"still held: {held}\n" + "\n".join(newest)) from fault
+        logs = [path.read_text(errors="replace")[-3_000:] for path in sorted(stack.logs.glob("[cr]*.log"))]
+        raise AssertionError(f"clicks are not counted yet: {uncounted}\n" + "\n".join(logs)) from fault
 
 
-async def differences(stack: LocalSettings) -> int:
-    """How many records in Redis lead elsewhere than their links say."""
+async def count_differing_records(stack: LocalSettings) -> int:
+    """How many records in Redis differ from their links in Postgres."""
     environ = {
         "DATABASE_URL_FILE": str(stack.secrets / "writer_database_url"),
         "REDIS_URL_FILE": str(stack.secrets / "redis_url"),
@@ -114,8 +138,8 @@ async def differences(stack: LocalSettings) -> int:
         return (await check(database, RouteRecords(redis))).different
 
 
-def exceptions(stack: LocalSettings) -> list[str]:
-    """What the services logged of exceptions that they did not expect."""
+def logged_exceptions(stack: LocalSettings) -> list[str]:
+    """The log lines of all services about exceptions that their code did not expect."""
     found = []
     for path in stack.logs.glob("*.log"):
         found += [line for line in path.read_text(errors="replace").splitlines() if '"exception": ' in line]
@@ -123,31 +147,13 @@ def exceptions(stack: LocalSettings) -> list[str]:
 
 
 def reported_losses(stack: LocalSettings) -> float:
-    """How many clicks all processes together say are lost."""
+    """How many clicks all processes together report as lost."""
     return sum(metric(stack, name, "boltlink_clicks_lost_total") for name in stack.http_ports if "writer" not in name)
 
 
 def metric(stack: LocalSettings, instance: str, name: str) -> float:
-    """A metric of an instance, summed over its labels; 0 where it has none."""
+    """The value of an instance's metric, summed over its labels; 0 if the instance has no such metric."""
     url = f"http://127.0.0.1:{stack.http_ports[instance]}/metrics"
-    with urllib.request.urlopen(url, timeout=5) as answer:
-        text = answer.read().decode()
+    with urllib.request.urlopen(url, timeout=5) as response:
+        text = response.read().decode()
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{name}(\{{| )", line))
-
-
-def cost_of(row: str, load: LoadGenerator, counts: Counter[str], *, reported: float = 0) -> Cost:
-    """What a row cost: a link of which less is counted than was answered has lost clicks, one of which more is, has
-    counted some twice, unless nobody received the answer to them."""
-    received = load.received
-    return Cost(
-        row=f"{row}; {load.note}" if load.note else row,
-        answered=load.answered,
-        rate=load.answered / load.seconds,
-        p99=received.p99,
-        slowest=received.slowest,
-        refused=received.refused,
-        repeated=received.repeated,
-        lost=(received.answered - counts).total(),
-        twice=(counts - received.answered - received.unanswered).total(),
-        reported=reported,
-    )

@@ -1,4 +1,7 @@
-"""A load of visitors (`tests/support/visitors.py`) as a test sees it: started, watched, and asked at the end."""
+"""The one load generator of the tests: visitors that follow links through nginx while a test does something else.
+
+The visitors (`tests/support/visitors.py`) are a process of their own, so that nothing a test does slows them down.
+"""
 
 import asyncio
 import json
@@ -13,50 +16,48 @@ from tests.support.visitors import Received
 from tests.support.waiting import until
 
 
-class LoadGenerator:
-    """What was received so far; complete once the load has gone."""
+class Load:
+    """A load under way, as the test sees it. `received` is complete once the load has ended."""
 
     def __init__(self) -> None:
         self.received = Received()
         self.seconds = 0.0
-        self.ending = 0.0
-        """Until when faults go on, on the monotonic clock."""
-        self.note = ""
-        """What else the table shall say of the row."""
-        self.told_losses = False
-        """Whether clicks may be lost as long as the system itself tells of each."""
+        """How long the load lasted, once it has ended."""
 
     @property
-    def goes_on(self) -> bool:
-        return time.monotonic() < self.ending
+    def redirects(self) -> int:
+        """How many redirects to the right target were received so far."""
+        return self.received.redirects.total()
 
-    @property
-    def answered(self) -> int:
-        return self.received.answered.total()
+    async def wait_for_redirects(self, count: int, seconds: float = 30.0) -> Counter[str]:
+        """Wait until `count` more redirects were received. Return the instances that responded meanwhile."""
+        before = await self._next_report()
 
-    @property
-    def refused(self) -> int:
-        return self.received.refused.total()
+        async def enough_redirects() -> bool:
+            return self.redirects >= before.redirects.total() + count
 
-    async def more(self, count: int, seconds: float = 30.0) -> None:
-        """Wait for so many more right answers."""
-        wanted = self.answered + count
+        await until(enough_redirects, seconds)
+        return self.received.instances - before.instances
 
-        async def so_many_more_answers() -> bool:
-            return self.answered >= wanted
+    async def _next_report(self) -> Received:
+        """Wait for a report that the visitors made after this call: the one that is here may be out of date."""
+        called_at = time.monotonic()
 
-        await until(so_many_more_answers, seconds)
+        async def report_is_new() -> bool:
+            return self.received.reported_at >= called_at
 
-    async def pause(self, seconds: float) -> None:
-        """Let the load go on for a while: the fault's own length, which is what a row is about."""
-        await asyncio.sleep(seconds)
+        await until(report_is_new)
+        return self.received
 
 
 @asynccontextmanager
-async def visiting(
-    nginx: str, targets: Mapping[str, str], *, rate: float, visitors: int = 64
-) -> AsyncIterator[LoadGenerator]:
-    """A load that follows links (code: where it leads) about `rate` times a second while the block runs."""
+async def generate_load(
+    base_url: str, targets: Mapping[str, str], *, rate: float, visitors: int = 64, keep_alive: bool = True
+) -> AsyncIterator[Load]:
+    """Follow links (code: target) about `rate` times a second, all visitors together, while the block runs.
+
+    Without `keep_alive` each request has a connection of its own.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -67,26 +68,32 @@ async def visiting(
     )
     assert process.stdin
     assert process.stdout
-    load = LoadGenerator()
+    load = Load()
     started = time.monotonic()
-    listening = asyncio.create_task(_listen(process.stdout, load))
-    task = {"nginx": nginx, "targets": dict(targets), "rate": rate, "visitors": visitors}
+    reading = asyncio.create_task(_read_reports(process.stdout, load))
+    task = {
+        "base_url": base_url,
+        "targets": dict(targets),
+        "rate": rate,
+        "visitors": visitors,
+        "keep_alive": keep_alive,
+    }
     try:
         process.stdin.write(json.dumps(task).encode() + b"\n")
         await process.stdin.drain()
-        await load.more(1)
+        await load.wait_for_redirects(1)
         yield load
     finally:
         process.stdin.close()
         load.seconds = time.monotonic() - started
-        await listening
+        await reading
         status = await process.wait()
-    assert status == 0
+    assert status == 0, "the process of the visitors failed"
 
 
-async def _listen(lines: asyncio.StreamReader, load: LoadGenerator) -> None:
+async def _read_reports(lines: asyncio.StreamReader, load: Load) -> None:
     async for line in lines:
         values = json.loads(line)
-        for name in ("answered", "refused", "unanswered"):
+        for name in ("redirects", "failures", "unanswered", "instances"):
             values[name] = Counter(values[name])
         load.received = Received(**values)

@@ -1,4 +1,4 @@
-"""Applications served as gunicorn's worker serves them, so with the short way; asked as nginx asks."""
+"""Applications served like in gunicorn's worker, so with the fast path, and clients that send nginx's headers."""
 
 from typing import Any, cast
 
@@ -15,11 +15,11 @@ NGINX_HEADERS = {
     "X-Request-Start": "1772366400.123",
     "X-Real-IP": "203.0.113.7",
 }
-"""What nginx adds to a request; without it no request takes the short way."""
+"""The headers that nginx adds to a request. A request without them takes the application path."""
 
 
 async def served(aiohttp_client: AiohttpClient, app: web.Application) -> Client:
-    """A client of an application that is served by our own runner."""
+    """A client of an application that `shared.http.server.serve` serves."""
     return cast("Client", await aiohttp_client(_Server(app), headers=NGINX_HEADERS))
 
 

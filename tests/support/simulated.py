@@ -1,7 +1,8 @@
-"""Stores that exist only to be interrupted: so small that every order of every step can be tried, and a crash in each.
+"""Simulated stores for tests of crashes: so small that a test can try every order of steps, with a crash at each.
 
-They promise what Redis and Postgres promise where our protocols rest on it, and nothing more; the integration tests
-(`tests/integration/test_simulations.py`) do the same to both and compare. Nothing else is tested with them.
+They guarantee what Redis and Postgres guarantee where our protocols depend on it, and nothing more.
+`tests/integration/test_simulations.py` takes the same steps on the real stores and compares. No other behaviour is
+tested with the simulated ones.
 """
 
 import copy
@@ -22,89 +23,89 @@ Result = TypeVar("Result")
 
 
 class Crash(BaseException):
-    """The process dies here."""
+    """Stands for the death of the process at this point."""
 
 
 def finished(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """What a coroutine returns that never has to wait, as none does on these stores: a loop would only cost time."""
+    """Run a coroutine that never waits, as on these stores, and return its result. An event loop would only be slow."""
     try:
         coroutine.send(None)
     except StopIteration as end:
         result: Result = end.value
         return result
-    raise AssertionError("it waits")
+    raise AssertionError("the coroutine waits, so it needs an event loop")
 
 
 class FaultInjector:
-    """Interrupts one of the next steps: before it has had its effect, or after, when only the answer is lost."""
+    """Interrupts one of the next operations: before its effect, or after it, when only the reply is lost."""
 
     def __init__(self) -> None:
         self._steps: int | None = None
         self._fault: BaseException = Crash()
 
-    def set(self, steps: int, fault: BaseException) -> None:
-        """Let `steps` more half-steps pass, then raise."""
-        self._steps, self._fault = steps, fault
+    def schedule(self, fault: BaseException, *, after: int) -> None:
+        """Raise a fault once `after` more half-steps have passed."""
+        self._steps, self._fault = after, fault
 
-    def clear(self) -> None:
+    def cancel(self) -> None:
         self._steps = None
 
-    def burn(self) -> None:
-        """Half a step: each operation of a store does this before and after its effect."""
+    def half_step(self) -> None:
+        """Raise the scheduled fault if it is due. Each operation of a store calls this before and after its effect."""
         if self._steps is None:
             return
         if self._steps == 0:
-            self.clear()
+            self.cancel()
             raise self._fault
         self._steps -= 1
 
 
 class SimulatedRecords:
-    """The records of Redis: one is replaced only by one of the same or a newer version."""
+    """The route records in Redis: a record is replaced only by one of the same or a newer version."""
 
     def __init__(self) -> None:
-        self.held: dict[LinkName, bytes] = {}
+        self.stored: dict[LinkName, bytes] = {}
 
     async def put(self, updates: Sequence[RouteUpdate], *, replace: bool = True) -> None:
         for name, route, _ in updates:
-            old = self.held.get(name)
+            old = self.stored.get(name)
             version = int(old.split(b" ")[0]) if old else None
             if version is None or version < route.version or (version == route.version and replace):
-                self.held[name] = encode(route).encode()
+                self.stored[name] = encode(route).encode()
 
 
 @dataclass
 class StreamState:
-    """What Redis holds of the stream and of its group."""
+    """What Redis stores about the stream and its consumer group."""
 
     entries: dict[int, bytes] = field(default_factory=dict)
-    last_made: int = 0
+    last_added: int = 0
     last_delivered: int = 0
     pending: dict[int, str] = field(default_factory=dict)
-    broken: list[bytes] = field(default_factory=list)
+    dead_letters: list[bytes] = field(default_factory=list)
 
     def add(self, events: bytes) -> None:
-        self.last_made += 1
-        self.entries[self.last_made] = events
+        self.last_added += 1
+        self.entries[self.last_added] = events
 
 
 class SimulatedStream:
-    """The stream as one consumer of its group sees it (services.stats.counting.click_stream.ClickStream)."""
+    """The stream as one consumer sees it: stands for services.stats.counting.click_stream.ClickStream."""
 
     def __init__(self, state: StreamState, consumer: str, injector: FaultInjector, *, batch_size: int) -> None:
         self.state = state
         self._consumer = consumer
-        self._fuse = injector
+        self._injector = injector
         self._batch_size = batch_size
         self._own_first = True
         self.claims = False
-        """Whether all that is pending counts as left by somebody dead."""
+        """Whether every pending entry counts as abandoned by a dead consumer, so that this one may claim it."""
 
     async def read(self) -> list[Entry]:
         try:
-            self._fuse.burn()
+            self._injector.half_step()
             found = self._read()
-            self._fuse.burn()
+            self._injector.half_step()
         except BaseException:
             self.start_over()
             raise
@@ -113,13 +114,13 @@ class SimulatedStream:
     def start_over(self) -> None:
         self._own_first = True
 
-    async def acknowledge(self, entries: Sequence[Entry], broken: Sequence[DeadLetter] = ()) -> None:
-        self._fuse.burn()
-        self.state.broken += [one.event for one in broken]
+    async def acknowledge(self, entries: Sequence[Entry], dead_letters: Sequence[DeadLetter] = ()) -> None:
+        self._injector.half_step()
+        self.state.dead_letters += [dead_letter.event for dead_letter in dead_letters]
         for entry in entries:
             self.state.pending.pop(int(entry.id), None)
             self.state.entries.pop(int(entry.id), None)
-        self._fuse.burn()
+        self._injector.half_step()
 
     def _read(self) -> list[int]:
         state = self.state
@@ -137,7 +138,7 @@ class SimulatedStream:
         return fresh
 
     def _claim(self) -> list[int]:
-        """As XAUTOCLAIM of Redis 7.0: entries that are gone leave the list, whoever held them, and take a place."""
+        """Like XAUTOCLAIM of Redis 7.0: deleted entries of any consumer stop being pending and count for the limit."""
         claimed: list[int] = []
         room = self._batch_size
         for number in sorted(self.state.pending):
@@ -155,31 +156,31 @@ class SimulatedStream:
 
 @dataclass
 class Tables:
-    """What Postgres holds: clicks by their primary key, and the counts of links."""
+    """What Postgres stores: the link of each click, by the primary key of the click, and the clicks of each link."""
 
     clicks: dict[tuple[str, datetime], int] = field(default_factory=dict)
     totals: Counter[int] = field(default_factory=Counter)
 
 
 class SimulatedDatabase:
-    """Postgres: what a transaction did is there all at once when it commits, or not at all."""
+    """Postgres: the changes of a transaction appear all at once when it commits, or not at all."""
 
     def __init__(self, injector: FaultInjector) -> None:
         self.tables = Tables()
-        self._fuse = injector
+        self._injector = injector
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tables]:
-        self._fuse.burn()
+        self._injector.half_step()
         tables = copy.deepcopy(self.tables)
         yield tables
-        self._fuse.burn()
+        self._injector.half_step()
         self.tables = tables
-        self._fuse.burn()
+        self._injector.half_step()
 
 
 async def insert_new(tables: Tables, clicks: Sequence[Click]) -> list[Click]:
-    """What shared.postgres.tables.clicks.insert_new does, where every link lives."""
+    """Stands for shared.postgres.tables.clicks.insert_new, with no link purged."""
     fresh = []
     for click in clicks:
         if (click.id, click.at) not in tables.clicks:
@@ -189,6 +190,6 @@ async def insert_new(tables: Tables, clicks: Sequence[Click]) -> list[Click]:
 
 
 async def add_counts(tables: Tables, counts: Iterable[BucketCount]) -> None:
-    """What shared.postgres.tables.clicks.add_counts does to the totals."""
+    """Stands for shared.postgres.tables.clicks.add_counts, as far as it changes the totals."""
     for count in counts:
         tables.totals[count.link_id] += count.clicks

@@ -1,4 +1,4 @@
-"""Waiting for something to become true: by looking again and again, up to a deadline."""
+"""Waiting for a condition by polling, up to a deadline."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
-    """Wait for a condition. Fails the test when it does not come true in time."""
+    """Poll a condition until it is true. The test fails if that takes more than `seconds`."""
     deadline = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < deadline, (

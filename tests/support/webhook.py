@@ -1,4 +1,4 @@
-"""A receiver of what Alertmanager tells."""
+"""A receiver of the notifications that Alertmanager sends to a webhook."""
 
 import contextlib
 import json
@@ -8,30 +8,31 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Webhook:
-    """The alerts that were told of as firing, with their labels."""
+    """Remembers the labels of every alert that was reported as firing."""
 
     def __init__(self) -> None:
         self._fired: list[dict[str, str]] = []
 
-    def take(self, message: bytes) -> None:
+    def record(self, message: bytes) -> None:
         self._fired += [alert["labels"] for alert in json.loads(message)["alerts"] if alert["status"] == "firing"]
 
     def has_heard_of(self, alert: str, **labels: str) -> bool:
-        wanted = {"alertname": alert, **labels}
-        return any(wanted.items() <= fired.items() for fired in self._fired)
+        """Whether an alert with these labels has fired."""
+        expected = {"alertname": alert, **labels}
+        return any(expected.items() <= fired.items() for fired in self._fired)
 
 
 @contextlib.contextmanager
 def receiving(webhook: Webhook, address: str, port: int) -> Iterator[None]:
-    """Receive at an address, in a thread, so that nothing waits for the tests."""
+    """Receive notifications at an address, in a thread, so that Alertmanager never waits for the tests."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            webhook.take(self.rfile.read(int(self.headers["Content-Length"])))
+            webhook.record(self.rfile.read(int(self.headers["Content-Length"])))
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class names it so
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class has this name
             pass
 
     with ThreadingHTTPServer((address, port), Handler) as server:

@@ -1,4 +1,4 @@
-"""What aiohttp costs at all: every path answers 302, and nothing else is done."""
+"""The baseline "empty": aiohttp responds 302 to every path and does nothing else."""
 
 from aiohttp import web
 
@@ -6,7 +6,7 @@ from tests.bench.links import TARGET
 
 
 async def serve() -> web.Application:
-    """gunicorn starts it here."""
+    """The application that gunicorn serves."""
     app = web.Application()
     app.router.add_get("/{code}", _follow)
     return app

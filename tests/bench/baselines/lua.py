@@ -1,4 +1,4 @@
-"""nginx with Lua as a resolver: its configuration."""
+"""The baseline "lua": the configuration of an nginx that resolves codes by itself, with its Lua module."""
 
 from pathlib import Path
 from string import Template
@@ -6,7 +6,7 @@ from typing import Final
 
 from deploy.local.settings import LocalSettings
 from deploy.local.state import secret, server_user
-from tests.bench.links import YARDSTICK_DATABASE, baseline_key
+from tests.bench.links import BASELINE_DATABASE, baseline_key
 
 STREAM: Final = "clicks:lua"
 MODULES: Final = Path("/usr/lib/nginx/modules")
@@ -14,11 +14,11 @@ FILES: Final = {
     MODULES / "ngx_http_lua_module.so": "libnginx-mod-http-lua",
     Path("/usr/share/lua/5.1/nginx/redis.lua"): "lua-nginx-redis",
 }
-"""What Debian's packages bring of it."""
+"""The files that it needs, and the packages of Debian that contain them."""
 
 
 def configuration(settings: LocalSettings) -> str:
-    """nginx's configuration for an installation that is nothing but this nginx."""
+    """The nginx configuration of an installation that consists of this nginx alone."""
     user = server_user("www-data")
     return Template(Path(__file__).with_name("lua.conf.template").read_text(encoding="utf-8")).safe_substitute(
         MODULES=str(MODULES),
@@ -28,7 +28,7 @@ def configuration(settings: LocalSettings) -> str:
         PORT=str(settings.port),
         REDIS_PORT=str(settings.redis_port),
         REDIS_PASSWORD=secret(settings, "redis"),
-        DATABASE=str(YARDSTICK_DATABASE),
+        DATABASE=str(BASELINE_DATABASE),
         KEY_PREFIX=baseline_key(""),
         STREAM=STREAM,
     )

@@ -1,4 +1,4 @@
-"""A resolver as one writes it first: GET, then XADD, one command a request, by redis.asyncio."""
+"""The baseline "plain": a simple resolver that does a GET and then an XADD by redis.asyncio, one command at a time."""
 
 import os
 import time
@@ -9,13 +9,13 @@ from aiohttp import web
 from shared.http.stores import REDIS, open_redis
 from shared.process.settings import RedisSettings
 from shared.redis import click_events
-from tests.bench.links import YARDSTICK_DATABASE, baseline_key
+from tests.bench.links import BASELINE_DATABASE, baseline_key
 
 STREAM = "clicks:plain"
 
 
 async def serve() -> web.Application:
-    """gunicorn starts it here."""
+    """The application that gunicorn serves."""
     app = web.Application()
     app.cleanup_ctx.append(open_redis(_redis_settings()))
     app.router.add_get("/{code}", _follow)
@@ -24,7 +24,7 @@ async def serve() -> web.Application:
 
 def _redis_settings() -> RedisSettings:
     url = Path(os.environ["REDIS_URL_FILE"]).read_text(encoding="utf-8").strip()
-    return RedisSettings(url=f"{url.rpartition('/')[0]}/{YARDSTICK_DATABASE}", timeout=5.0)
+    return RedisSettings(url=f"{url.rpartition('/')[0]}/{BASELINE_DATABASE}", timeout=5.0)
 
 
 async def _follow(request: web.Request) -> web.Response:

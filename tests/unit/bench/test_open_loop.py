@@ -1,4 +1,4 @@
-"""Visitors who come by chance."""
+"""Visitors that arrive at random."""
 
 import random
 from statistics import mean, variance
@@ -8,7 +8,7 @@ import pytest
 from tests.bench.open_loop import poisson
 
 
-def test_as_many_visitors_come_as_the_rate_says_and_not_in_step() -> None:
+def test_the_number_of_visitors_has_the_mean_and_the_variance_of_a_poisson_process() -> None:
     chance = random.Random(1)  # noqa: S311  # no secret
 
     drawn = [poisson(chance, 3.5) for _ in range(20_000)]

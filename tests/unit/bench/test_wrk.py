@@ -1,9 +1,9 @@
-"""What wrk prints, read."""
+"""The output of wrk."""
 
 import pytest
 
 from deploy.local.settings import RuntimeFault
-from tests.bench.wrk import read_answers
+from tests.bench.wrk import read_result
 
 WRK = """Running 2s test @ http://127.0.0.1:20000
   1 threads and 64 connections
@@ -14,19 +14,19 @@ WRK = """Running 2s test @ http://127.0.0.1:20000
 Requests/sec:  12155.61
 Transfer/sec:      3.26MB
 
-result {"requests": 24312, "seconds": 2.000063, "refused": 0, "broken": 0, "p50_ms": 4.511, "p99_ms": 63.411}
+result {"requests": 24312, "seconds": 2.000063, "error_responses": 0, "failures": 0, "p50_ms": 4.511, "p99_ms": 63.411}
 """
 
 
-def test_what_wrk_has_counted_is_read() -> None:
-    answers = read_answers(WRK)
+def test_the_result_is_read_from_the_output_of_wrk() -> None:
+    responses = read_result(WRK)
 
-    assert answers.requests == 24_312
-    assert answers.refused == 0
-    assert answers.p99_ms == 63.411
-    assert answers.rate == pytest.approx(12_155.6, rel=1e-4)
+    assert responses.requests == 24_312
+    assert responses.error_responses == 0
+    assert responses.p99_ms == 63.411
+    assert responses.rate == pytest.approx(12_155.6, rel=1e-4)
 
 
-def test_a_wrk_that_ended_early_is_a_fault() -> None:
+def test_an_output_of_wrk_without_a_result_is_a_fault() -> None:
     with pytest.raises(RuntimeFault, match="unable to connect"):
-        read_answers("unable to connect to 127.0.0.1:1 Connection refused\n")
+        read_result("unable to connect to 127.0.0.1:1 Connection error_responses\n")

@@ -75,7 +75,7 @@ class Counting(RuleBasedStateMachine):
         stream, batch_size = self.consumers[name]
         stream.claims = claims
         if steps is not None:
-            self.injector.set(steps, fault)
+            self.injector.schedule(fault, after=steps)
         try:
             self._count(stream, batch_size)
         except StoreUnavailable:
@@ -83,7 +83,7 @@ class Counting(RuleBasedStateMachine):
         except Crash:
             self.consumers[name] = self._consumer(name)
         finally:
-            self.injector.clear()
+            self.injector.cancel()
 
     @invariant()
     def nothing_is_counted_that_was_not_answered(self) -> None:
@@ -98,7 +98,7 @@ class Counting(RuleBasedStateMachine):
             while self.state.entries:
                 self._count(stream, batch_size)
             assert self.database.tables.totals == Counter(self.answered.values())
-            assert self.state.broken == [b"junk"] * self.junk
+            assert self.state.dead_letters == [b"junk"] * self.junk
         finally:
             for one in self._patches:
                 one.stop()

@@ -122,11 +122,11 @@ class Records(RuleBasedStateMachine):
     @precondition(lambda self: not (self.unpublished or self.taken or self.reads))
     @rule()
     def redis_loses_everything(self) -> None:
-        self.records.held.clear()
+        self.records.stored.clear()
 
     @invariant()
     def no_record_is_from_the_future(self) -> None:
-        for (_, code), record in self.records.held.items():
+        for (_, code), record in self.records.stored.items():
             link = self.truth.links.get(code)
             assert decode(record).version <= max(link.version if link else 0, self.truth.purged.get(code, 0))
 
@@ -141,7 +141,7 @@ class Records(RuleBasedStateMachine):
             self._relay(*taken)
         for read in reversed(self.reads):
             self._fill(*read)
-        for (_, code), record in self.records.held.items():
+        for (_, code), record in self.records.stored.items():
             if right := self.truth.links.get(code):
                 assert record == encode(route_of(right)).encode()
             else:

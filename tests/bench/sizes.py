@@ -1,12 +1,12 @@
-"""How much is measured: all of it, or what fits into three minutes."""
+"""How much a run measures: everything, or what fits into three minutes."""
 
 from dataclasses import dataclass
 from typing import Final
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """Sizes of a run; `seconds` is how long each load lasts, `warm_up` how long one that is not measured."""
+class Sizes:
+    """The sizes of a run. `seconds` is the length of each load, `warm_up` that of a load that is not measured."""
 
     name: str
     rounds: int
@@ -24,7 +24,7 @@ class Plan:
         return self.name == "quick"
 
 
-FULL: Final = Plan(
+FULL: Final = Sizes(
     name="full",
     rounds=3,
     seconds=5,
@@ -36,7 +36,7 @@ FULL: Final = Plan(
     batches=100,
     pages=300,
 )
-QUICK: Final = Plan(
+QUICK: Final = Sizes(
     name="quick",
     rounds=3,
     seconds=1,

@@ -1,4 +1,4 @@
-"""All that stands while it is measured: the product, its baselines, links, and files of requests."""
+"""What runs during the measurements: the product, its baselines, links, and files of requests."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ from deploy.local.console import step
 from tests.bench import installations, links, workload
 from tests.bench.baselines import lua
 from tests.bench.installations import Installation
-from tests.bench.plan import Plan
+from tests.bench.sizes import Sizes
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """The parts of a run. `hot` and `missing`: files of requests for links that exist, and for links that do not."""
+class Setup:
+    """What the parts of a run share. `hot`, `missing`: files of requests for codes that exist or do not exist."""
 
-    plan: Plan
+    sizes: Sizes
     product: Installation
     empty: Installation
     plain: Installation
@@ -28,16 +28,17 @@ class Stage:
 
     @property
     def folder(self) -> Path:
+        """A folder for files of this run."""
         return self.product.settings.state
 
-    def rest(self) -> None:
-        """Let Redis rewrite its file now: it would do so by itself some time, in the middle of a load."""
-        links.rewrite_file(self.product.settings)
+    def rewrite_redis_file(self) -> None:
+        """Let Redis rewrite its append-only file now, so that it does not do so in the middle of a load."""
+        links.rewrite_append_only_file(self.product.settings)
 
 
 @contextlib.contextmanager
-def standing(plan: Plan) -> Iterator[Stage]:
-    """Everything, started and filled; stopped and removed at the end, whatever happens."""
+def running_setup(sizes: Sizes) -> Iterator[Setup]:
+    """Start everything and create the links; stop and remove everything at the end, whatever happens."""
     with contextlib.ExitStack() as stack:
         product = stack.enter_context(installations.product())
         with step("Starting the baselines"):
@@ -47,18 +48,18 @@ def standing(plan: Plan) -> Iterator[Stage]:
             plain = stack.enter_context(
                 installations.resolvers_replaced(product, "plain", "tests.bench.baselines.plain:serve")
             )
-            nginx = stack.enter_context(installations.nginx_alone(product, "lua", lua.configuration))
+            lua_nginx = stack.enter_context(installations.nginx_alone(product, "lua", lua.configuration))
         stack.callback(print, "  Stopping everything …", flush=True)
-        codes = workload.codes(plan.links)
-        with step(f"Making {plan.links:,} links"):
+        codes = workload.codes(sizes.links)
+        with step(f"Making {sizes.links:,} links"):
             redis_bytes = _make_links(product, codes)
         folder = product.settings.state
-        yield Stage(
-            plan=plan,
+        yield Setup(
+            sizes=sizes,
             product=product,
             empty=empty,
             plain=plain,
-            lua=nginx,
+            lua=lua_nginx,
             codes=codes,
             redis_bytes=redis_bytes,
             hot=workload.write_paths(folder / "hot", codes[: workload.HOT]),
@@ -67,12 +68,12 @@ def standing(plan: Plan) -> Iterator[Stage]:
 
 
 def _make_links(product: Installation, codes: list[str]) -> int:
-    """Links in PostgreSQL and Redis; the bytes that Redis needs for their records."""
+    """Create links in PostgreSQL and Redis. Return how many bytes Redis needs for their records."""
     settings = product.settings
     with contextlib.closing(links.connect_postgres(settings)) as postgres:
-        ids = links.insert_rows(postgres, codes)
+        ids = links.insert_links(postgres, codes)
     before = links.redis_memory(settings)
     links.put_records(settings, codes, ids)
     after = links.redis_memory(settings)
-    links.put_yardstick_keys(settings, codes)
+    links.put_baseline_keys(settings, codes)
     return after - before

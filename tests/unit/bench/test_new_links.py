@@ -1,9 +1,9 @@
-"""What pgbench prints, read."""
+"""The output of pgbench."""
 
 import pytest
 
 from deploy.local.settings import RuntimeFault
-from tests.bench.making import read_tps
+from tests.bench.new_links import read_tps
 
 PGBENCH = """pgbench (15.18)
 number of clients: 64
@@ -14,10 +14,10 @@ tps = 2973.811241 (without initial connection time)
 """
 
 
-def test_what_pgbench_has_reached_is_read() -> None:
+def test_the_transactions_a_second_are_read_from_the_output_of_pgbench() -> None:
     assert read_tps(PGBENCH) == pytest.approx(2_973.81, rel=1e-4)
 
 
-def test_a_pgbench_without_a_result_is_a_fault() -> None:
+def test_an_output_of_pgbench_without_a_result_is_a_fault() -> None:
     with pytest.raises(RuntimeFault, match="no such table"):
         read_tps("no such table\n")
