@@ -8,7 +8,7 @@ from functools import partial
 
 from deploy.compose import render
 from deploy.compose.containers import REDIS_CLI, Containers
-from deploy.compose.engine import Engine, answers, make_secrets
+from deploy.compose.engine import Engine, is_available, make_secrets
 from deploy.local import choice, commands
 from deploy.local.console import step
 from deploy.local.settings import CHECKOUT, RuntimeFault, read_env_file
@@ -131,7 +131,7 @@ def _runtime() -> ComposeRuntime:
 def main() -> int:
     parser, more = commands.create_parser("compose", __doc__)
     detect = more.add_parser("detect", help="print the runtime that make up uses")
-    detect.set_defaults(act=lambda *_: print("compose" if answers() else "local"))
+    detect.set_defaults(act=lambda *_: print("compose" if is_available() else "local"))
     more.add_parser("render", help="write what follows from deploy/processes.toml into the Compose files").set_defaults(
         act=lambda *_: render.write()
     )

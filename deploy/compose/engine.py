@@ -49,7 +49,7 @@ class Engine:
 
     def require(self) -> None:
         """Raise RuntimeFault when no Docker engine with Compose is available."""
-        if not answers():
+        if not is_available():
             raise RuntimeFault("No Docker engine with Compose is available here. Without Docker: make up-local")
 
     def require_production(self) -> None:
@@ -136,7 +136,7 @@ class Engine:
         return run(command, what=" ".join(words), cwd=CHECKOUT, env={**os.environ, **(env or {})}).strip()
 
 
-def answers() -> bool:
+def is_available() -> bool:
     """Whether a Docker engine with Compose is available."""
     if shutil.which("docker") is None:
         return False

@@ -36,7 +36,7 @@ def make_cluster(settings: LocalSettings, servers: Servers) -> bool:
     return True
 
 
-def answers(settings: LocalSettings, servers: Servers) -> bool:
+def accepts_connections(settings: LocalSettings, servers: Servers) -> bool:
     """Whether the server accepts connections."""
     command = [servers.postgres_bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(settings.postgres_port)]
     return os.spawnv(os.P_WAIT, str(command[0]), [str(word) for word in command]) == 0

@@ -103,7 +103,7 @@ def start_stores(settings: LocalSettings, servers: Servers, supervisor: Supervis
         for name in STORES:
             supervisor.ensure_started(name)
         wait_until(
-            lambda: postgres.answers(settings, servers),
+            lambda: postgres.accepts_connections(settings, servers),
             f"PostgreSQL does not respond; see {settings.logs}/postgres.log",
         )
 

@@ -1,4 +1,4 @@
-"""The whole system in containers, started once for all tests. Nothing of another installation is touched."""
+"""The whole system in containers, started once for all tests. It does not change any other installation."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +13,7 @@ from tests.support.containers import Occupied, Step, System, running_system
 
 @pytest.fixture(scope="session")
 def step(request: pytest.FixtureRequest) -> Step:
-    """Shows a person what takes long, although pytest keeps the output of tests to itself."""
+    """Print steps that take long, although pytest captures the output of tests."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
     @contextlib.contextmanager
@@ -26,7 +26,7 @@ def step(request: pytest.FixtureRequest) -> Step:
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory, step: Step) -> Iterator[System]:
-    """A running system of the tests' own."""
+    """A running system for the tests."""
     folder: Path = tmp_path_factory.mktemp("system")
     try:
         with running_system(folder, step) as found:

@@ -1,22 +1,17 @@
-"""All containers are there and well, and nginx answers."""
+"""All containers run and are healthy, and nginx responds."""
 
 from typing import Final
 
 import pytest
 
+from deploy.processes import read_instances
 from tests.support.client import Client
 from tests.support.containers import System, containers, inspect
 
 ONCE: Final = "boltlink-migrate"
 LASTING: Final = (
+    *(instance.container for instance in read_instances({})),
     "boltlink-nginx",
-    "boltlink-writer",
-    "boltlink-relay",
-    "boltlink-resolver1",
-    "boltlink-resolver2",
-    "boltlink-resolver3",
-    "boltlink-stats",
-    "boltlink-consumer",
     "boltlink-postgres",
     "boltlink-redis",
     "boltlink-prometheus",
@@ -29,7 +24,7 @@ LASTING: Final = (
 )
 
 
-def test_the_containers_are_those_that_we_know(system: System) -> None:
+def test_every_expected_container_exists_and_no_other(system: System) -> None:
     assert system.engine.runs()
     assert set(containers()) == {*LASTING, ONCE}
 
@@ -42,17 +37,17 @@ def test_a_container_is_healthy(name: str) -> None:
 
 
 @pytest.mark.usefixtures("system")
-def test_the_migration_has_ended_well() -> None:
+def test_the_migration_has_succeeded() -> None:
     state = inspect(ONCE)["State"]
     assert (state["Status"], state["ExitCode"]) == ("exited", 0)
 
 
-async def test_the_door_says_ten_times_that_it_is_well(client: Client) -> None:
-    answers = [await client.request("GET", "/health") for _ in range(10)]
-    assert {answer.status for answer in answers} == {200}
-    assert {answer.document["status"] for answer in answers} == {"ok"}
+async def test_nginx_responds_ten_times_that_a_resolver_is_healthy(client: Client) -> None:
+    responses = [await client.request("GET", "/health") for _ in range(10)]
+    assert {response.status for response in responses} == {200}
+    assert {response.document["status"] for response in responses} == {"ok"}
 
 
-async def test_the_door_is_ready(client: Client) -> None:
-    answer = await client.request("GET", "/ready")
-    assert (answer.status, answer.document["status"]) == (200, "ready")
+async def test_nginx_responds_that_a_resolver_is_ready(client: Client) -> None:
+    response = await client.request("GET", "/ready")
+    assert (response.status, response.document["status"]) == (200, "ready")

@@ -1,4 +1,4 @@
-"""Containers stop, die, are replaced and restarted while a few hundred requests a second are under way.
+"""Containers are stopped, killed, replaced and restarted under a load of a few hundred requests a second.
 
 No request fails meanwhile, and every redirect that a client received is counted once.
 """
@@ -19,12 +19,12 @@ from tests.support.containers import IMAGE_TAG, NETWORK, System, docker, inspect
 from tests.support.load_generator import Load, generate_load
 from tests.support.waiting import until
 
-SQUATTER = "test-boltlink-squatter"
+OCCUPANT = "test-boltlink-occupant"
 
 
 @asynccontextmanager
 async def _nothing_fails(client: Client, *, keep_alive: bool = True) -> AsyncIterator[Load]:
-    """A link is followed while the block runs. Then nothing but redirects was received, and each is counted."""
+    """Follow a link while the block runs; afterwards every response was a redirect, and each one is counted."""
     link = await client.make_link()
     targets = {link["code"]: link["url"]}
     async with generate_load(client.base_url, targets, rate=300, visitors=8, keep_alive=keep_alive) as load:
@@ -36,11 +36,11 @@ async def _nothing_fails(client: Client, *, keep_alive: bool = True) -> AsyncIte
 
 
 async def _share_evenly(client: Client) -> None:
-    """Wait until three resolvers take turns again."""
+    """Wait until nginx asks the three resolvers in turn again."""
 
     async def three_resolvers_take_turns() -> bool:
-        answers = [await client.request("GET", "/health") for _ in range(9)]
-        return Counter(answer.headers["X-Upstream"] for answer in answers) == {
+        responses = [await client.request("GET", "/health") for _ in range(9)]
+        return Counter(response.headers["X-Upstream"] for response in responses) == {
             "resolver-1": 3,
             "resolver-2": 3,
             "resolver-3": 3,
@@ -54,7 +54,7 @@ async def _compose(system: System, *words: str) -> None:
 
 
 async def _healthy(name: str, *, restarts: int) -> None:
-    """Wait until a container is well, and has been restarted so often."""
+    """Wait until a container is healthy and has been restarted `restarts` times."""
 
     async def healthy() -> bool:
         found = await asyncio.to_thread(inspect, f"boltlink-{name}")
@@ -63,18 +63,18 @@ async def _healthy(name: str, *, restarts: int) -> None:
     await until(healthy, 60)
 
 
-async def _apis_answer(client: Client) -> None:
-    """Wait until writer and stats have found their store again."""
+async def _apis_respond(client: Client) -> None:
+    """Wait until writer and stats respond, with their stores available."""
 
-    async def both_answer() -> bool:
-        answers = [await client.call("GET", path) for path in ("/links?limit=1", "/stats/overview")]
-        return {answer.status for answer in answers} == {200}
+    async def both_respond() -> bool:
+        responses = [await client.call("GET", path) for path in ("/links?limit=1", "/stats/overview")]
+        return {response.status for response in responses} == {200}
 
-    await until(both_answer, 30)
+    await until(both_respond, 30)
 
 
 @pytest.mark.parametrize("stopped", [["resolver1"], ["resolver2", "resolver3"]])
-async def test_stopped_resolvers_cost_no_request_and_take_their_share_when_they_are_back(
+async def test_no_request_fails_when_resolvers_stop_and_they_get_requests_again_after_their_start(
     system: System, client: Client, stopped: list[str]
 ) -> None:
     left = {"resolver-1", "resolver-2", "resolver-3"} - {name.replace("resolver", "resolver-") for name in stopped}
@@ -87,32 +87,32 @@ async def test_stopped_resolvers_cost_no_request_and_take_their_share_when_they_
 
 
 async def _alternate(load: Load) -> None:
-    """Wait until visitors meet all three."""
+    """Wait until all three resolvers respond to requests."""
 
-    async def all_three_answer() -> bool:
+    async def all_three_respond() -> bool:
         return len(await load.wait_for_redirects(60)) == 3
 
-    await until(all_three_answer, 30)
+    await until(all_three_respond, 30)
 
 
 @contextmanager
-def _taken(address: str) -> Iterator[None]:
-    """Somebody else has an address of the network."""
-    words = ("run", "-d", "--rm", "--init", "--name", SQUATTER, "--network", NETWORK, "--ip", address)
+def _occupied(address: str) -> Iterator[None]:
+    """Another container occupies an address of the network."""
+    words = ("run", "-d", "--rm", "--init", "--name", OCCUPANT, "--network", NETWORK, "--ip", address)
     docker(*words, f"boltlink-resolver:{IMAGE_TAG}", "sleep", "600")
     try:
         yield
     finally:
-        docker("rm", "-f", SQUATTER)
+        docker("rm", "-f", OCCUPANT)
 
 
 async def test_a_container_that_is_replaced_is_found_at_its_new_address(system: System, client: Client) -> None:
-    # nginx reloads for a new address. That ends idle connections, and whoever is just using one tries again (RFC 9112,
-    # 9.3.1); so these visitors take a connection of their own for each request.
+    # nginx reloads for a new address, which closes idle connections. A client that is sending a request on one must
+    # repeat it (RFC 9112, 9.3.1); so this client opens a new connection for each request.
     async with _nothing_fails(client, keep_alive=False) as load:
         old = system.address("resolver2")
         await _compose(system, "rm", "-sf", "resolver2")
-        with _taken(old):
+        with _occupied(old):
             await _compose(system, "up", "-d", "--no-deps", "--wait", "resolver2")
             assert system.address("resolver2") != old
             await _alternate(load)
@@ -120,14 +120,14 @@ async def test_a_container_that_is_replaced_is_found_at_its_new_address(system: 
 
 
 async def _kill(name: str) -> None:
-    """End all processes of a container but its first, which no kill from within can reach; it ends with its child."""
+    """Kill all processes of a container except the first, which cannot be killed from inside; it ends after them."""
     await asyncio.to_thread(docker, "exec", "-d", f"boltlink-{name}", "sh", "-c", "kill -9 -1")
 
 
-async def _answers_again(system: System, name: str, *, restarts: int) -> None:
-    """Wait until a container that has been restarted so often answers; Docker may not have noticed yet."""
+async def _responds_again(system: System, name: str, *, restarts: int) -> None:
+    """Wait until a container that has been restarted `restarts` times responds, even if Docker does not know it yet."""
 
-    async def answers() -> bool:
+    async def responds() -> bool:
         if (await asyncio.to_thread(inspect, f"boltlink-{name}"))["RestartCount"] < restarts:
             return False
         try:
@@ -136,16 +136,18 @@ async def _answers_again(system: System, name: str, *, restarts: int) -> None:
         except aiohttp.ClientError:
             return False
 
-    await until(answers, 60)
+    await until(responds, 60)
 
 
-async def test_a_resolver_that_is_just_back_is_asked_when_the_last_one_dies(system: System, client: Client) -> None:
+async def test_nginx_asks_a_resolver_that_has_just_restarted_when_the_last_other_one_dies(
+    system: System, client: Client
+) -> None:
     names = ("resolver1", "resolver2", "resolver3")
     restarts = {name: inspect(f"boltlink-{name}")["RestartCount"] + 1 for name in names}
     async with _nothing_fails(client) as load:
         await _kill("resolver1")
         await _kill("resolver2")
-        await _answers_again(system, "resolver1", restarts=restarts["resolver1"])
+        await _responds_again(system, "resolver1", restarts=restarts["resolver1"])
         await _kill("resolver3")
         await load.wait_for_redirects(300)
         for name in names:
@@ -154,14 +156,14 @@ async def test_a_resolver_that_is_just_back_is_asked_when_the_last_one_dies(syst
 
 
 @pytest.mark.parametrize("name", ["resolver3", "relay", "consumer", "redis", "postgres"])
-async def test_a_container_that_is_killed_comes_back_and_costs_no_redirect(client: Client, name: str) -> None:
+async def test_a_killed_container_restarts_and_no_redirect_fails(client: Client, name: str) -> None:
     restarts = inspect(f"boltlink-{name}")["RestartCount"]
     async with _nothing_fails(client) as load:
         await _kill(name)
         await load.wait_for_redirects(300)
         await _healthy(name, restarts=restarts + 1)
         await load.wait_for_redirects(100)
-        await _apis_answer(client)
+        await _apis_respond(client)
     await _share_evenly(client)
 
 

@@ -1,4 +1,4 @@
-"""Prometheus sees everything, no query is wrong, and each alert is caused for real and told to a webhook."""
+"""Prometheus scrapes every target, no query is wrong, and each alert is caused for real and reaches a webhook."""
 
 import asyncio
 import contextlib
@@ -45,14 +45,14 @@ ALERTS_OF_FAULTS: Final[dict[str, dict[str, str]]] = {
     "CertificateEnd": {},
 }
 ALERTS_OF_AN_OUTAGE: Final = ("NginxDown", "PostgresDown", "RedisDown", "RedirectErrors")
-PROVEN_BY_RULE_TESTS: Final = {"DiskSpace"}
-"""No test fills the disk of the machine that it runs on."""
+COVERED_BY_RULE_TESTS: Final = {"DiskSpace"}
+"""No test fills the disk of its machine."""
 
 
 async def _ask(url: str, **query: str) -> Any:
-    async with aiohttp.ClientSession() as session, session.get(URL(url).with_query(query)) as answer:
-        assert answer.status == 200, await answer.text()
-        return await answer.json(content_type=None)
+    async with aiohttp.ClientSession() as session, session.get(URL(url).with_query(query)) as response:
+        assert response.status == 200, await response.text()
+        return await response.json(content_type=None)
 
 
 def _read(dashboard: Path) -> Any:
@@ -60,15 +60,15 @@ def _read(dashboard: Path) -> Any:
 
 
 async def _value(system: System, expression: str) -> float:
-    """What Prometheus has for an expression of one series now; 0 for nothing."""
-    answer = await _ask(f"{system.prometheus_url}/api/v1/query", query=expression)
-    found = answer["data"]["result"]
+    """The present value of an expression of one series; 0 when there is no series."""
+    response = await _ask(f"{system.prometheus_url}/api/v1/query", query=expression)
+    found = response["data"]["result"]
     return float(found[0]["value"][1]) if found else 0.0
 
 
 async def _rules(system: System) -> list[dict[str, Any]]:
-    answer = await _ask(f"{system.prometheus_url}/api/v1/rules")
-    return [rule for group in answer["data"]["groups"] for rule in group["rules"]]
+    response = await _ask(f"{system.prometheus_url}/api/v1/rules")
+    return [rule for group in response["data"]["groups"] for rule in group["rules"]]
 
 
 async def test_every_target_is_up(system: System) -> None:
@@ -76,8 +76,8 @@ async def test_every_target_is_up(system: System) -> None:
     expected = {row["labels"]["instance"] for row in listed}
 
     async def every_target_is_up() -> bool:
-        answer = await _ask(f"{system.prometheus_url}/api/v1/targets")
-        found = {target["labels"]["instance"]: target["health"] for target in answer["data"]["activeTargets"]}
+        response = await _ask(f"{system.prometheus_url}/api/v1/targets")
+        found = {target["labels"]["instance"]: target["health"] for target in response["data"]["activeTargets"]}
         return found == dict.fromkeys(expected, "up")
 
     await until(every_target_is_up, 60)
@@ -85,8 +85,8 @@ async def test_every_target_is_up(system: System) -> None:
 
 async def test_prometheus_knows_the_alertmanager(system: System) -> None:
     async def known() -> bool:
-        answer = await _ask(f"{system.prometheus_url}/api/v1/alertmanagers")
-        return [URL(row["url"]).host for row in answer["data"]["activeAlertmanagers"]] == ["boltlink-alertmanager"]
+        response = await _ask(f"{system.prometheus_url}/api/v1/alertmanagers")
+        return [URL(row["url"]).host for row in response["data"]["activeAlertmanagers"]] == ["boltlink-alertmanager"]
 
     await until(known, 30)
 
@@ -109,7 +109,7 @@ async def test_every_dashboard_is_provisioned(system: System) -> None:
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-async def test_every_query_of_a_dashboard_is_answered(system: System, path: Path) -> None:
+async def test_prometheus_accepts_every_query_of_a_dashboard(system: System, path: Path) -> None:
     dashboard = _read(path)
     expressions = [
         target["expr"]
@@ -120,11 +120,11 @@ async def test_every_query_of_a_dashboard_is_answered(system: System, path: Path
     assert expressions
     for expression in expressions:
         plain = expression.replace("$__rate_interval", "1m").replace("$__interval", "1m").replace("$__range", "1m")
-        answer = await _ask(f"{system.prometheus_url}/api/v1/query", query=plain)
-        assert answer["status"] == "success", expression
+        response = await _ask(f"{system.prometheus_url}/api/v1/query", query=plain)
+        assert response["status"] == "success", expression
 
 
-async def test_grafana_gets_an_answer_for_every_query(system: System) -> None:
+async def test_grafana_gets_a_result_for_every_query(system: System) -> None:
     if await _is_stand_in(system):
         rows = await _ask(f"{system.grafana_url}/check")
         assert rows
@@ -136,49 +136,49 @@ async def _is_stand_in(system: System) -> bool:
     return "stand-in" in health["version"]
 
 
-async def test_every_alert_is_caused_here_or_proven_by_a_rule_test(system: System) -> None:
+async def test_every_alert_is_caused_here_or_covered_by_a_rule_test(system: System) -> None:
     known = {rule["name"] for rule in await _rules(system) if rule["type"] == "alerting"}
-    assert known == {*ALERTS_OF_FAULTS, *ALERTS_OF_AN_OUTAGE, *PROVEN_BY_RULE_TESTS}
+    assert known == {*ALERTS_OF_FAULTS, *ALERTS_OF_AN_OUTAGE, *COVERED_BY_RULE_TESTS}
     tested = (MONITORING / "rules_test.yml").read_text(encoding="utf-8")
-    assert all(f"alertname: {name}" in tested for name in PROVEN_BY_RULE_TESTS)
+    assert all(f"alertname: {name}" in tested for name in COVERED_BY_RULE_TESTS)
 
 
 @pytest.mark.parametrize("fault", ["faults"], indirect=True)
 @pytest.mark.parametrize(("alert", "labels"), ALERTS_OF_FAULTS.items())
 @pytest.mark.usefixtures("fault")
-async def test_an_alert_is_told_when_its_fault_is_caused(system: System, alert: str, labels: dict[str, str]) -> None:
-    await _told(system, alert, labels)
+async def test_an_alert_is_sent_when_its_fault_is_caused(system: System, alert: str, labels: dict[str, str]) -> None:
+    await _sent(system, alert, labels)
 
 
 @pytest.mark.parametrize("fault", ["outage"], indirect=True)
 @pytest.mark.parametrize("alert", ALERTS_OF_AN_OUTAGE)
 @pytest.mark.usefixtures("fault")
-async def test_an_alert_is_told_when_the_stores_and_the_door_are_away(system: System, alert: str) -> None:
-    await _told(system, alert, {})
+async def test_an_alert_is_sent_when_the_stores_and_nginx_are_unavailable(system: System, alert: str) -> None:
+    await _sent(system, alert, {})
 
 
-async def _told(system: System, alert: str, labels: dict[str, str]) -> None:
-    async def told() -> bool:
+async def _sent(system: System, alert: str, labels: dict[str, str]) -> None:
+    async def sent() -> bool:
         return system.webhook.has_heard_of(alert, **labels)
 
-    with system.step(f"Waiting until {alert} is told") if not await told() else contextlib.nullcontext():
-        await until(told, 300)
+    with system.step(f"Waiting until {alert} is sent") if not await sent() else contextlib.nullcontext():
+        await until(sent, 300)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def fault(request: pytest.FixtureRequest, system: System) -> AsyncIterator[None]:
-    """Many faults at once, for each takes a minute or two to be told; undone when the last alert was seen."""
+    """Cause many faults at once, because each alert takes a minute or two; undo them after the last test."""
     cause = {"faults": _cause_faults, "outage": _cause_an_outage}[request.param]
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(connected(system.base_url, system.key))
-        with system.step(f"Causing what alerts are for: {request.param}"):
+        with system.step(f"Causing the faults of alerts: {request.param}"):
             await cause(system, client, stack)
         yield
 
 
 async def _cause_faults(system: System, client: Client, stack: contextlib.AsyncExitStack) -> None:
     await _end_a_certificate_soon(stack)
-    await _send_broken_clicks(system)
+    await _send_dead_letters(system)
     await _redis(system, "FLUSHALL")
     link = await client.make_link()
     await client.follow(link["code"])
@@ -186,19 +186,21 @@ async def _cause_faults(system: System, client: Client, stack: contextlib.AsyncE
     stack.push_async_callback(_compose, system, "up", "-d", "--wait")
 
     database = _connection_url(system)
-    _hold(stack, database, "LOCK TABLE clicks IN EXCLUSIVE MODE")  # can be read: the consumer counts nothing
+    _hold(
+        stack, database, "LOCK TABLE clicks IN EXCLUSIVE MODE"
+    )  # the table can be read, but the consumer can count nothing
     await client.follow(link["code"])
-    # A resolver without a disk loses what Redis refuses.
+    # A resolver that cannot write its spool loses the clicks that Redis refuses.
     await asyncio.to_thread(docker, "exec", "boltlink-resolver3", "chmod", "500", "/spool")
     stack.callback(docker, "exec", "boltlink-resolver3", "chmod", "755", "/spool")
     await _compose(system, "stop", "resolver1", "stats")
     await _lose_a_target(system, stack)
     await _take_connections(system, stack, database)
-    # Redis answers and refuses whatever writes, as with a full disk.
+    # Redis replies, and refuses every write, as with a full disk.
     await _set(system, stack, "min-replicas-to-write", "1", afterwards="0")
     used = int((await _redis(system, "INFO", "memory")).split("used_memory:")[1].split()[0])
     await _set(system, stack, "maxmemory", str(round(used * 1.04)), afterwards="512mb")
-    await client.make_link()  # its route cannot get into Redis, so it waits in the outbox
+    await client.make_link()  # its record cannot be written to Redis, so its outbox message stays
     await _background(stack, lambda: _block_links_for_a_moment(database))
     for _ in range(4):
         await _background(stack, lambda: client.follow(link["code"]), pause=0.02)
@@ -214,7 +216,7 @@ async def _cause_an_outage(system: System, client: Client, stack: contextlib.Asy
 
 
 async def _end_the_outage(system: System) -> None:
-    """As `make up` does."""
+    """Start everything again, as `make up` does."""
     await asyncio.to_thread(system.engine.heal)
     await _compose(system, "up", "-d", "--wait")
 
@@ -235,7 +237,7 @@ async def _set(system: System, stack: contextlib.AsyncExitStack, name: str, valu
 async def _background(
     stack: contextlib.AsyncExitStack, act: Callable[[], Awaitable[object]], pause: float = 0.0
 ) -> None:
-    """Do something over and over until the stack is left."""
+    """Repeat an action until the stack is closed."""
     stopping = asyncio.Event()
 
     async def go_on() -> None:
@@ -253,7 +255,7 @@ async def _background(
 
 
 async def _end_a_certificate_soon(stack: contextlib.AsyncExitStack) -> None:
-    """What production's certificate-watch does, with a certificate that ends in a week."""
+    """Run production's certificate-watch with a certificate that ends in a week."""
     script = (
         "openssl req -x509 -newkey rsa:2048 -nodes -days 7 -subj /CN=localhost -keyout /dev/null"
         " -out /run/certificates/fullchain.pem && exec sh /etc/boltlink/certificate-watch.sh"
@@ -273,8 +275,8 @@ async def _end_a_certificate_soon(stack: contextlib.AsyncExitStack) -> None:
     await asyncio.to_thread(docker, *words)
 
 
-async def _send_broken_clicks(system: System) -> None:
-    """Until one is seen: a consumer that is just being replaced may take the first ones, and its count, along."""
+async def _send_dead_letters(system: System) -> None:
+    """Send clicks that cannot be counted, until one is seen: a consumer that is being replaced may lose its counter."""
     before = await _value(system, 'sum(boltlink_clicks_total{result="dead_letter"})')
 
     async def seen() -> bool:
@@ -285,7 +287,7 @@ async def _send_broken_clicks(system: System) -> None:
 
 
 def _connection_url(system: System) -> str:
-    """The database for its owner, at the address that this machine reaches it at."""
+    """The URL of the database for its owner, with the address of the container."""
     url = (secrets_folder() / "owner_database_url").read_text(encoding="utf-8").strip()
     return url.replace("boltlink-postgres", system.address("postgres"))
 
@@ -307,7 +309,7 @@ async def _take_connections(system: System, stack: contextlib.AsyncExitStack, ur
 
 
 async def _block_links_for_a_moment(url: str) -> None:
-    """What has to ask Postgres for a link waits for half a second."""
+    """Block every read of links in PostgreSQL for half a second."""
 
     def block() -> None:
         connection = psycopg2.connect(url)

@@ -1,4 +1,4 @@
-"""What is kept when the containers go, and what a backup brings back when the volumes are gone too."""
+"""The data that stays when containers are removed, and that a backup restores when the volumes are removed too."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.waiting import until
 
 @dataclass(frozen=True)
 class Kept:
-    """What has to be the same afterwards."""
+    """The data that must be the same afterwards."""
 
     link: Json
     clicks: int
@@ -29,9 +29,9 @@ async def _make(system: System, client: Client) -> Kept:
 
 
 async def _link(client: Client, code: str) -> Json:
-    answer = await client.call("GET", f"/links/{code}")
-    assert answer.status == 200, answer.body
-    found: Json = answer.document
+    response = await client.call("GET", f"/links/{code}")
+    assert response.status == 200, response.body
+    found: Json = response.document
     return found
 
 
@@ -39,18 +39,18 @@ async def _with_key(client: Client, key: str) -> Response:
     return await client.request("GET", "/links?limit=1", headers={"Authorization": f"Bearer {key}"})
 
 
-async def _see_that_all_is_there(client: Client, kept: Kept) -> None:
+async def _expect_everything(client: Client, kept: Kept) -> None:
     code = kept.link["code"]
     assert await _link(client, code) == kept.link
     assert await client.clicks_of(code) == kept.clicks
     assert (await _with_key(client, kept.key)).status == 200
-    answer = await client.follow(code)
-    assert (answer.status, answer.headers["Location"]) == (302, "https://example.com/kept")
+    response = await client.follow(code)
+    assert (response.status, response.headers["Location"]) == (302, "https://example.com/kept")
     await client.wait_for_clicks(code, kept.clicks + 1, seconds=30)
 
 
-async def _only_what_lasts_is_in_redis(system: System) -> None:
-    """Wait until codes that are no links, which are remembered for half a minute, are forgotten."""
+async def _short_lived_keys_have_expired(system: System) -> None:
+    """Wait until the records of unknown codes have expired, which Redis keeps for half a minute."""
     script = "for _, key in ipairs(redis.call('KEYS', '*')) do local t = redis.call('TTL', key)"
     script += " if t >= 0 and t < 3600 then return 1 end end return 0"
 
@@ -60,19 +60,19 @@ async def _only_what_lasts_is_in_redis(system: System) -> None:
     await until(forgotten, 60)
 
 
-async def test_containers_that_are_removed_and_made_anew_have_lost_nothing(system: System, client: Client) -> None:
+async def test_containers_that_are_removed_and_created_again_have_lost_nothing(system: System, client: Client) -> None:
     kept = await _make(system, client)
-    await _only_what_lasts_is_in_redis(system)
+    await _short_lived_keys_have_expired(system)
     questions = (("DBSIZE",), ("GET", redis_keys.route(in_default_domain(kept.link["code"]))))
     before = [system.redis("--raw", *question) for question in questions]
     assert all(before)
     system.down()
     system.up()
     assert [system.redis("--raw", *question) for question in questions] == before
-    await _see_that_all_is_there(client, kept)
+    await _expect_everything(client, kept)
 
 
-async def test_a_backup_brings_everything_back_when_the_volumes_are_destroyed(
+async def test_a_backup_restores_everything_when_the_volumes_are_destroyed(
     system: System, client: Client, step: Step, tmp_path: Path
 ) -> None:
     kept = await _make(system, client)
@@ -84,4 +84,4 @@ async def test_a_backup_brings_everything_back_when_the_volumes_are_destroyed(
     assert (await _with_key(client, kept.key)).status == 401
     with step("Restoring the backup"):
         backups.restore(system.stores, path)
-    await _see_that_all_is_there(client, kept)
+    await _expect_everything(client, kept)

@@ -1,4 +1,4 @@
-"""What our images hold, what containers may do, who can be reached, and how a service ends."""
+"""The contents of our images, the restrictions of containers, the open ports, and the end of a service."""
 
 import json
 import os
@@ -28,21 +28,21 @@ def _in_image(service: str, script: str) -> str:
 
 
 @pytest.mark.parametrize("service", IMAGES)
-def test_an_image_holds_the_library_and_its_own_service_alone(service: str) -> None:
+def test_an_image_contains_shared_and_its_own_service_only(service: str) -> None:
     files = _in_image(service, "cd /app && find . -type f").split()
-    wanted = ("./shared/", f"./services/{service}/")
-    assert {file for file in files if not file.startswith(wanted)} == {"./services/__init__.py"}
+    expected = ("./shared/", f"./services/{service}/")
+    assert {file for file in files if not file.startswith(expected)} == {"./services/__init__.py"}
     ours = {
         f"./{path.relative_to(CHECKOUT)}"
         for folder in ("shared", f"services/{service}")
         for path in (CHECKOUT / folder).rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert {file for file in files if file.startswith(wanted)} == ours
+    assert {file for file in files if file.startswith(expected)} == ours
 
 
 @pytest.mark.parametrize("service", IMAGES)
-def test_an_image_holds_no_secret(service: str) -> None:
+def test_an_image_contains_no_secret(service: str) -> None:
     image = inspect_image(f"boltlink-{service}:{IMAGE_TAG}")
     names = {entry.partition("=")[0] for entry in image["Config"]["Env"]}
     assert not [name for name in names if any(word in name for word in ("PASSWORD", "SECRET", "KEY", "_URL"))]
@@ -61,33 +61,37 @@ def test_an_image_has_no_tool_to_build_or_install_with(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", IMAGES)
-def test_an_image_runs_as_an_ordinary_user_who_owns_only_the_spool(service: str) -> None:
+def test_an_image_runs_as_an_ordinary_user_that_owns_only_the_spool(service: str) -> None:
     assert _in_image(service, "id -u") == "10001"
     owned = "find / -xdev -user 10001 -not -path '/proc/*' -not -path '/dev/*' 2>/dev/null; true"
     assert _in_image(service, owned) == "/spool"
 
 
 @pytest.mark.parametrize("service", IMAGES)
-def test_an_image_says_what_it_is_how_it_is_checked_and_how_it_ends(service: str) -> None:
+def test_an_image_declares_its_labels_its_health_check_and_its_stop_signal(service: str) -> None:
     config = inspect_image(f"boltlink-{service}:{IMAGE_TAG}")["Config"]
     assert config["StopSignal"] == "SIGTERM"
     assert config["Healthcheck"]["Test"][0] == "CMD"
-    assert "/health" in " ".join(config["Healthcheck"]["Test"])
+    assert {"PORT=8000", "HEALTH_PATH=/health"} <= set(config["Env"])
     assert config["Labels"]["org.opencontainers.image.title"] == f"boltlink-{service}"
     assert config["Labels"]["org.opencontainers.image.version"]
     assert "uid=10001(boltlink)" in _in_image(service, "id")
 
 
 @pytest.mark.parametrize("service", IMAGES)
-def test_an_image_adds_as_much_to_its_base_as_the_documentation_says(service: str) -> None:
+def test_an_image_is_as_large_as_the_documentation_says(service: str) -> None:
     base = inspect_image(f"python:{os.environ.get('PYTHON_TAG', '3.13-slim')}")["Size"]
-    said = re.search(r"adds (\d+) MB to its base", (CHECKOUT / "docs" / "containers.md").read_text(encoding="utf-8"))
-    assert said
-    assert inspect_image(f"boltlink-{service}:{IMAGE_TAG}")["Size"] - base == pytest.approx(int(said[1]) * 1e6, rel=0.1)
+    documented = re.search(
+        r"adds (\d+) MB to its base", (CHECKOUT / "docs" / "containers.md").read_text(encoding="utf-8")
+    )
+    assert documented
+    assert inspect_image(f"boltlink-{service}:{IMAGE_TAG}")["Size"] - base == pytest.approx(
+        int(documented[1]) * 1e6, rel=0.1
+    )
 
 
 @pytest.mark.parametrize("name", RUNNING)
-def test_a_container_can_do_no_more_than_it_must(name: str) -> None:
+def test_a_container_is_restricted(name: str) -> None:
     host = inspect(name)["HostConfig"]
     assert host["ReadonlyRootfs"]
     assert host["CapDrop"] == ["ALL"]
@@ -98,7 +102,7 @@ def test_a_container_can_do_no_more_than_it_must(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RUNNING)
-def test_a_container_is_bounded_and_comes_back(name: str) -> None:
+def test_a_container_has_limits_and_restarts(name: str) -> None:
     host = inspect(name)["HostConfig"]
     assert host["RestartPolicy"]["Name"] == ("no" if name == ONCE else "unless-stopped")
     assert host["NanoCpus"] > 0
@@ -113,20 +117,20 @@ def test_no_process_of_a_container_is_root(name: str) -> None:
     assert [line for line in shown if line.split()[0] == "0"] == []
 
 
-def test_only_the_door_can_be_reached_from_other_machines() -> None:
+def test_only_nginx_can_be_reached_from_other_machines() -> None:
     published: dict[str, set[str]] = {}
     for name in containers():
         ports: dict[str, list[dict[str, str]] | None] = inspect(name)["NetworkSettings"]["Ports"]
         if hosts := {binding["HostIp"] for bindings in ports.values() for binding in bindings or ()}:
             published[name] = hosts
     assert published == {
-        "boltlink-nginx": {"0.0.0.0"},  # noqa: S104  # a look at what is there
+        "boltlink-nginx": {"0.0.0.0"},  # noqa: S104  # compared, not bound
         "boltlink-prometheus": {"127.0.0.1"},
         "boltlink-grafana": {"127.0.0.1"},
     }
 
 
-def test_services_end_in_time_when_they_are_asked_to(system: System) -> None:
+def test_services_stop_in_time(system: System) -> None:
     services = system.engine.services
     system.compose("stop", *services)
     states = {name: inspect(f"boltlink-{name}")["State"] for name in services}
@@ -144,7 +148,7 @@ NEEDED: Final = {
 
 
 def _config(files: list[str], *, json_form: bool = False, without: str = "") -> str:
-    """The configuration as Compose understands it, with nothing from this checkout's .env."""
+    """The configuration as Compose reads it, without this checkout's .env."""
     options = ["--format", "json"] if json_form else ["-q"]
     given = [f"{name}={value}" for name, value in NEEDED.items() if name != without]
     unset = [word for name in ("BOLTLINK_TAG", *NEEDED) for word in ("-u", name)]
@@ -156,18 +160,18 @@ def _config(files: list[str], *, json_form: bool = False, without: str = "") -> 
     return done.stdout
 
 
-@pytest.mark.parametrize("files", [FILES, PRODUCTION], ids=["alone", "production"])
+@pytest.mark.parametrize("files", [FILES, PRODUCTION], ids=["default", "production"])
 def test_the_configuration_is_valid(files: list[str]) -> None:
     assert _config(files) == ""
 
 
 @pytest.mark.parametrize("name", NEEDED)
-def test_production_does_not_start_without_what_it_needs_and_says_so(name: str) -> None:
+def test_production_does_not_start_without_a_required_variable_and_names_it(name: str) -> None:
     with pytest.raises(RuntimeFault, match=name):
         _config(PRODUCTION, without=name)
 
 
-def test_production_publishes_nothing_but_the_door() -> None:
+def test_production_publishes_only_nginx() -> None:
     services: dict[str, Any] = json.loads(_config(PRODUCTION, json_form=True))["services"]
     published = {name: {port["published"] for port in service.get("ports", ())} for name, service in services.items()}
     assert {name for name, ports in published.items() if ports} == {"nginx"}

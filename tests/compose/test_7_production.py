@@ -1,4 +1,4 @@
-"""Production's overlay, started for real on the data that the other tests have left."""
+"""The production overlay, started on the data of the tests before."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def _make_certificate(folder: Path) -> None:
     names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
     files = ["-keyout", f"{folder}/privkey.pem", "-out", f"{folder}/fullchain.pem"]
     run(["openssl", "req", *options, *names, *files], what="openssl req")
-    # nginx is another user. Here nobody else gets to the folder, for those above it are the owner's alone.
+    # nginx runs as another user. Other users cannot reach the folder, because only the owner may enter its parents.
     (folder / "privkey.pem").chmod(0o444)
     folder.chmod(0o755)
 
@@ -68,7 +68,7 @@ def production(system: System, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture
 async def visitor(system: System, production: Production) -> AsyncIterator[Client]:
-    """A client with an admin key, who trusts the certificate."""
+    """A client with an admin key that trusts the certificate."""
     trust = ssl.create_default_context(cafile=production.certificates / "fullchain.pem")
     async with connected(production.url, system.key, trust=trust) as found:
         yield found
@@ -81,23 +81,23 @@ def test_every_container_of_production_is_healthy() -> None:
     assert {state["Health"]["Status"] for state in states.values()} == {"healthy"}
 
 
-async def test_a_link_is_made_followed_and_counted_by_tls_alone(production: Production, visitor: Client) -> None:
+async def test_a_link_is_created_followed_and_counted_over_tls(production: Production, visitor: Client) -> None:
     link = await visitor.make_link()
     assert link["short_url"] == f"{production.url}/{link['code']}"
-    answer = await visitor.follow(link["code"])
-    assert answer.status == 302
-    assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+    response = await visitor.follow(link["code"])
+    assert response.status == 302
+    assert response.headers["Strict-Transport-Security"] == "max-age=31536000"
     await visitor.wait_for_clicks(link["code"], 1)
 
 
-async def test_http_leads_to_https_and_keeps_path_and_query(production: Production) -> None:
+async def test_http_redirects_to_https_with_path_and_query(production: Production) -> None:
     async with connected(production.plain_url, "") as plain:
-        answer = await plain.request("GET", "/links/some?limit=1")
-    assert (answer.status, answer.headers["Location"]) == (308, "https://127.0.0.1/links/some?limit=1")
-    assert "Strict-Transport-Security" not in answer.headers  # RFC 6797, 7.2
+        response = await plain.request("GET", "/links/some?limit=1")
+    assert (response.status, response.headers["Location"]) == (308, "https://127.0.0.1/links/some?limit=1")
+    assert "Strict-Transport-Security" not in response.headers  # RFC 6797, 7.2
 
 
-async def test_the_second_consumer_counts_when_the_first_is_away(production: Production, visitor: Client) -> None:
+async def test_the_second_consumer_counts_when_the_first_is_stopped(production: Production, visitor: Client) -> None:
     link = await visitor.make_link()
     production.engine.compose("stop", "consumer")
     try:
@@ -129,14 +129,14 @@ async def test_prometheus_knows_when_the_certificate_ends_and_sees_both_consumer
 
 
 def _values(production: Production, expression: str) -> list[float]:
-    """What Prometheus has for an expression now. It is asked from within, for nothing else can reach it."""
+    """The present values of an expression, asked from inside the container because no port is published."""
     address = f"http://127.0.0.1:9090/api/v1/query?query={expression}"
-    answer = json.loads(production.engine.compose("exec", "-T", "prometheus", "wget", "-qO-", address))
-    return [float(row["value"][1]) for row in answer["data"]["result"]]
+    response = json.loads(production.engine.compose("exec", "-T", "prometheus", "wget", "-qO-", address))
+    return [float(row["value"][1]) for row in response["data"]["result"]]
 
 
 @pytest.mark.usefixtures("production")
-def test_nothing_but_the_door_can_be_reached() -> None:
+def test_only_nginx_can_be_reached() -> None:
     published: dict[str, set[str]] = {}
     for name in containers():
         ports: dict[str, list[Any] | None] = inspect(name)["NetworkSettings"]["Ports"]
@@ -147,7 +147,7 @@ def test_nothing_but_the_door_can_be_reached() -> None:
 
 @pytest.mark.usefixtures("production")
 @pytest.mark.parametrize("name", MORE)
-def test_a_container_of_production_can_do_no_more_than_it_must_and_is_bounded(name: str) -> None:
+def test_a_container_of_production_is_restricted_and_has_limits(name: str) -> None:
     host = inspect(name)["HostConfig"]
     assert host["ReadonlyRootfs"]
     assert (host["CapDrop"], host["CapAdd"], host["Privileged"]) == (["ALL"], None, False)
@@ -160,19 +160,19 @@ def test_a_container_of_production_can_do_no_more_than_it_must_and_is_bounded(na
 
 
 @pytest.mark.parametrize("missing", ["BOLTLINK_PUBLIC_URL", "BOLTLINK_SECRETS", "BOLTLINK_CERTIFICATES"])
-def test_make_up_stops_at_a_variable_that_production_lacks(system: System, tmp_path: Path, missing: str) -> None:
+def test_make_up_stops_when_a_required_variable_is_missing(system: System, tmp_path: Path, missing: str) -> None:
     _make_certificate(tmp_path)
     assert f"required variable {missing} is missing" in _refusal(system, tmp_path, **{missing: ""})
 
 
 @pytest.mark.parametrize("missing", ["fullchain.pem", "privkey.pem"])
-def test_make_up_stops_at_a_certificate_that_production_lacks(system: System, tmp_path: Path, missing: str) -> None:
+def test_make_up_stops_when_a_certificate_is_missing(system: System, tmp_path: Path, missing: str) -> None:
     _make_certificate(tmp_path)
     (tmp_path / missing).unlink()
     assert f"Production needs these files: {tmp_path / missing}." in _refusal(system, tmp_path)
 
 
-def test_make_up_stops_at_secrets_that_production_lacks_and_makes_none(system: System, tmp_path: Path) -> None:
+def test_make_up_stops_when_secrets_are_missing_and_creates_none(system: System, tmp_path: Path) -> None:
     _make_certificate(tmp_path)
     empty = tmp_path / "secrets"
     assert f"{empty}/postgres" in _refusal(system, tmp_path, BOLTLINK_SECRETS=str(empty))
@@ -180,7 +180,7 @@ def test_make_up_stops_at_secrets_that_production_lacks_and_makes_none(system: S
 
 
 def _refusal(system: System, certificates: Path, **environment: str) -> str:
-    """What `make up` says when production cannot start. It has to say so before it touches anything."""
+    """The message of `make up` when production cannot start; it must not change any container."""
     given = {
         "BOLTLINK_PRODUCTION": "yes",
         "BOLTLINK_PUBLIC_URL": "https://s.example.com",

@@ -1,4 +1,4 @@
-"""promtool and amtool, out of the images that run them, on the files as they are committed."""
+"""promtool and amtool, from the images in use, check the committed files."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ ALERTMANAGER: Final = f"prom/alertmanager:{os.environ.get('ALERTMANAGER_TAG', 'v
 
 
 def tool(image: str, program: str, *words: str) -> str:
-    """Run a program of an image on the folder monitoring/; what it printed. Raises AssertionError when it fails."""
+    """Run a program of an image on the folder monitoring/; return its output. Raises AssertionError when it fails."""
     mounted = f"{CHECKOUT / 'monitoring'}:{FOLDER}:ro"
     command = [
         "docker",
@@ -33,13 +33,13 @@ def tool(image: str, program: str, *words: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_every_alert_fires_for_its_fault_and_is_silent_otherwise() -> None:
+def test_every_alert_fires_for_its_fault_and_only_then() -> None:
     assert "SUCCESS" in tool(PROMETHEUS, "promtool", "test", "rules", "rules_test.yml")
 
 
-def test_prometheus_takes_its_configuration_and_rules() -> None:
+def test_prometheus_accepts_its_configuration_and_rules() -> None:
     assert "SUCCESS" in tool(PROMETHEUS, "promtool", "check", "config", "prometheus.yml")
 
 
-def test_alertmanager_takes_its_configuration() -> None:
+def test_alertmanager_accepts_its_configuration() -> None:
     assert "SUCCESS" in tool(ALERTMANAGER, "amtool", "check-config", "alertmanager.yml")

@@ -105,6 +105,7 @@ def running_system(folder: Path, step: Step) -> Iterator[System]:
             "BOLTLINK_SUBNET": str(subnet),
             "BOLTLINK_SECRETS": str(folder / "secrets"),
             "BOLTLINK_PRODUCTION": "no",
+            "RESOLVERS": "",
             "KEY_RATE_LIMIT": "1000000",
             "ADDRESS_RATE_LIMIT": "1000000",
         }

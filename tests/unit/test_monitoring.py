@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from deploy.local.settings import CHECKOUT
+from deploy.processes import PROCESSES
 from monitoring.grafana import dashboards
 from services.api_contract.document import OPERATIONS
 
 MONITORING: Final = CHECKOUT / "monitoring"
-SERVICES: Final = {"writer", "relay", "resolver", "stats", "consumer"}
+SERVICES: Final = set(PROCESSES)
 JOBS: Final = {"boltlink", "nginx", "redis", "postgres", "node", "prometheus", "alertmanager"}
 
 EXPORTED: Final = frozenset(
