@@ -27,7 +27,7 @@ def measure(setup: Setup) -> Results:
     loads = {f"{few:,} links": (_FEW_DATABASE, setup.hot), f"{many:,} links": (_MANY_DATABASE, setup.hot)}
     if not setup.sizes.is_quick:
         every = workload.write_paths(setup.folder / "every", many_codes)
-        loads[f"{many:,} links, all asked for"] = (_MANY_DATABASE, every)
+        loads[f"{many:,} links, all requested"] = (_MANY_DATABASE, every)
     found: dict[str, list[Measurement]] = {name: [] for name in loads}
     setup.rewrite_redis_file()
 

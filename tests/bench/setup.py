@@ -51,7 +51,7 @@ def running_setup(sizes: Sizes) -> Iterator[Setup]:
             lua_nginx = stack.enter_context(installations.nginx_alone(product, "lua", lua.configuration))
         stack.callback(print, "  Stopping everything …", flush=True)
         codes = workload.codes(sizes.links)
-        with step(f"Making {sizes.links:,} links"):
+        with step(f"Creating {sizes.links:,} links"):
             redis_bytes = _make_links(product, codes)
         folder = product.settings.state
         yield Setup(

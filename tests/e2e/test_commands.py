@@ -76,23 +76,23 @@ async def test_verify_finds_a_differing_record_and_repairs_it(client: Client, st
     assert (await client.follow(link["code"])).headers["Location"] == "https://example.com/wrong"
     found = _local(stack, "verify")
     assert found.returncode == 1
-    assert f"{link['code']}: wrong" in found.stdout
+    assert link["code"] in found.stdout
     assert _local(stack, "verify", "--repair").returncode == 0
     assert (await client.follow(link["code"])).headers["Location"] == "https://example.com/right"
-    assert "Every record in Redis says what PostgreSQL says" in _local(stack, "verify").stdout
+    assert _local(stack, "verify").returncode == 0
 
 
 async def test_dead_letters_are_listed_and_replayed(stack: LocalSettings) -> None:
     processes = Processes(stack, find_servers())
-    assert _local(stack, "dead-letters").stdout == "0 events are set aside.\n"
+    assert _local(stack, "dead-letters").stdout.startswith("0 ")
     processes.redis("XADD", "clicks", "*", "e", "no click at all")
 
     async def dead_letter_is_listed() -> bool:
         shown = _local(stack, "dead-letters").stdout
-        return "1 events are set aside" in shown and "no click at all" in shown
+        return shown.startswith("1 ") and "no click at all" in shown
 
     await until(dead_letter_is_listed)
-    assert "1 events are in the stream again" in _local(stack, "dead-letters", "--replay").stdout
+    assert _local(stack, "dead-letters", "--replay").stdout.startswith("1 ")
     await until(dead_letter_is_listed)
     processes.redis("DEL", "clicks:dead-letters")
 

@@ -55,8 +55,8 @@ async def test_a_killed_process_is_started_again(client: Client, stack: LocalSet
 
     async def works() -> bool:
         try:
-            made = await client.call("POST", "/links", json={"url": "https://example.com/"})
-            return made.status == 201 and (await client.call("GET", "/stats/overview")).status == 200
+            created = await client.call("POST", "/links", json={"url": "https://example.com/"})
+            return created.status == 201 and (await client.call("GET", "/stats/overview")).status == 200
         except OSError:
             return False
 
