@@ -9,6 +9,7 @@ from aiohttp import web
 from services.stats.counting.batch_size import AdaptiveBatchSize
 from services.stats.counting.click_stream import ClickStream
 from services.stats.counting.consumer import count_batch
+from services.stats.counting.dead_letters import FormerDeadLetters
 from services.stats.counting.partitions import make_partitions
 from services.stats.metrics import STREAM, ConsumerMetrics
 from services.stats.reports import handlers
@@ -42,8 +43,10 @@ def create_consumer(settings: ConsumerSettings) -> web.Application:
     metrics = ConsumerMetrics(registry)
     secret = settings.visitor_secret.encode()
     batch_size = AdaptiveBatchSize()
+    former_dead_letters = FormerDeadLetters()
 
     async def consume(app: web.Application) -> bool:
+        await former_dead_letters.move_if_due(app[REDIS])
         metrics.record(await count_batch(app[DATABASE], app[STREAM], secret, batch_size))
         return True  # the read itself waits when there is nothing
 
