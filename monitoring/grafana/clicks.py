@@ -1,4 +1,4 @@
-"""Click pipeline: redirect → stream or spool → consumer → Postgres."""
+"""The dashboard Click pipeline: from a redirect through stream or spool and consumer to PostgreSQL."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
@@ -9,24 +9,24 @@ def make() -> Dashboard:
     return board(
         "clicks",
         "BoltLink / Click pipeline",
-        "From a redirect to a counted click: what waits in the stream and the spools, what was counted, what was lost.",
-        {"Promises": _promises(), "Counting": _counting(), "Waiting": _waiting()},
+        "Clicks from the redirect to the count: those in the stream and the spools, those counted, and those lost.",
+        {"No click is lost": _losses(), "Counting": _counting(), "Queues": _queues()},
     )
 
 
-def _promises() -> list[Panel]:
+def _losses() -> list[Panel]:
     return [
         number(
             "Clicks lost",
-            "Clicks of the last 24 hours that neither Redis nor a spool could hold. Anything but 0 breaks the promise.",
+            "Clicks lost in the last 24 hours: no store could take them, or Redis lost them. Should be 0.",
             "short",
             {"lost": "sum(increase(boltlink_clicks_lost_total[24h]))"},
             ((None, "green"), (0.001, "red")),
             width=6,
         ),
         number(
-            "Broken clicks",
-            "Events of the last 24 hours that could not be read; they are in the stream clicks:dead-letters.",
+            "Dead letters",
+            "Events of the last 24 hours that could not be counted. They are in the stream clicks:dead-letters.",
             "short",
             {"dead letters": 'sum(increase(boltlink_clicks_total{result="dead_letter"}[24h]))'},
             ((None, "green"), (0.001, "orange")),
@@ -34,7 +34,7 @@ def _promises() -> list[Panel]:
         ),
         number(
             "In the spools",
-            "Bytes of clicks that wait for Redis, in all resolvers. SpoolNotEmpty fires when any stays for a minute.",
+            "Bytes of clicks in the spools of all resolvers. SpoolNotEmpty fires if a spool is not empty for a minute.",
             "bytes",
             {"spools": "sum(boltlink_spool_bytes)"},
             good_below(1),
@@ -42,7 +42,7 @@ def _promises() -> list[Panel]:
         ),
         number(
             "Click lag",
-            "How long the oldest entry of the stream has waited. ClickStreamLag fires above 60 s.",
+            "Age of the oldest entry of the stream. ClickStreamLag fires above 60 s.",
             "s",
             {"oldest": "stream:age_seconds:max"},
             good_below(10, 60),
@@ -54,15 +54,15 @@ def _promises() -> list[Panel]:
 def _counting() -> list[Panel]:
     return [
         lines(
-            "Clicks that arrived",
-            "fresh: counted. known: counted before, or of a purged link. dead_letter: could not be counted.",
+            "Clicks by result",
+            "fresh: counted now. known: counted before, or of a purged link. dead_letter: could not be counted.",
             "ops",
             {"{{result}}": "sum by (result) (rate(boltlink_clicks_total[$__rate_interval]))"},
             stacked=True,
         ),
         lines(
             "Redirects and clicks",
-            "Redirects to a link's own target make clicks, HEAD does not; so the two differ, but move together.",
+            "HEAD and redirects to expired_url are no clicks, so the two differ, but they move together.",
             "ops",
             {
                 "redirects": 'sum(rate(boltlink_requests_total{route="follow", status=~"30."}[$__rate_interval]))',
@@ -72,24 +72,24 @@ def _counting() -> list[Panel]:
     ]
 
 
-def _waiting() -> list[Panel]:
+def _queues() -> list[Panel]:
     return [
         lines(
             "Stream",
-            "Entries that are not counted yet (an entry holds one click or some), and those that a consumer has taken.",
+            "Entries that are not counted yet (one or more clicks each), and those that a consumer has read.",
             "short",
-            {"entries": "max(boltlink_stream_entries)", "taken": "max(boltlink_stream_pending)"},
+            {"entries": "max(boltlink_stream_entries)", "pending": "max(boltlink_stream_pending)"},
         ),
         lines(
             "Age of the stream",
-            "How long the oldest entry has waited. It stands still without Redis. ClickStreamLag fires at the line.",
+            "Age of the oldest entry; keeps its value while Redis is unavailable. ClickStreamLag fires above the line.",
             "s",
             {"oldest": "stream:age_seconds:max"},
             steps=good_below(60),
         ),
         lines(
             "Spools",
-            "Bytes that wait in the spool of each resolver; SPOOL_LIMIT is where clicks are lost.",
+            "Bytes of clicks in the spool of each resolver. At SPOOL_LIMIT clicks are lost.",
             "bytes",
             {"{{instance}}": "boltlink_spool_bytes"},
             stacked=True,

@@ -1,4 +1,4 @@
-"""Every dashboard as code. `python -m monitoring.grafana.dashboards` writes the files that Grafana reads."""
+"""All dashboards as code. `python -m monitoring.grafana.dashboards` writes the JSON files that Grafana reads."""
 
 import json
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from monitoring.grafana import clicks, nginx, overview, redirects, stores
 
 FOLDER: Final = Path(__file__).with_suffix("")
-"""Where the files are: monitoring/grafana/dashboards/."""
+"""The folder of the JSON files: monitoring/grafana/dashboards/."""
 
 
 def documents() -> Mapping[str, str]:
-    """The content of each file, by its name."""
+    """The content of each JSON file, by file name."""
     return {
         f"{module.__name__.rpartition('.')[2]}.json": json.dumps(module.make().build(), cls=JSONEncoder, indent=2)
         + "\n"
@@ -23,12 +23,12 @@ def documents() -> Mapping[str, str]:
 
 
 def write(folder: Path) -> None:
-    """Write every file, and remove those of dashboards that there are no more."""
-    made = documents()
+    """Write a file for each dashboard, and delete the files of dashboards that no longer exist."""
+    contents = documents()
     for path in folder.glob("*.json"):
-        if path.name not in made:
+        if path.name not in contents:
             path.unlink()
-    for name, content in made.items():
+    for name, content in contents.items():
         (folder / name).write_text(content, encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""nginx, nginx: requests, connections, and its certificate."""
+"""The dashboard nginx: requests, connections and the certificate."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
@@ -11,7 +11,7 @@ def make() -> Dashboard:
     return board(
         "nginx",
         "BoltLink / nginx",
-        "nginx: what comes in, and the connections that it comes by. Statuses are counted by the services.",
+        "Requests and connections at nginx. Responses by status are on the dashboards of the services.",
         {"Now": _now(), "Traffic": _traffic(), "Connections": _connections()},
     )
 
@@ -20,16 +20,16 @@ def _now() -> list[Panel]:
     return [
         number(
             "nginx",
-            "Whether nginx answers.",
+            "Whether nginx responds to its exporter.",
             "short",
             {"": "nginx_up"},
             ((None, "red"), (1, "green")),
             width=6,
-            words={"0": "away", "1": "up"},
+            words={"0": "down", "1": "up"},
         ),
         number(
             "Requests",
-            "Requests that nginx answered, the exporter's own included.",
+            "Requests at nginx, including those of its exporter.",
             "reqps",
             {"requests": "sum(rate(nginx_http_requests_total[$__rate_interval]))"},
             NEUTRAL,
@@ -37,7 +37,7 @@ def _now() -> list[Panel]:
         ),
         number(
             "Connections",
-            "Connections of clients that are open, idle ones included.",
+            "Open connections of clients, including idle ones.",
             "short",
             {"open": "sum(nginx_connections_active)"},
             NEUTRAL,
@@ -45,7 +45,7 @@ def _now() -> list[Panel]:
         ),
         number(
             "Certificate",
-            "How long the certificate is still good; none where TLS is off. CertificateEnd fires below two weeks.",
+            "Time until the certificate expires; none without TLS. CertificateEnd fires below two weeks.",
             "s",
             {"left": "min(boltlink_certificate_end_seconds) - time()"},
             good_above(3 * _DAY, 14 * _DAY),
@@ -58,8 +58,8 @@ def _traffic() -> list[Panel]:
     return [
         lines(
             "Requests at nginx and at the services",
-            "Requests that nginx took, and those that the services answered without probes and scrapes. nginx answers"
-            " some itself, and asks another resolver when one fails.",
+            "Requests at nginx, and at the services without probes and scrapes. nginx responds to some requests itself,"
+            " and sends a request to another resolver if one fails.",
             "reqps",
             {
                 "nginx": "sum(rate(nginx_http_requests_total[$__rate_interval]))",
@@ -75,14 +75,14 @@ def _connections() -> list[Panel]:
     return [
         lines(
             "Open connections",
-            "reading: a request comes in. writing: it is worked on, or its answer goes out. waiting: idle, kept alive.",
+            "reading: nginx reads a request. writing: it processes one or sends the response. waiting: idle.",
             "short",
             {name: f"sum(nginx_connections_{name})" for name in ("reading", "writing", "waiting")},
             stacked=True,
         ),
         lines(
             "New connections",
-            "accepted: taken from the system. dropped: closed at once, because worker_connections ran out.",
+            "accepted: all new connections. dropped: those closed at once, because worker_connections was reached.",
             "ops",
             {
                 "accepted": "sum(rate(nginx_connections_accepted[$__rate_interval]))",

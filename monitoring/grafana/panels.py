@@ -1,4 +1,4 @@
-"""The few shapes that every dashboard is made of, so that all of them look and read alike."""
+"""The building blocks of all dashboards, so that they look alike."""
 
 import itertools
 from collections.abc import Iterable, Mapping
@@ -9,23 +9,23 @@ from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as models
 
 SOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="prometheus")
-"""The data source, by the uid of monitoring/grafana/provisioning/datasources/prometheus.yml."""
+"""The data source, with the uid that monitoring/grafana/provisioning/datasources/prometheus.yml sets."""
 
 WIDTH: Final = 24
-"""Columns of Grafana's grid."""
+"""The number of columns of Grafana's grid."""
 
 Steps = Iterable[tuple[float | None, str]]
-"""From which value on (None: from the least) a colour holds."""
+"""Colours, each with the value from which it applies; None is the lowest value."""
 
 NEUTRAL: Final[Steps] = ((None, "blue"),)
-"""For a number that is neither good nor bad."""
+"""For a value that is neither good nor bad."""
 
 Queries = Mapping[str, str]
-"""Legend to expression; a legend may name labels: `{{instance}}`."""
+"""PromQL expressions by legend. A legend may contain labels: `{{instance}}`."""
 
 
 def good_below(warning: float, critical: float | None = None) -> Steps:
-    """Green, then orange where an alert fires or is near, then red."""
+    """Green below `warning`, orange from there on, red from `critical` on."""
     return ((None, "green"), (warning, "orange"), *(((critical, "red"),) if critical is not None else ()))
 
 
@@ -44,7 +44,7 @@ def number(
     width: int = 4,
     words: Mapping[str, str] | None = None,
 ) -> stat.Panel:
-    """One value, or one a series, of now. `words` says in words what a value means."""
+    """A panel with the current value of each series. `words` maps values to the words that are shown instead."""
     panel = (
         stat.Panel()
         .title(title)
@@ -76,9 +76,9 @@ def lines(
     steps: Steps | None = None,
     width: int = 12,
     stacked: bool = False,
-    most: float | None = None,
+    axis_max: float | None = None,
 ) -> timeseries.Panel:
-    """Values over time, from zero up. `steps` draws a line where an alert fires; `most` is the axis's end."""
+    """A panel with series over time. `steps` draws lines at alert thresholds. The axis ends at `axis_max`, if given."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -109,8 +109,8 @@ def lines(
     )
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL))
-    if most is not None:
-        panel.max(most)
+    if axis_max is not None:
+        panel.max(axis_max)
     for ref_id, (legend, expression) in zip("ABCDEFGH", queries.items(), strict=False):
         panel.with_target(_query(ref_id, legend, expression))
     return panel
@@ -118,12 +118,12 @@ def lines(
 
 Panel = stat.Panel | timeseries.Panel
 Rows = Mapping[str, Iterable[Panel]]
-"""Title of a row to its panels."""
+"""Panels by the title of their row."""
 
 
 def board(name: str, title: str, description: str, rows: Rows) -> dashboard.Dashboard:
-    """A dashboard: its rows, links to the others, and a mark wherever an alert fired."""
-    made = (
+    """A dashboard with its rows of panels, links to the other dashboards, and annotations for alerts that fired."""
+    built = (
         dashboard.Dashboard(title)
         .uid(f"boltlink-{name}")
         .description(description)
@@ -148,12 +148,12 @@ def board(name: str, title: str, description: str, rows: Rows) -> dashboard.Dash
             .expr('ALERTS{alertstate="firing"}')
         )
     )
-    ids = itertools.count(1)  # an id in a dashboard's URL stays the panel's own only if it is written down
+    ids = itertools.count(1)  # explicit ids, because the URL of a panel contains its id
     for row, panels in rows.items():
-        made.with_row(dashboard.Row(row).id(next(ids)))
+        built.with_row(dashboard.Row(row).id(next(ids)))
         for panel in panels:
-            made.with_panel(panel.id(next(ids)))
-    return made
+            built.with_panel(panel.id(next(ids)))
+    return built
 
 
 def _query(ref_id: str, legend: str, expression: str) -> prometheus.Dataquery:

@@ -1,4 +1,4 @@
-"""Redirect path: how `GET /{code}` is answered, and how changes of links reach Redis."""
+"""The dashboard Redirect path: responses to `GET /{code}`, lookups, and how changes of links reach Redis."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
@@ -11,7 +11,7 @@ def make() -> Dashboard:
     return board(
         "redirects",
         "BoltLink / Redirect path",
-        "How short URLs are answered, where the resolvers know the links from, and how changes reach Redis.",
+        "Responses to requests for short URLs, lookups of links, and how changes of links reach Redis.",
         {"Redirects": _redirects(), "Lookups": _lookups(), "Changes of links": _changes()},
     )
 
@@ -20,21 +20,22 @@ def _redirects() -> list[Panel]:
     return [
         lines(
             "By instance",
-            "Requests for short URLs that each resolver answered. nginx shares them evenly.",
+            "Requests for short URLs at each resolver. nginx distributes them evenly.",
             "reqps",
             {"{{instance}}": 'sum by (instance) (rate(boltlink_requests_total{route="follow"}[$__rate_interval]))'},
             stacked=True,
         ),
         lines(
             "By status",
-            "302, 301: sent on. 404, 410: no link there, or no more. 5xx: a store was away. 499: the visitor had left.",
+            "301, 302: redirects. 404, 410: no such link, or it has ended. 5xx: a store was unavailable."
+            " 499: the client left.",
             "reqps",
             {"{{status}}": 'sum by (status) (rate(boltlink_requests_total{route="follow"}[$__rate_interval]))'},
             stacked=True,
         ),
         lines(
             "Latency",
-            "How fast half, 95 and 99 of 100 redirects were, over all resolvers. The line is where RedirectSlow fires.",
+            "50, 95 and 99 % of all redirects were faster. RedirectSlow fires if p99 is above the line.",
             "s",
             {
                 name: f"histogram_quantile({share}, sum by (le) ({_FOLLOW_SECONDS}))"
@@ -44,7 +45,7 @@ def _redirects() -> list[Panel]:
         ),
         lines(
             "p99 by instance",
-            "One resolver that is slower than the others has a fault of its own; all together, a store has.",
+            "A single slow resolver has a fault of its own. If all are slow, the cause is a store.",
             "s",
             {"{{instance}}": f"histogram_quantile(0.99, sum by (instance, le) ({_FOLLOW_SECONDS}))"},
             steps=good_below(0.25),
@@ -56,22 +57,23 @@ def _lookups() -> list[Panel]:
     return [
         lines(
             "By source",
-            "hit: Redis knew. miss: Redis did not know, so Postgres was asked. fallback: the same, for Redis was away.",
+            "hit: answered by Redis. miss: Redis had no record, so Postgres answered. fallback: Redis was unavailable,"
+            " so Postgres answered.",
             "ops",
             {"{{source}}": "sum by (source) (rate(boltlink_lookups_total[$__rate_interval]))"},
             stacked=True,
         ),
         lines(
             "Hit ratio",
-            "Share of the lookups that Redis answered. CacheHitRatioLow fires below 80 %.",
+            "Share of the lookups that are hits. CacheHitRatioLow fires below 80 %.",
             "percentunit",
             {"hits": "lookups:hits:ratio1m"},
             steps=((None, "red"), (0.8, "green")),
-            most=1,
+            axis_max=1,
         ),
         lines(
             "Connections to Postgres",
-            "Connections that each resolver uses; DATABASE_POOL_SIZE is the limit.",
+            "Connections to Postgres that each resolver uses. DATABASE_POOL_SIZE is the limit.",
             "short",
             {
                 "{{instance}}": 'boltlink_pool_connections{service="resolver", state="used"}',
@@ -86,26 +88,26 @@ def _changes() -> list[Panel]:
     return [
         lines(
             "Requests of the API",
-            "Requests that the writer answered, by the names in services/writer/routes.py; probes and scrapes too.",
+            "Requests to the writer by route (services/writer/routes.py), including probes and scrapes.",
             "reqps",
             {"{{route}}": 'sum by (route) (rate(boltlink_requests_total{service="writer"}[$__rate_interval]))'},
             stacked=True,
         ),
         lines(
             "Changes relayed",
-            "Changes of links that the relay took from the outbox to Redis.",
+            "Changes of links that the relay published from the outbox to Redis.",
             "ops",
             {"{{instance}}": "rate(boltlink_relayed_total[$__rate_interval])"},
         ),
         lines(
             "Outbox",
-            "Messages that wait for the relay; with several relays each tells the same number.",
+            "Messages that the relay has not published yet. Several relays all report the same number.",
             "short",
             {"messages": "max(boltlink_outbox_messages)"},
         ),
         lines(
             "Outbox age",
-            "How long the oldest message has waited. It stands still without Postgres. OutboxAge fires at the line.",
+            "Age of the oldest message; keeps its value while Postgres is unavailable. OutboxAge fires above the line.",
             "s",
             {"oldest": "outbox:age_seconds:max"},
             steps=good_below(30),

@@ -1,10 +1,10 @@
-"""Stores: Postgres, Redis, and the disk that both are on."""
+"""The dashboard Stores: Postgres, Redis, and the disks."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from monitoring.grafana.panels import NEUTRAL, Panel, board, good_below, lines, number
 
-_AWAY_OR_UP = {"0": "away", "1": "up"}
+_DOWN_OR_UP = {"0": "down", "1": "up"}
 _UP_IS_GOOD = ((None, "red"), (1, "green"))
 _OURS = 'datname="boltlink"'
 
@@ -13,32 +13,56 @@ def make() -> Dashboard:
     return board(
         "stores",
         "BoltLink / Stores",
-        "Postgres and Redis: whether they answer, how much of them is taken, what they do; and the disk.",
+        "Postgres, Redis and the disks: whether they are available, how much of them is in use, and what they do.",
         {"Now": _now(), "Postgres": _postgres(), "Redis": _redis(), "Disk": _disk()},
     )
 
 
 def _now() -> list[Panel]:
     return [
-        number("Postgres", "Whether Postgres answers.", "short", {"": "pg_up"}, _UP_IS_GOOD, words=_AWAY_OR_UP),
-        number("Redis", "Whether Redis answers.", "short", {"": "redis_up"}, _UP_IS_GOOD, words=_AWAY_OR_UP),
+        number(
+            "Postgres",
+            "Whether Postgres responds to its exporter.",
+            "short",
+            {"": "pg_up"},
+            _UP_IS_GOOD,
+            words=_DOWN_OR_UP,
+        ),
+        number(
+            "Redis",
+            "Whether Redis responds to its exporter.",
+            "short",
+            {"": "redis_up"},
+            _UP_IS_GOOD,
+            words=_DOWN_OR_UP,
+        ),
         number(
             "Connections",
-            "Share of max_connections of Postgres that is taken. PostgresConnections fires above 80 %.",
+            "Share of max_connections that is in use. PostgresConnections fires above 80 %.",
             "percentunit",
-            {"taken": "postgres:connections:ratio"},
+            {"used": "postgres:connections:ratio"},
             good_below(0.6, 0.8),
         ),
         number(
             "Redis memory",
-            "Share of maxmemory that is used. RedisMemory fires above 90 %.",
+            "Share of maxmemory that is in use. RedisMemory fires above 90 %.",
             "percentunit",
             {"used": "redis:memory:ratio"},
             good_below(0.75, 0.9),
         ),
-        number("Database", "Size of our database.", "bytes", {"size": f"pg_database_size_bytes{{{_OURS}}}"}, NEUTRAL),
         number(
-            "Keys", "Keys in Redis: records, and a few of our own.", "short", {"keys": "sum(redis_db_keys)"}, NEUTRAL
+            "Database",
+            "Size of the database boltlink.",
+            "bytes",
+            {"size": f"pg_database_size_bytes{{{_OURS}}}"},
+            NEUTRAL,
+        ),
+        number(
+            "Keys",
+            "Keys in Redis: the records of links, and a few others.",
+            "short",
+            {"keys": "sum(redis_db_keys)"},
+            NEUTRAL,
         ),
     ]
 
@@ -47,7 +71,7 @@ def _postgres() -> list[Panel]:
     return [
         lines(
             "Connections by state",
-            "Connections to Postgres by what they do; max_connections is the limit.",
+            "Connections to Postgres by state. max_connections is the limit.",
             "short",
             {
                 "{{state}}": "sum by (state) (pg_stat_activity_count) > 0",
@@ -56,16 +80,16 @@ def _postgres() -> list[Panel]:
         ),
         lines(
             "Transactions",
-            "Transactions of our database that were committed, and that were undone.",
+            "Transactions of the database boltlink that were committed or rolled back.",
             "ops",
             {
                 "committed": f"rate(pg_stat_database_xact_commit{{{_OURS}}}[$__rate_interval])",
-                "undone": f"rate(pg_stat_database_xact_rollback{{{_OURS}}}[$__rate_interval])",
+                "rolled back": f"rate(pg_stat_database_xact_rollback{{{_OURS}}}[$__rate_interval])",
             },
         ),
         lines(
             "Rows",
-            "Rows of our database that were fetched, inserted, updated, deleted.",
+            "Rows of the database boltlink that were fetched, inserted, updated or deleted.",
             "ops",
             {
                 name: f"rate(pg_stat_database_tup_{name}{{{_OURS}}}[$__rate_interval])"
@@ -74,19 +98,19 @@ def _postgres() -> list[Panel]:
         ),
         lines(
             "Longest transaction",
-            "How long the oldest open transaction has run. Ours end in seconds; a long one holds locks and dead rows.",
+            "Duration of the longest open transaction. BoltLink's take seconds; longer ones keep locks.",
             "s",
             {"{{state}}": f"max by (state) (pg_stat_activity_max_tx_duration{{{_OURS}}})"},
         ),
         lines(
             "Locks",
-            "Locks that are held or waited for, by mode. An access exclusive lock stops everybody at that table.",
+            "Locks that are held or waited for, by mode. An access exclusive lock blocks its whole table.",
             "short",
             {"{{mode}}": f"pg_locks_count{{{_OURS}}}"},
         ),
         lines(
             "Deadlocks",
-            "Transactions that Postgres ended because each waited for the other.",
+            "Deadlocks: transactions that waited for each other, until Postgres aborted one.",
             "ops",
             {"deadlocks": f"rate(pg_stat_database_deadlocks{{{_OURS}}}[$__rate_interval])"},
         ),
@@ -97,26 +121,26 @@ def _redis() -> list[Panel]:
     return [
         lines(
             "Memory",
-            "Bytes that Redis uses, and maxmemory. Near the limit it lets go of records; the stream always stays.",
+            "Bytes that Redis uses, and maxmemory. At the limit Redis evicts records, but never the stream.",
             "bytes",
             {"used": "redis_memory_used_bytes", "limit": "redis_memory_max_bytes"},
         ),
         lines(
             "Commands",
-            "Commands that Redis ran.",
+            "Commands that Redis processed.",
             "ops",
             {"commands": "rate(redis_commands_processed_total[$__rate_interval])"},
         ),
         lines(
-            "Keys that went",
-            "expired: their lifetime was over. evicted: there was no room for them, so memory is short.",
+            "Expired and evicted keys",
+            "expired: the lifetime of the key was over. evicted: Redis needed the memory.",
             "ops",
             {
                 "expired": "rate(redis_expired_keys_total[$__rate_interval])",
                 "evicted": "rate(redis_evicted_keys_total[$__rate_interval])",
             },
         ),
-        lines("Clients", "Connections to Redis.", "short", {"clients": "redis_connected_clients"}),
+        lines("Clients", "Open connections to Redis.", "short", {"clients": "redis_connected_clients"}),
     ]
 
 
@@ -124,17 +148,17 @@ def _disk() -> list[Panel]:
     return [
         lines(
             "Disk in use",
-            "Share of each disk that is used. DiskSpace fires above 90 %.",
+            "Share of each disk that is in use. DiskSpace fires above 90 %.",
             "percentunit",
             {"{{mountpoint}}": "1 - node:disk_free:ratio"},
             steps=good_below(0.9),
-            most=1,
+            axis_max=1,
         ),
         lines(
-            "Time that disks are busy",
-            "Share of the time in which a disk had something to do. Near 100 % every fsync waits.",
+            "Disk activity",
+            "Share of the time in which a disk was busy. Near 100 % every fsync waits.",
             "percentunit",
             {"{{device}}": "rate(node_disk_io_time_seconds_total[$__rate_interval])"},
-            most=1,
+            axis_max=1,
         ),
     ]

@@ -1,4 +1,4 @@
-"""The two processes of stats: its API, and the consumer. An application is a value, made from settings."""
+"""The two processes of the stats service: the API and the consumer, each an application made from its settings."""
 
 import os
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ from aiohttp import web
 from services.stats.counting.batch_size import AdaptiveBatchSize
 from services.stats.counting.click_stream import ClickStream
 from services.stats.counting.consumer import count_batch
+from services.stats.counting.dead_letters import FormerDeadLetters
 from services.stats.counting.partitions import make_partitions
 from services.stats.metrics import STREAM, ConsumerMetrics
 from services.stats.reports import handlers
@@ -28,7 +29,7 @@ _PAUSE_AFTER_FAILURE = 0.5
 
 
 def create_api(settings: StatsSettings) -> web.Application:
-    """The API that shows what was counted."""
+    """The API that reports clicks."""
     app, _ = create_application("stats", settings.instance, gate=auth_middleware(scopes(OPERATIONS), settings.limits))
     app[handlers.SETTINGS] = settings
     app.cleanup_ctx.append(open_database(settings.database))
@@ -37,15 +38,17 @@ def create_api(settings: StatsSettings) -> web.Application:
 
 
 def create_consumer(settings: ConsumerSettings) -> web.Application:
-    """The loop that counts clicks, with probes and metrics of its own."""
+    """The loop that counts clicks, with its own probes and metrics."""
     app, registry = create_application("consumer", settings.instance)
     metrics = ConsumerMetrics(registry)
     secret = settings.visitor_secret.encode()
     batch_size = AdaptiveBatchSize()
+    former_dead_letters = FormerDeadLetters()
 
     async def consume(app: web.Application) -> bool:
+        await former_dead_letters.move_if_due(app[REDIS])
         metrics.record(await count_batch(app[DATABASE], app[STREAM], secret, batch_size))
-        return True  # the read itself waits when there is nothing
+        return True  # no pause: a read waits by itself while the stream is empty
 
     app[COLLECTORS].append(metrics.collect)
     app.cleanup_ctx.extend(
@@ -61,14 +64,14 @@ def create_consumer(settings: ConsumerSettings) -> web.Application:
 
 
 async def serve_api() -> web.AppRunner:
-    """gunicorn starts the API here."""
+    """The entry point of the API for gunicorn."""
     settings = StatsSettings.from_env(os.environ)
     logs.configure(settings.instance.instance_id, settings.instance.log_level)
     return serve(create_api(settings))
 
 
 async def serve_consumer() -> web.AppRunner:
-    """gunicorn starts the consumer here."""
+    """The entry point of the consumer for gunicorn."""
     settings = ConsumerSettings.from_env(os.environ)
     logs.configure(settings.instance.instance_id, settings.instance.log_level)
     return serve(create_consumer(settings))

@@ -1,4 +1,4 @@
-"""What the stats API and the consumer can be told by the environment."""
+"""The settings of the stats API and of the consumer, read from the environment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class StatsSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConsumerSettings:
-    """Settings of the consumer; times in seconds."""
+    """Settings of the consumer. Times are in seconds."""
 
     instance: InstanceSettings
     database: DatabaseSettings

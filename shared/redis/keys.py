@@ -22,6 +22,9 @@ RELAY_MARK: Final = "relay:mark"
 DEAD_LETTERS: Final = "clicks:dead-letters"
 """Stream of events that could not be counted, each with the reason. About the newest `MAX_DEAD_LETTERS` are kept."""
 
+FORMER_DEAD_LETTERS: Final = "clicks:broken"
+"""The name of `DEAD_LETTERS` in earlier releases. Its entries are moved (`services/stats/counting/dead_letters.py`)."""
+
 DEAD_LETTER_EVENT: Final = b"event"
 
 DEAD_LETTER_REASON: Final = b"reason"

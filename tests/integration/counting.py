@@ -1,5 +1,7 @@
 """Clicks into the stream, out of it, and what the tables say of them then."""
 
+import contextlib
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -72,3 +74,15 @@ async def counted_once(database: Database) -> None:
 async def stored_dead_letters(redis: RedisClient) -> list[tuple[bytes, bytes]]:
     entries: Any = await redis.xrange(redis_keys.DEAD_LETTERS)
     return [(fields[b"event"], fields[b"reason"]) for _, fields in entries]
+
+
+@contextlib.asynccontextmanager
+async def full(redis: RedisClient) -> AsyncIterator[None]:
+    """Inside the block Redis has reached `maxmemory` and evicts nothing."""
+    await redis.config_set("maxmemory-policy", "noeviction")
+    await redis.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        await redis.config_set("maxmemory", 0)
+        await redis.config_set("maxmemory-policy", "volatile-lfu")

@@ -1,5 +1,3 @@
-import contextlib
-from collections.abc import AsyncIterator
 from types import ModuleType
 from typing import Any
 
@@ -8,7 +6,7 @@ import pytest
 from services.stats.counting import consumer, rollups
 from services.stats.counting.click_stream import Backlog, ClickStream
 from services.stats.counting.consumer import BatchResult
-from services.stats.counting.dead_letters import _batches, newest, replay, waiting
+from services.stats.counting.dead_letters import _batches, count, newest, replay
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
 from shared.postgres.pool import Database, connect
@@ -19,6 +17,7 @@ from tests.integration.counting import (
     add,
     count_batch,
     counted_once,
+    full,
     stored_dead_letters,
     stream_of,
     total,
@@ -87,18 +86,6 @@ async def test_a_broken_event_whose_batch_comes_again_is_set_aside_once(
     await count_batch(stats_database, stream)
     assert [event for event, _ in await stored_dead_letters(redis)] == [b"junk"]
     await counted_once(stats_database)
-
-
-@contextlib.asynccontextmanager
-async def full(redis: RedisClient) -> AsyncIterator[None]:
-    """Inside the block Redis has reached `maxmemory` and evicts nothing."""
-    await redis.config_set("maxmemory-policy", "noeviction")
-    await redis.config_set("maxmemory", 1)
-    try:
-        yield
-    finally:
-        await redis.config_set("maxmemory", 0)
-        await redis.config_set("maxmemory-policy", "volatile-lfu")
 
 
 async def test_clicks_are_counted_and_deleted_from_a_full_redis(
@@ -220,7 +207,7 @@ async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
     events = [click_event(link.id, number) for number in range(1, 4)]
     await add(redis, b"junk", *events)
     assert (await count_batch(stats_database, stream)).dead_letters == 4
-    assert await waiting(redis) == 4
+    assert await count(redis) == 4
     shown = await newest(redis, 10)
     assert {one.event for _, one in shown} == {b"junk", *(encoded(event) for event in events)}
     assert any("no_firefox" in one.reason for _, one in shown)

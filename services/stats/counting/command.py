@@ -1,11 +1,11 @@
-"""`python -m services.stats.counting.command`: look at the dead letters, and have them counted again."""
+"""Show the dead letters, the events that could not be counted, or have them counted again."""
 
 import argparse
 import asyncio
 import os
 import sys
 
-from services.stats.counting.dead_letters import newest, replay, waiting
+from services.stats.counting import dead_letters
 from services.stats.settings import ConsumerSettings
 from shared.domain.errors import SettingsError, StoreUnavailable
 from shared.process import logging as logs
@@ -14,19 +14,21 @@ from shared.redis.client import redis_client
 
 async def _run(settings: ConsumerSettings, options: argparse.Namespace) -> None:
     async with redis_client(settings.redis) as redis:
+        await dead_letters.move_former(redis)
         if options.replay:
-            print(f"{await replay(redis):,} events are in the stream again; what still fails will come back here.")
+            moved = await dead_letters.replay(redis)
+            print(f"{moved:,} events are in the stream again. An event that fails again becomes a dead letter again.")
             return
-        shown = await newest(redis, options.show)
-        print(f"{await waiting(redis):,} events are set aside." + " The newest:" * bool(shown))
-        for moment, dead_letters in shown:
-            print(f"  {moment:%Y-%m-%d %H:%M:%S}Z  {dead_letters.reason}\n    {dead_letters.event[:300]!r}")
+        newest = await dead_letters.newest(redis, options.show)
+        print(f"{await dead_letters.count(redis):,} events are set aside." + " The newest:" * bool(newest))
+        for stored_at, dead_letter in newest:
+            print(f"  {stored_at:%Y-%m-%d %H:%M:%S}Z  {dead_letter.reason}\n    {dead_letter.event[:300]!r}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.stats.counting.command", description=__doc__)
-    parser.add_argument("--replay", action="store_true", help="have them counted again")
-    parser.add_argument("--show", type=int, default=20, help="how many to show")
+    parser.add_argument("--replay", action="store_true", help="put all dead letters back into the stream of clicks")
+    parser.add_argument("--show", type=int, default=20, help="the number of dead letters to show")
     options = parser.parse_args()
     logs.configure("dead_letters", "WARNING")
     try:

@@ -1,4 +1,4 @@
-"""The monthly partitions of the clicks, made before they are needed."""
+"""The monthly partitions of the table `clicks`, created before they are needed."""
 
 from datetime import date, timedelta
 
@@ -7,7 +7,7 @@ from shared.postgres.tables import clicks
 
 
 def months_ahead(today: date, count: int = 2) -> list[date]:
-    """The first days of this month and of the next ones."""
+    """The first day of this month and of each of the next `count` months."""
     months = [today.replace(day=1)]
     for _ in range(count):
         months.append((months[-1] + timedelta(days=32)).replace(day=1))
@@ -15,6 +15,6 @@ def months_ahead(today: date, count: int = 2) -> list[date]:
 
 
 async def make_partitions(database: Database, today: date) -> None:
-    """See to it that this month and the next two have their partitions."""
+    """Create the partitions of this month and the next two that do not exist yet."""
     for month in months_ahead(today):
         await clicks.make_partition(database, month)

@@ -1,4 +1,4 @@
-"""Clicks → counts per link and quarter of an hour. Pure: no store, no clock."""
+"""Turn click events into clicks, and clicks into counts per link and quarter of an hour. Uses no store and no clock."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,12 +11,12 @@ from shared.postgres.tables.clicks import BucketCount
 
 
 def click_of(event: ClickEvent, secret: bytes) -> Click:
-    """An event as it is counted. Raises ValueError for a time that no calendar has."""
+    """The click of an event. Raises ValueError for a time outside the years 1 to 9999."""
     agent = agent_of(event.user_agent)
     try:
         at = datetime.fromtimestamp(event.at_ms / 1000, UTC)
     except (OverflowError, OSError) as fault:
-        raise ValueError(f"no time: {event.at_ms} ms") from fault
+        raise ValueError(f"the time {event.at_ms} ms is out of range") from fault
     return Click(
         id=event.id,
         at=at,
@@ -31,7 +31,7 @@ def click_of(event: ClickEvent, secret: bytes) -> Click:
 
 
 def per_bucket(clicks: Iterable[Click]) -> list[BucketCount]:
-    """How many clicks each link got in each quarter of an hour, people and bots apart."""
+    """The number of clicks of each link in each quarter of an hour, with separate counts of people and bots."""
     counts = Counter((click.link_id, bucket_of(click.at), click.bot) for click in clicks)
     return [
         BucketCount(link_id=link_id, bucket=bucket, bot=bot, clicks=count)
@@ -40,6 +40,6 @@ def per_bucket(clicks: Iterable[Click]) -> list[BucketCount]:
 
 
 def bucket_of(moment: datetime) -> datetime:
-    """The beginning of the quarter of an hour that a moment falls in."""
+    """The start of the quarter of an hour that contains a moment."""
     seconds = int(moment.timestamp() // BUCKET_SECONDS) * BUCKET_SECONDS
     return datetime.fromtimestamp(seconds, UTC)

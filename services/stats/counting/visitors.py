@@ -1,4 +1,4 @@
-"""What a click tells of its visitor, and nothing that names him: no address is ever stored."""
+"""What a click stores about its visitor: software, origin and a keyed hash. The address itself is never stored."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ _DESKTOPS: Final = ("Windows", "Mac OS X", "Linux", "Ubuntu", "Chrome OS", "Fedo
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A visitor's software. `device` is one of desktop, mobile, tablet, bot, unknown."""
+    """The software of a visitor. `device` is one of desktop, mobile, tablet, bot, unknown."""
 
     browser: str
     os: str
@@ -31,9 +31,9 @@ class Agent:
 
 @lru_cache(maxsize=10_000)
 def agent_of(user_agent: str) -> Agent:
-    """What a User-Agent says, by the tables of ua-parser (https://github.com/ua-parser/uap-core).
+    """Parse a User-Agent with the tables of ua-parser (https://github.com/ua-parser/uap-core).
 
-    A bot is one that declares itself as such; a program such as curl follows a link for a person.
+    Only a visitor that declares itself a bot counts as one. A program such as curl does not: a person uses it.
     """
     if not user_agent:
         return Agent(UNKNOWN, UNKNOWN, UNKNOWN, bot=False)
@@ -55,7 +55,7 @@ def _device(os: str, family: str, user_agent: str) -> str:
 
 
 def referrer_of(referrer: str) -> str:
-    """The host that a visitor came from, or `direct`; `unknown` where the header is no URL."""
+    """The host that the visitor came from; `direct` without a header, `unknown` if the header is no URL with a host."""
     if not referrer:
         return DIRECT
     try:
@@ -66,5 +66,5 @@ def referrer_of(referrer: str) -> str:
 
 
 def visitor_of(secret: bytes, address: str, user_agent: str) -> str:
-    """A name for a visitor that only this installation's secret can make again: HMAC-SHA-256, 16 hexadecimal digits."""
+    """A pseudonym of 16 hexadecimal digits: HMAC-SHA-256 of address and User-Agent, keyed with VISITOR_SECRET."""
     return hmac.new(secret, f"{address}\n{user_agent}".encode(), hashlib.sha256).hexdigest()[:16]

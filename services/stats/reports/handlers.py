@@ -1,4 +1,4 @@
-"""HTTP in, one call, HTTP out."""
+"""Handlers of the stats API: parse the query, call one report, respond with JSON."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -35,8 +35,8 @@ async def overview(request: web.Request) -> web.Response:
 async def link_summary(request: web.Request) -> web.Response:
     """Totals of one link."""
     query = parse_query(FilterQuery(), request.query)
-    wanted = await _for_link(request, query["filter"])
-    totals = await rows.totals(request.app[DATABASE], wanted)
+    click_filter = await _for_link(request, query["filter"])
+    totals = await rows.totals(request.app[DATABASE], click_filter)
     return json_response({"code": request.match_info["code"], **_dumped(TotalsSchema(), totals)})
 
 
@@ -82,21 +82,23 @@ async def top(request: web.Request) -> web.Response:
     return json_response(_dumped(TopSchema(), {"links": listed}))
 
 
-async def _for_link(request: web.Request, wanted: ClickFilter) -> ClickFilter:
-    return await reports.for_link(request.app[DATABASE], request.match_info["code"], wanted)
+async def _for_link(request: web.Request, click_filter: ClickFilter) -> ClickFilter:
+    return await reports.for_link(request.app[DATABASE], request.match_info["code"], click_filter)
 
 
-async def _timeseries(request: web.Request, query: dict[str, Any], wanted: ClickFilter) -> web.Response:
+async def _timeseries(request: web.Request, query: dict[str, Any], click_filter: ClickFilter) -> web.Response:
     interval, tz = query["interval"], query["tz"]
-    buckets = await reports.timeseries(request.app[DATABASE], wanted, interval=interval, tz=tz, now=datetime.now(UTC))
+    buckets = await reports.timeseries(
+        request.app[DATABASE], click_filter, interval=interval, tz=tz, now=datetime.now(UTC)
+    )
     return json_response(_dumped(TimeseriesSchema(), {"interval": interval, "tz": tz, "buckets": buckets}))
 
 
-async def _breakdown(request: web.Request, query: dict[str, Any], wanted: ClickFilter) -> web.Response:
+async def _breakdown(request: web.Request, query: dict[str, Any], click_filter: ClickFilter) -> web.Response:
     dimension = request.match_info["dimension"]
     if dimension not in DIMENSIONS:
         raise web.HTTPNotFound
-    values, total = await rows.per_value(request.app[DATABASE], wanted, dimension=dimension, limit=query["limit"])
+    values, total = await rows.per_value(request.app[DATABASE], click_filter, dimension=dimension, limit=query["limit"])
     shares = [{"value": value, "clicks": clicks, "share": round(clicks / total, 6)} for value, clicks in values]
     return json_response(_dumped(BreakdownSchema(), {"dimension": dimension, "total": total, "values": shares}))
 

@@ -1,4 +1,4 @@
-"""Reports in requests and answers."""
+"""Schemas of the queries and responses of the stats API."""
 
 import re
 import zoneinfo
@@ -18,7 +18,7 @@ _MAX_VALUES: Final = 100
 
 
 class MomentOrDate(fields.String):
-    """An RFC 3339 time, or a date that gets its meaning from the query's time zone."""
+    """An RFC 3339 time, or a date, which is a day in the time zone of the query."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         found = parse_moment(value) or _parse_date(value)
@@ -35,7 +35,7 @@ def _parse_date(text: object) -> date | None:
 
 
 class Values(Text):
-    """Values of a dimension with commas between them; - in front of one leaves it out."""
+    """Values of a dimension, separated by commas. A value with a leading - is excluded."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -76,8 +76,8 @@ class FilterQuery(Schema):
     @post_load
     def _make_filter(self, loaded: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         zone = zoneinfo.ZoneInfo(loaded["tz"])
-        start = _edge(loaded.pop("from_", None), zone, days_later=0)
-        end = _edge(loaded.pop("to", None), zone, days_later=1)
+        start = _boundary(loaded.pop("from_", None), zone, days_later=0)
+        end = _boundary(loaded.pop("to", None), zone, days_later=1)
         if start and end and start >= end:
             raise ValidationError("Must lie before `to`.", "from")
         loaded["filter"] = ClickFilter(
@@ -89,7 +89,7 @@ class FilterQuery(Schema):
         return loaded
 
 
-def _edge(given: datetime | date | None, zone: zoneinfo.ZoneInfo, *, days_later: int) -> datetime | None:
+def _boundary(given: datetime | date | None, zone: zoneinfo.ZoneInfo, *, days_later: int) -> datetime | None:
     if given is None or isinstance(given, datetime):
         return given
     return datetime.combine(given + timedelta(days=days_later), time(), zone).astimezone(UTC)

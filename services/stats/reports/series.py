@@ -1,4 +1,4 @@
-"""Counts → what a page draws: series without gaps, shares, totals."""
+"""Time series of clicks in which no bucket is missing, and the filter for the clicks of one link."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,32 +17,37 @@ MAX_BUCKETS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Clicks from `start` to the start of the next bucket."""
+    """The number of clicks between `start` and the start of the next bucket."""
 
     start: datetime
     clicks: int
 
 
-async def for_link(database: Database, code: str, wanted: ClickFilter) -> ClickFilter:
-    """The filter for one link's clicks. Raises LinkNotFound."""
+async def for_link(database: Database, code: str, click_filter: ClickFilter) -> ClickFilter:
+    """The given filter, restricted to the clicks of one link. Raises LinkNotFound."""
     link = await links.get(database, in_default_domain(code)) if is_code(code) else None
     if link is None:
         raise LinkNotFound("There is no link of this code.")
-    return replace(wanted, link_id=link.id)
+    return replace(click_filter, link_id=link.id)
 
 
-async def timeseries(database: Database, wanted: ClickFilter, *, interval: str, tz: str, now: datetime) -> list[Bucket]:
-    """Clicks by time, from `from` (or the first click) to `to` (or now). Raises InvalidInput for too many buckets."""
-    start = wanted.start or await reports.first_click(database, wanted) or now
-    end = wanted.end or max(now, start) + timedelta(microseconds=1)
+async def timeseries(
+    database: Database, click_filter: ClickFilter, *, interval: str, tz: str, now: datetime
+) -> list[Bucket]:
+    """The buckets from the start of the filter, or the first click, to its end, or now.
+
+    Raises InvalidInput for more than MAX_BUCKETS buckets.
+    """
+    start = click_filter.start or await reports.first_click(database, click_filter) or now
+    end = click_filter.end or max(now, start) + timedelta(microseconds=1)
     series = dict.fromkeys(bucket_starts(start, end, interval, ZoneInfo(tz)), 0)
-    # A zone whose clock moves by half an hour has hours that the even series lacks: what is counted is always shown.
-    series |= await reports.per_bucket(database, wanted, interval=interval, tz=tz)
+    # Where a clock moves by half an hour, PostgreSQL has hours that bucket_starts lacks; the union keeps their clicks.
+    series |= await reports.per_bucket(database, click_filter, interval=interval, tz=tz)
     return [Bucket(bucket, series[bucket]) for bucket in sorted(series)]
 
 
 def bucket_starts(start: datetime, end: datetime, interval: str, zone: ZoneInfo) -> Iterator[datetime]:
-    """The beginnings, in UTC, of all buckets that overlap [start, end). Raises InvalidInput for too many."""
+    """The starts, in UTC, of all buckets that overlap [start, end). Raises InvalidInput for more than MAX_BUCKETS."""
     count = 0
     try:
         moment = _floor(start.astimezone(zone), interval)
@@ -76,18 +81,18 @@ def _floor(moment: datetime, interval: str) -> datetime:
 
 
 def _next(moment: datetime, interval: str) -> datetime:
-    if interval in ("minute", "hour"):  # real time: a day of 25 hours has 25 of them
+    if interval in ("minute", "hour"):  # elapsed time: a day of 25 hours has 25 buckets
         step = timedelta(minutes=1) if interval == "minute" else timedelta(hours=1)
         return (moment.astimezone(UTC) + step).astimezone(moment.tzinfo)
     if interval == "month":
         return _as_postgres(moment.replace(year=moment.year + moment.month // 12, month=moment.month % 12 + 1))
     return _as_postgres(
         moment + timedelta(days=7 if interval == "week" else 1)
-    )  # by the calendar, whatever the clock does
+    )  # calendar time: the next midnight, also when the clock moves
 
 
 def _as_postgres(midnight: datetime) -> datetime:
-    """A midnight that comes twice begins its day the second time, as `date_trunc` has it."""
+    """The second of two equal midnights, because `date_trunc` of PostgreSQL begins the day there."""
     first, second = midnight.replace(fold=0), midnight.replace(fold=1)
     comes_twice = first.astimezone(UTC) < second.astimezone(UTC)
     return second if comes_twice else first
