@@ -399,6 +399,12 @@ def test_every_decision_says_context_choice_what_lost_and_cost() -> None:
         assert headings == ["Context", "Choice", "What lost", "Cost"], path.name
 
 
+def test_the_glossary_has_each_word_once_and_in_alphabetical_order() -> None:
+    words = re.findall(r"^\*\*(.+?)\*\*", page("glossary.md"), re.MULTILINE)
+    assert len(words) > 50
+    assert words == sorted(set(words), key=lambda word: word.lower().replace("_", " "))
+
+
 def test_no_page_names_a_folder_of_somebodys_machine() -> None:
     for path in PAGES:
         assert not re.search(r"(?<![\w.])/(home|work|root|Users)/", path.read_text(encoding="utf-8")), path.name
