@@ -1,4 +1,4 @@
-"""The pages of docs/ and README.md say what the code says, no more and no less."""
+"""The pages of docs/, README.md, CONTRIBUTING.md and SECURITY.md say what the code says, no more and no less."""
 
 import ast
 import json
@@ -30,7 +30,9 @@ from shared.process.metrics import REGISTRY
 from shared.process.settings import Environment
 
 DOCS: Final = CHECKOUT / "docs"
-PAGES: Final = sorted([*CHECKOUT.glob("README.md"), *DOCS.rglob("*.md")])
+TOP_PAGES: Final = tuple(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"))
+PAGES: Final = sorted([*TOP_PAGES, *DOCS.rglob("*.md")])
+"""Without CHANGELOG.md, which also names what is gone."""
 
 SERVICES: Final = (WriterSettings, RelaySettings, ResolverSettings, StatsSettings, ConsumerSettings)
 COMMANDS: Final = (MigrateSettings, KeysSettings)
@@ -234,7 +236,7 @@ def test_every_problem_has_its_heading_and_no_heading_is_without_a_problem() -> 
         assert re.match(rf"\nStatus {statuses[slug]}[.,]", text), slug
 
 
-def test_nginx_and_the_services_mean_the_same_by_the_same_slug() -> None:
+def test_nginx_and_the_services_use_a_slug_for_the_same_status() -> None:
     statuses = {kind.slug: kind.status for kind in _kinds()}
     for slug, status in _nginx_problems().items():
         assert statuses.get(slug, status) == status
@@ -381,7 +383,29 @@ def test_every_make_target_that_a_page_names_exists(path: Path) -> None:
 
 def test_every_make_target_that_make_lists_is_in_the_page_for_contributors() -> None:
     listed = re.findall(r"^([a-z0-9-]+):.*## ", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(listed) - {"help"} <= _named_targets(page("contributing.md"))
+    contributing = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert set(listed) - {"help"} <= _named_targets(contributing)
+
+
+def test_the_index_of_decisions_lists_every_decision_once_with_its_title() -> None:
+    folder = DOCS / "decisions"
+    index = re.findall(r"^\| (\d+) \| \[(.+)\]\((\S+)\) \|", page("decisions/README.md"), re.MULTILINE)
+    titles = {path.name: path.read_text(encoding="utf-8").splitlines()[0] for path in folder.glob("[0-9]*.md")}
+    assert len(index) == len(titles)
+    assert {name: f"# {number}. {title}" for number, title, name in index} == titles
+    assert all(name.startswith(f"{int(number):04d}-") for number, _, name in index)
+
+
+def test_every_decision_says_context_choice_what_lost_and_cost() -> None:
+    for path in sorted((DOCS / "decisions").glob("[0-9]*.md")):
+        headings = re.findall(r"^\*\*(.+)\.\*\*", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert headings == ["Context", "Choice", "What lost", "Cost"], path.name
+
+
+def test_the_glossary_has_each_word_once_and_in_alphabetical_order() -> None:
+    words = re.findall(r"^\*\*(.+?)\*\*", page("glossary.md"), re.MULTILINE)
+    assert len(words) > 50
+    assert words == sorted(set(words), key=lambda word: word.lower().replace("_", " "))
 
 
 def test_no_page_names_a_folder_of_somebodys_machine() -> None:
