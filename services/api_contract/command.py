@@ -1,4 +1,4 @@
-"""`python -m services.api_contract.command` (`make openapi`): write the document that the writer serves."""
+"""`python -m services.api_contract.command` (`make openapi`): write the OpenAPI document that the writer serves."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ FILE: Final = Path(__file__).parents[1] / "writer" / "api_docs" / "openapi.json"
 
 
 def text() -> str:
-    """The document as the file holds it."""
+    """The content of the file."""
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 

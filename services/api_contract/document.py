@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of all services, made of their operations and schemas."""
+"""Generate the OpenAPI 3.1 document of all services from their operations and schemas."""
 
 import re
 from collections.abc import Mapping
@@ -30,30 +30,30 @@ _PATH_PARAMETERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "dimension": {"type": "string", "enum": list(DIMENSIONS)},
 }
 _HEADERS: Final = {
-    "Location": "Where the link, or the target, is.",
+    "Location": "The path of the link, or the target of the redirect.",
     "ETag": "The link's version, for `If-Match`.",
-    "Cache-Control": "How long the redirect may be kept.",
+    "Cache-Control": "How long the redirect may be cached.",
 }
-_EDGE_PROBLEMS: Final = (errors.TooManyRequests, errors.StoreUnavailable)
-"""What any call may be answered with."""
+_COMMON_PROBLEMS: Final = (errors.TooManyRequests, errors.StoreUnavailable)
+"""The problems of every operation."""
 
 
 def document() -> dict[str, Any]:
-    """The whole document, but for the address of the installation (`servers`)."""
+    """The whole document except `servers`, because the address differs between installations."""
     plugin = MarshmallowPlugin(schema_name_resolver=_schema_name)
     spec = APISpec(
         title="BoltLink",
         version=VERSION,
         openapi_version="3.1.0",
-        info={"description": "Shorten URLs, follow them, count what happened."},
+        info={"description": "Shorten URLs, redirect visitors and count clicks."},
         plugins=[plugin],
     )
     spec.components.security_scheme(_SECURITY, {"type": "http", "scheme": "bearer"})
     spec.components.schema("Problem", schema=ProblemSchema)
     for operation in OPERATIONS:
-        spec.path(path=operation.path, operations={operation.method.lower(): _described(operation)})
-    made: dict[str, Any] = spec.to_dict()
-    return made
+        spec.path(path=operation.path, operations={operation.method.lower(): _operation_object(operation)})
+    result: dict[str, Any] = spec.to_dict()
+    return result
 
 
 def _schema_name(schema: Any) -> str:
@@ -61,8 +61,8 @@ def _schema_name(schema: Any) -> str:
     return name.removesuffix("Schema")
 
 
-def _described(operation: Operation) -> dict[str, Any]:
-    described: dict[str, Any] = {
+def _operation_object(operation: Operation) -> dict[str, Any]:
+    result: dict[str, Any] = {
         "operationId": operation.name,
         "tags": [operation.group],
         "summary": operation.summary,
@@ -70,14 +70,14 @@ def _described(operation: Operation) -> dict[str, Any]:
         "responses": {**_successes(operation), **_problems(operation)},
     }
     if operation.query is not None:
-        described["parameters"].append({"in": "query", "schema": operation.query})
+        result["parameters"].append({"in": "query", "schema": operation.query})
     if operation.body is not None:
         content = {content_type: {"schema": operation.body} for content_type in operation.body_types}
-        described["requestBody"] = {"required": True, "content": content}
+        result["requestBody"] = {"required": True, "content": content}
     if operation.scope is not None:
-        described["security"] = [{_SECURITY: []}]
-        described["description"] = f"Needs a key with the scope `{operation.scope}`."
-    return described
+        result["security"] = [{_SECURITY: []}]
+        result["description"] = f"Requires an API key with the scope `{operation.scope}`."
+    return result
 
 
 def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
@@ -112,13 +112,13 @@ def _successes(operation: Operation) -> dict[str, Any]:
 
 
 def _problems(operation: Operation) -> dict[str, Any]:
-    kinds = [*operation.problems, *_EDGE_PROBLEMS]
+    kinds = [*operation.problems, *_COMMON_PROBLEMS]
     if operation.scope is not None:
         kinds += [errors.Unauthenticated, errors.Forbidden]
     titles: dict[int, list[str]] = {}
     for kind in kinds:
         titles.setdefault(CATALOGUE[kind].status, []).append(CATALOGUE[kind].title)
-    # Every service answers 400 for what is no HTTP and 405 for a method that a path does not have.
+    # Every service responds with 400 to a request that is not valid HTTP.
     titles.setdefault(400, [HTTPStatus.BAD_REQUEST.phrase])
     return {
         str(status): {

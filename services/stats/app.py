@@ -30,7 +30,7 @@ _PAUSE_AFTER_FAILURE = 0.5
 
 def create_api(settings: StatsSettings) -> web.Application:
     """The API that reports clicks."""
-    app, _ = create_application("stats", settings.instance, gate=auth_middleware(scopes(OPERATIONS), settings.limits))
+    app, _ = create_application("stats", settings.instance, auth=auth_middleware(scopes(OPERATIONS), settings.limits))
     app[handlers.SETTINGS] = settings
     app.cleanup_ctx.append(open_database(settings.database))
     app.add_routes(ROUTES)

@@ -1,4 +1,4 @@
-"""The writer's two processes: its API, and the relay. An application is a value, made from settings."""
+"""The applications of the writer's processes: the API and the relay."""
 
 import os
 
@@ -7,7 +7,7 @@ from aiohttp import web
 from services.writer.api_docs.handlers import open_api_docs
 from services.writer.app_keys import NEW_LINK, ROUTE_RECORDS, SETTINGS, open_creation, open_records
 from services.writer.links.schemas import NewLinkSchema
-from services.writer.metrics import set_up_relay_metrics
+from services.writer.metrics import add_relay_metrics
 from services.writer.redis_sync.recovery import INTERVAL, recover
 from services.writer.redis_sync.relay import BATCH, relay_once
 from services.writer.routes import OPERATIONS, ROUTES
@@ -25,11 +25,11 @@ _CLEANING_INTERVAL = 3_600.0
 
 
 def create_api(settings: WriterSettings) -> web.Application:
-    """The API that makes and changes links."""
+    """The API that creates and changes links."""
     app, _ = create_application(
         "writer",
         settings.instance,
-        gate=auth_middleware(scopes(OPERATIONS), settings.limits),
+        auth=auth_middleware(scopes(OPERATIONS), settings.limits),
         body_limit=settings.body_limit,
     )
     app[SETTINGS] = settings
@@ -48,9 +48,9 @@ def create_api(settings: WriterSettings) -> web.Application:
 
 
 def create_relay(settings: RelaySettings) -> web.Application:
-    """The loop that takes changes to Redis, with probes and metrics of its own."""
+    """The loops that publish changes to Redis, with their own probes and metrics."""
     app, registry = create_application("relay", settings.instance)
-    metrics = set_up_relay_metrics(app, registry)
+    metrics = add_relay_metrics(app, registry)
 
     async def relay(app: web.Application) -> bool:
         count = await relay_once(app[DATABASE], app[ROUTE_RECORDS], link_lifetime=settings.link_lifetime)
@@ -64,21 +64,21 @@ def create_relay(settings: RelaySettings) -> web.Application:
             open_records,
             background_loop(relay, pause=settings.interval, name="relay"),
             background_loop(_recover, pause=INTERVAL, name="recovery"),
-            background_loop(_forget_old_answers, pause=_CLEANING_INTERVAL, name="cleaning"),
+            background_loop(_delete_old_responses, pause=_CLEANING_INTERVAL, name="cleaning"),
         ]
     )
     return app
 
 
 async def serve_api() -> web.AppRunner:
-    """gunicorn starts the API here."""
+    """The entry point of gunicorn for the API."""
     settings = WriterSettings.from_env(os.environ)
     logs.configure(settings.instance.instance_id, settings.instance.log_level)
     return serve(create_api(settings))
 
 
 async def serve_relay() -> web.AppRunner:
-    """gunicorn starts the relay here."""
+    """The entry point of gunicorn for the relay."""
     settings = RelaySettings.from_env(os.environ)
     logs.configure(settings.instance.instance_id, settings.instance.log_level)
     return serve(create_relay(settings))
@@ -89,6 +89,6 @@ async def _recover(app: web.Application) -> bool:
     return False
 
 
-async def _forget_old_answers(app: web.Application) -> bool:
-    await idempotency.forget_old(app[DATABASE])
+async def _delete_old_responses(app: web.Application) -> bool:
+    await idempotency.delete_old(app[DATABASE])
     return False

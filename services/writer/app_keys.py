@@ -1,4 +1,4 @@
-"""What the writer's applications hold, each under a typed key."""
+"""The typed keys of the writer's applications, and the cleanup contexts that store objects under them."""
 
 from collections.abc import AsyncIterator
 
@@ -21,13 +21,13 @@ NEW_LINK = web.AppKey("NEW_LINK", NewLinkSchema)
 
 
 async def open_records(app: web.Application) -> AsyncIterator[None]:
-    """A cleanup context that puts the records of REDIS under ROUTE_RECORDS."""
+    """A cleanup context that stores the route records of REDIS under ROUTE_RECORDS."""
     app[ROUTE_RECORDS] = RouteRecords(app[REDIS])
     yield
 
 
 def open_creation(settings: WriterSettings) -> CleanupContext:
-    """A cleanup context that puts what makes and shows links under GROUP_COMMIT and PUBLISHER."""
+    """A cleanup context that stores the group commit and the publisher under GROUP_COMMIT and PUBLISHER."""
 
     async def context(app: web.Application) -> AsyncIterator[None]:
         app[GROUP_COMMIT] = GroupCommit(app[DATABASE])

@@ -1,4 +1,4 @@
-"""Every route of the writer."""
+"""Every operation and route of the writer."""
 
 from typing import Final
 
@@ -17,20 +17,20 @@ OPERATIONS: Final = (
         path="/openapi.json",
         handler=handlers.openapi,
         group="About",
-        summary="This document",
-        successes={200: Success("OpenAPI 3.1")},
+        summary="The OpenAPI document",
+        successes={200: Success("An OpenAPI 3.1 document")},
     ),
     Operation(
         method="GET",
         path="/docs",
         handler=handlers.docs,
         group="About",
-        summary="This document as a page to read",
+        summary="The OpenAPI document as a page",
         successes={200: Success("A page", content_type="text/html")},
     ),
 )
 
 ROUTES: Final = [
     *(operation.route for operation in OPERATIONS),
-    web.get("/docs/{name}", handlers.docs_asset, name="docs_asset"),  # a part of the page, not of the contract
+    web.get("/docs/{name}", handlers.docs_asset, name="docs_asset"),  # files of the page, not part of the contract
 ]

@@ -1,12 +1,19 @@
-"""What the writer and the relay can be told by the environment."""
+"""The settings of the writer and the relay."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from services.writer.links.targets import NEVER, TargetPolicy, policy
+from services.writer.links.targets import FORBIDDEN_SCHEMES, TargetPolicy, target_policy
 from shared.http.rate_limit import LimitSettings
-from shared.process.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings, public_url
+from shared.process.settings import (
+    DatabaseSettings,
+    Environment,
+    InstanceSettings,
+    RedisSettings,
+    link_lifetime,
+    public_url,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,9 +34,9 @@ class WriterSettings:
     def from_env(cls, values: Mapping[str, str]) -> Self:
         env = Environment(values)
         address = public_url(env)
-        schemes = frozenset(env.words("TARGET_SCHEMES", "http https", forbidden=NEVER))
+        schemes = frozenset(env.words("TARGET_SCHEMES", "http https", forbidden=FORBIDDEN_SCHEMES))
         own_hosts = frozenset(env.words("OWN_HOSTS", ""))
-        targets = env.checked("OWN_HOSTS", lambda: policy(address, schemes, own_hosts), TargetPolicy())
+        targets = env.computed("OWN_HOSTS", lambda: target_policy(address, schemes, own_hosts), TargetPolicy())
         settings = cls(
             instance=InstanceSettings.read(env, default_id="writer-1"),
             database=DatabaseSettings.read(env),
@@ -39,7 +46,7 @@ class WriterSettings:
             targets=targets,
             body_limit=env.integer("BODY_LIMIT", 262_144, least=1_024, most=2**20),
             batch_body_limit=env.integer("BATCH_BODY_LIMIT", 4 * 2**20, least=1_024, most=8 * 2**20),
-            link_lifetime=env.integer("LINK_LIFETIME", 7 * 86_400, least=60),
+            link_lifetime=link_lifetime(env),
         )
         env.finish()
         return settings
@@ -63,7 +70,7 @@ class RelaySettings:
             database=DatabaseSettings.read(env),
             redis=RedisSettings.read(env, timeout=0.5),
             interval=env.seconds("RELAY_INTERVAL", 0.2, most=60),
-            link_lifetime=env.integer("LINK_LIFETIME", 7 * 86_400, least=60),
+            link_lifetime=link_lifetime(env),
         )
         env.finish()
         return settings

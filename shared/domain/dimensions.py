@@ -1,4 +1,4 @@
-"""What statistics can be asked: dimensions, intervals, and the filter of the clicks that a report is about."""
+"""The dimensions, the intervals and the click filter of statistics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ Bots = Literal["exclude", "include", "only"]
 BOTS: Final[tuple[Bots, ...]] = ("exclude", "include", "only")
 
 DIMENSIONS: Final = ("referrer", "browser", "os", "device")
-"""What clicks can be broken down by and filtered with: each is a column of the table `clicks`."""
+"""Clicks can be broken down and filtered by these; each is a column of the table `clicks`."""
 
 INTERVALS: Final = ("minute", "hour", "day", "week", "month")
 
 BUCKET_SECONDS: Final = 15 * 60
-"""Clicks are counted in quarters of an hour: the coarsest bucket whose edges are edges of every day on Earth."""
+"""Clicks are counted in quarters of an hour, because in every time zone a day begins at the start of one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValueFilter:
-    """Values of a dimension to keep (all when empty) and to leave out."""
+    """The values of a dimension to keep (all when `keep` is empty) and to leave out."""
 
     keep: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class ValueFilter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClickFilter:
-    """Which clicks a report is about: `start` ≤ time < `end`."""
+    """The clicks that a report covers: `start` ≤ time < `end`; None is no limit."""
 
     link_id: int | None = None
     start: datetime | None = None

@@ -1,4 +1,4 @@
-"""What can go wrong, in the words of the domain. No HTTP here: `shared/http/problems.py` has the answers."""
+"""The errors of the domain. They know no HTTP: `shared/http/problems.py` maps them to responses."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ class BoltLinkError(Exception):
 
 
 class InvalidInput(BoltLinkError):
-    """One or more fields break a rule; `faults` maps each field to everything that is wrong with it."""
+    """One or more fields break a rule; `faults` maps each field to all of its faults."""
 
     def __init__(self, faults: Mapping[str, Sequence[str]]) -> None:
         super().__init__("Some fields are wrong; see errors.")
@@ -20,11 +20,11 @@ class InvalidInput(BoltLinkError):
 
 
 class MalformedJson(BoltLinkError):
-    """The body is no JSON document."""
+    """The body is not a JSON document."""
 
 
 class WrongContentType(BoltLinkError):
-    """The body is declared as something else than JSON."""
+    """The `Content-Type` of the body is not JSON."""
 
 
 class BodyTooLarge(BoltLinkError):
@@ -32,35 +32,35 @@ class BodyTooLarge(BoltLinkError):
 
 
 class LinkNotFound(BoltLinkError):
-    """No such link, or one that does not lead anywhere for now."""
+    """The link does not exist, or does not redirect at present."""
 
 
 class LinkGone(BoltLinkError):
-    """The link led somewhere once and leads nowhere any more."""
+    """The link has expired, or its clicks are used up."""
 
 
 class CodeTaken(BoltLinkError):
-    """The wanted code belongs to another link."""
+    """The requested code belongs to another link."""
 
 
 class ExternalIdTaken(BoltLinkError):
-    """The client's own name is already the name of another link."""
+    """The external id belongs to another link."""
 
 
 class LinkChanged(BoltLinkError):
-    """Somebody changed the link since the client read it."""
+    """The link was changed after the client read it."""
 
 
 class IdempotencyKeyReused(BoltLinkError):
-    """The same Idempotency-Key came with another request."""
+    """The Idempotency-Key was used for a different request before."""
 
 
 class KeyNotFound(BoltLinkError):
-    """No such API key."""
+    """The API key does not exist, or is revoked."""
 
 
 class Unauthenticated(BoltLinkError):
-    """No API key, or none that is valid."""
+    """The request has no valid API key."""
 
 
 class Forbidden(BoltLinkError):
@@ -68,7 +68,7 @@ class Forbidden(BoltLinkError):
 
 
 class TooManyRequests(BoltLinkError):
-    """The key or the address asked more often than it may."""
+    """The API key or the address has exceeded its rate limit; `retry_after` in seconds."""
 
     def __init__(self, detail: str, retry_after: int, headers: Mapping[str, str]) -> None:
         super().__init__(detail)
@@ -77,9 +77,9 @@ class TooManyRequests(BoltLinkError):
 
 
 class StoreUnavailable(BoltLinkError):
-    """Postgres or Redis did not answer in time.
+    """Postgres or Redis cannot be reached, or did not respond in time.
 
-    `contended`: Postgres undid the transaction for another one that wanted the same; it may be tried again at once.
+    `contended`: the transaction lost a conflict about a lock with another one; it can be repeated at once.
     """
 
     def __init__(self, detail: str = "", *, contended: bool = False) -> None:
@@ -88,20 +88,20 @@ class StoreUnavailable(BoltLinkError):
 
 
 class StoreRefused(StoreUnavailable):
-    """Redis replied that it does not take a write, as when it is full. It still reads, so it is not unavailable."""
+    """Redis refused a write, for example because it is full. It can still be read."""
 
 
 class UniqueViolation(Exception):
-    """A value is already taken; `constraint` names the index that says so. Repositories turn it into a domain error."""
+    """A row violates the unique index `constraint`. The caller turns this into an error of the domain."""
 
     def __init__(self, constraint: str) -> None:
         super().__init__(constraint)
         self.constraint = constraint
 
 
-class ReferenceGone(Exception):
-    """A row that another one has to refer to is gone. Repositories turn it into what that means."""
+class ForeignKeyViolation(Exception):
+    """A row refers to a row that does not exist any more. The caller decides what that means."""
 
 
 class SettingsError(Exception):
-    """One or more settings are missing or wrong; the text lists them all."""
+    """One or more settings are missing or wrong; the message lists all of them."""

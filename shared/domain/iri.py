@@ -1,4 +1,4 @@
-"""Targets as people write them (IRIs, RFC 3987) and as HTTP sends them (URIs, RFC 3986)."""
+"""Convert targets from IRIs (RFC 3987), as people write them, to URIs (RFC 3986), as HTTP sends them."""
 
 import re
 from ipaddress import IPv6Address
@@ -15,7 +15,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def ascii_host(host: str) -> str:
-    """A host name in lower-case ASCII (IDNA 2008 with UTS 46 mapping). Raises ValueError when it is none."""
+    """A host name in lower-case ASCII (IDNA 2008 with UTS 46 mapping). Raises ValueError for anything else."""
     if host.isascii():
         name = host.lower()
     else:
@@ -29,7 +29,7 @@ def ascii_host(host: str) -> str:
 
 
 def authority(url: str) -> str:
-    """`host` or `host:port` of a URL, made comparable: ASCII, lower case, no default port, no last dot."""
+    """`host` or `host:port` of a URL, normalized for comparison: ASCII, lower case, no default port, no last dot."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     name = f"[{IPv6Address(host).compressed}]" if ":" in host else ascii_host(host).rstrip(".")
@@ -38,7 +38,7 @@ def authority(url: str) -> str:
 
 
 def to_uri(iri: str) -> str:
-    """The same target in ASCII, as a `Location` header needs it; what is ASCII already stays as it was given."""
+    """The target in ASCII, for a `Location` header. A target that is ASCII already is returned unchanged."""
     if iri.isascii():
         return iri
     parts = urlsplit(iri)

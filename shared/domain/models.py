@@ -1,6 +1,6 @@
-"""The things BoltLink speaks of, as frozen values. Their names are those of `docs/glossary.md`."""
+"""The model: frozen values, under the names that `docs/glossary.md` defines."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
 
@@ -10,17 +10,19 @@ LinkStatus = Literal["active", "scheduled", "expired", "exhausted", "disabled", 
 LINK_STATUSES: Final[tuple[LinkStatus, ...]] = ("active", "scheduled", "expired", "exhausted", "disabled", "deleted")
 
 LINK_SORTS: Final = ("created_at", "updated_at", "clicks", "code")
-"""What links can be sorted by."""
+"""The fields by which links can be sorted."""
 
 REDIRECT_STATUSES: Final = (301, 302, 307, 308)
 
 Scope = Literal["links:read", "links:write", "stats:read", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = ("links:read", "links:write", "stats:read", "admin")
 
+MAX_API_KEY_LENGTH: Final = 256
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinkOptions:
-    """Everything about a link that its owner decides and may change."""
+    """The properties of a link that its owner sets and may change."""
 
     url: str
     title: str | None = None
@@ -36,9 +38,12 @@ class LinkOptions:
     external_id: str | None = None
 
 
+OPTION_NAMES: Final = tuple(field.name for field in fields(LinkOptions))
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewLink:
-    """A requested link: its options, its domain and, where the client chose one, its code."""
+    """A requested link: its options, its domain, and its code (None: any free code)."""
 
     options: LinkOptions
     code: str | None = None
@@ -47,7 +52,7 @@ class NewLink:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
-    """A link as Postgres holds it. `version` grows with every change, also over a purge of its code."""
+    """A link as stored in Postgres. `version` grows with every change, even across a purge of its code."""
 
     id: int
     domain: str
@@ -66,7 +71,7 @@ class Link:
 
 
 class Route(NamedTuple):
-    """What a resolver needs to know of a link. `live` is false for a deleted, disabled or unknown one.
+    """The part of a link that a resolver needs. `live` is false for a deleted, disabled or unknown link.
 
     A tuple, because a resolver makes one for nearly every redirect, and a frozen dataclass takes twice as long to make.
     """
@@ -84,7 +89,7 @@ class Route(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether every visit at any time gets a redirect to `url`."""
+        """Whether every visit is redirected to `url`, whoever the visitor is and whenever it happens."""
         return (
             self.live
             and self.valid_since is None
@@ -97,7 +102,7 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiKey:
-    """An API key without the key itself, of which only a hash is kept."""
+    """An API key without its secret, of which only a hash is stored."""
 
     id: int
     name: str
@@ -109,7 +114,7 @@ class ApiKey:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClickEvent:
-    """One answered redirect, as the resolver saw it. `id` and `at_ms` (Unix, milliseconds) are the same on a retry."""
+    """One redirect as the resolver saw it. A retry has the same `id` and the same `at_ms` (Unix time, milliseconds)."""
 
     id: str
     at_ms: int
@@ -121,7 +126,7 @@ class ClickEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Click:
-    """One click as it is counted: the event, read and made anonymous."""
+    """One click as it is counted: a click event after parsing and anonymization."""
 
     id: str
     at: datetime

@@ -1,4 +1,4 @@
-"""JSON in and out."""
+"""JSON request bodies and JSON responses."""
 
 import json
 from typing import Any
@@ -9,12 +9,15 @@ from shared.domain.errors import BodyTooLarge, MalformedJson, WrongContentType
 
 
 async def read_json(request: web.Request, *content_types: str, limit: int | None = None) -> Any:
-    """The body as JSON, of at most `limit` bytes if not of the application's own limit.
+    """The parsed JSON body, of at most `limit` bytes (None: the limit of the application).
+
+    `content_types`: the accepted types; by default `application/json` only.
 
     Raises WrongContentType, BodyTooLarge or MalformedJson.
     """
-    if request.content_type not in (content_types or ("application/json",)):
-        raise WrongContentType(f"Send Content-Type: {(content_types or ('application/json',))[0]}.")
+    accepted = content_types or ("application/json",)
+    if request.content_type not in accepted:
+        raise WrongContentType(f"Send Content-Type: {accepted[0]}.")
     if limit is not None:
         request = request.clone(client_max_size=limit)
     try:
@@ -25,7 +28,7 @@ async def read_json(request: web.Request, *content_types: str, limit: int | None
 
 
 def parse_json(body: bytes) -> Any:
-    """A JSON document (RFC 8259, so no NaN). Raises MalformedJson."""
+    """Parse a JSON document (RFC 8259, which excludes NaN). Raises MalformedJson."""
     try:
         return json.loads(body.decode(), parse_constant=_refuse_constant)
     except UnicodeDecodeError as fault:
@@ -35,11 +38,11 @@ def parse_json(body: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def json_response(document: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """A JSON answer in UTF-8."""
+    """A JSON response in UTF-8."""
     return web.Response(
         status=status,
         body=json.dumps(document, ensure_ascii=False).encode(),

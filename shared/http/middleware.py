@@ -1,4 +1,4 @@
-"""The middleware around every handler: request ids, problems, metrics."""
+"""The error middleware: request ids, problem documents and metrics for every request."""
 
 import logging
 import time
@@ -17,35 +17,35 @@ from shared.process.metrics import REQUEST_METRICS
 log = logging.getLogger(__name__)
 
 Page = Callable[[web.Request, Problem], str | None]
-"""What a person gets instead of a problem document: HTML, or None where the document will do."""
+"""Makes the page that a person gets instead of a problem document; None: the document is sent."""
 
 INSTANCE_ID = web.AppKey("INSTANCE_ID", str)
 
 
 def error_middleware(page: Page | None = None) -> Middleware:
-    """The only middleware around every handler: whatever happens inside, the client gets an answer that says so."""
+    """The outermost middleware: turns every exception of a handler into a problem, and counts the request."""
 
     @web.middleware
-    async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def handle_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         identity = request_id(request)
         token = REQUEST_ID.set(identity)
         try:
-            response = await _answer(request, handler, identity, page)
-            if not response.prepared:  # a stream sent its headers long ago
+            response = await _respond(request, handler, identity, page)
+            if not response.prepared:  # a stream has sent its headers already
                 response.headers["X-Request-ID"] = identity
                 response.headers["X-Upstream"] = request.app[INSTANCE_ID]
             return response
         finally:
             REQUEST_ID.reset(token)
             route = request.match_info.route.name or "unmatched"
-            status = response.status if "response" in locals() else 499  # the client left before the answer
+            status = response.status if "response" in locals() else 499  # the client disconnected before the response
             request.app[REQUEST_METRICS].observe(route, status, time.perf_counter() - started)
 
-    return edge
+    return handle_errors
 
 
-async def _answer(request: web.Request, handler: Handler, identity: str, page: Page | None) -> web.StreamResponse:
+async def _respond(request: web.Request, handler: Handler, identity: str, page: Page | None) -> web.StreamResponse:
     try:
         return await handler(request)
     except BoltLinkError as error:
@@ -56,12 +56,12 @@ async def _answer(request: web.Request, handler: Handler, identity: str, page: P
         problem = problems.of_http_error(error)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
-        problem = problems.of_fault()
+        problem = problems.internal_error()
     return problem_response(request, problem, identity, page)
 
 
 def problem_response(request: web.Request, problem: Problem, identity: str, page: Page | None) -> web.Response:
-    """A problem as the document a program reads, or as the page a person does."""
+    """The response for a problem: a page for a person, a problem document for a program."""
     html = page(request, problem) if page else None
     rendered = render_problem(problem, identity, html, varies=page is not None)
     headers = {**rendered.headers, "Content-Type": rendered.content_type}

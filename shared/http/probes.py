@@ -1,4 +1,4 @@
-"""/health, /ready and /metrics, the same for every process."""
+"""The endpoints /health, /ready and /metrics of every process."""
 
 import asyncio
 import logging
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 SERVICE = web.AppKey("SERVICE", str)
 ENOUGH_STORES = web.AppKey("ENOUGH_STORES", int)
-"""How many of the stores that a service uses have to answer for it to be ready."""
+"""How many of its stores have to be available for a service to be ready (default: all)."""
 
 _PROBE_TIMEOUT: Final = 2.0
 
 
 async def health(request: web.Request) -> web.Response:
-    """Whether this process lives."""
+    """Liveness: 200 while the process runs."""
     app = request.app
     return json_response(
         {"status": "ok", "service": app[SERVICE], "instance": app[INSTANCE_ID], "version": VERSION},
@@ -36,20 +36,20 @@ async def health(request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """Whether this process can do its work: 200, or 503 with what is away."""
+    """Readiness: 200, or 503 when too many of the stores are unavailable; the body names the state of each store."""
     app = request.app
     probes: dict[str, Callable[[], Awaitable[object]]] = {}
     if DATABASE in app:
         probes["postgres"] = app[DATABASE].ping
     if REDIS in app:
         probes["redis"] = app[REDIS].ping
-    answers = await asyncio.gather(*(_answers(probe) for probe in probes.values()))
-    is_ready = sum(answers) >= app.get(ENOUGH_STORES, len(probes))
+    available = await asyncio.gather(*(_is_available(probe) for probe in probes.values()))
+    is_ready = sum(available) >= app.get(ENOUGH_STORES, len(probes))
     document = {
         "status": "ready" if is_ready else "unavailable",
         "service": app[SERVICE],
         "instance": app[INSTANCE_ID],
-        "stores": {name: "ok" if answer else "away" for name, answer in zip(probes, answers, strict=True)},
+        "stores": {name: "ok" if is_ok else "unavailable" for name, is_ok in zip(probes, available, strict=True)},
     }
     status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
     headers = {"Cache-Control": "no-store"} | ({} if is_ready else {"Retry-After": "2"})
@@ -57,11 +57,11 @@ async def ready(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """What Prometheus scrapes. A reading that fails leaves its last value and is logged."""
+    """The metrics for Prometheus. A collector that fails is logged, and its metric keeps its last value."""
     app = request.app
-    for reading in app[COLLECTORS]:
+    for collect in app[COLLECTORS]:
         try:
-            await reading(app)
+            await collect(app)
         except StoreUnavailable as fault:
             log.warning("metrics: %s", fault.detail)
     app[REQUEST_METRICS].export()
@@ -69,7 +69,7 @@ async def metrics(request: web.Request) -> web.Response:
     return web.Response(body=content, headers=headers)
 
 
-async def _answers(probe: Callable[[], Awaitable[object]]) -> bool:
+async def _is_available(probe: Callable[[], Awaitable[object]]) -> bool:
     try:
         async with asyncio.timeout(_PROBE_TIMEOUT):
             with redis_errors():

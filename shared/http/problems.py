@@ -1,4 +1,4 @@
-"""Everything a client can be told when something is wrong, on one page (RFC 9457)."""
+"""The catalogue of problems, and the responses for them (RFC 9457)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ CONTENT_TYPE: Final = "application/problem+json"
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of problem: its slug in `type`, its title, its HTTP status."""
+    """A type of problem: its slug (the last part of `type`), its title, its HTTP status."""
 
     slug: str
     title: str
@@ -44,12 +44,12 @@ CATALOGUE: Final[Mapping[type[errors.BoltLinkError], ProblemType]] = {
 }
 
 RETRY_AFTER_SECONDS: Final = 2
-"""What a client is told to wait when a store is away."""
+"""The `Retry-After` of a response when a store is unavailable."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
-    """One answer that says what went wrong."""
+    """A problem that is reported to a client; `faults` maps each wrong field to its faults."""
 
     kind: ProblemType
     detail: str = ""
@@ -57,7 +57,7 @@ class Problem:
     headers: Mapping[str, str] | None = None
 
     def document(self, request_id: str) -> dict[str, Any]:
-        """The body that a program gets."""
+        """The problem document, the body of the response to a program."""
         document: dict[str, Any] = {
             "type": f"/problems/{self.kind.slug}",
             "title": self.kind.title,
@@ -74,7 +74,7 @@ class Problem:
 
 
 def of_error(error: errors.BoltLinkError) -> Problem:
-    """The answer to an expected failure."""
+    """The problem for an expected failure."""
     headers: dict[str, str] = {}
     if isinstance(error, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="BoltLink"'
@@ -91,7 +91,7 @@ def of_error(error: errors.BoltLinkError) -> Problem:
 
 
 def of_http_error(error: web.HTTPException) -> Problem:
-    """The answer to what aiohttp itself refuses: no such path, no such method. Its headers, such as Allow, are kept."""
+    """The problem for an error of aiohttp, such as an unknown path or method. Its headers, such as Allow, are kept."""
     if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return of_error(errors.BodyTooLarge())
     kept = {
@@ -101,19 +101,19 @@ def of_http_error(error: web.HTTPException) -> Problem:
 
 
 def of_status(status: int, headers: Mapping[str, str] | None = None) -> Problem:
-    """The answer to what HTTP itself has a status for, and we have nothing to add to."""
+    """The problem for an HTTP status, with the phrase of the status as its title."""
     phrase = HTTPStatus(status).phrase
     return Problem(kind=ProblemType(phrase.lower().replace(" ", "-"), phrase, status), headers=headers)
 
 
-def of_fault() -> Problem:
-    """The answer to a fault of ours: nothing for the client but the request's id, by which the log can be searched."""
+def internal_error() -> Problem:
+    """The problem for an unexpected exception. It reveals only the request id, under which the log has the details."""
     return Problem(kind=ProblemType("internal-error", "Something went wrong on our side", 500))
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A problem on its way to a client."""
+    """The headers and the body of the response for a problem."""
 
     headers: Mapping[str, str]
     content_type: str
@@ -121,11 +121,14 @@ class Rendered:
 
 
 def render_problem(problem: Problem, identity: str, html: str | None, *, varies: bool) -> Rendered:
-    """A problem as a document, or as a page where there is one; `varies`: whether others may get the other form."""
+    """Render a problem as the page `html`, or as a problem document when there is no page.
+
+    `varies`: whether the choice depends on the `Accept` header of the request.
+    """
     headers = {"Cache-Control": "no-store", **(problem.headers or {})}
     if varies:
         headers["Vary"] = "Accept"
     if html is not None:
         return Rendered(headers, "text/html; charset=utf-8", html.replace("{request_id}", identity).encode())
-    body = json.dumps(problem.document(identity)).encode()  # ASCII: it may quote half a surrogate pair
+    body = json.dumps(problem.document(identity)).encode()  # ASCII, because it may quote half a surrogate pair
     return Rendered(headers, CONTENT_TYPE, body)

@@ -1,4 +1,4 @@
-"""How often a client may ask: a token bucket a client, in this process."""
+"""Rate limits: a token bucket per client, within this process."""
 
 import math
 import time
@@ -14,7 +14,7 @@ _MAX_CLIENTS: Final = 10_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LimitSettings:
-    """Requests a minute; 0: as many as they like."""
+    """Requests per minute for an API key, and for an address without a valid key; 0: unlimited."""
 
     key: int
     address: int
@@ -28,7 +28,7 @@ class LimitSettings:
 
 
 class Limiter:
-    """Lets each client make `per_minute` requests a minute; a client that was quiet may make them all at once."""
+    """Allows each client `per_minute` requests per minute; an idle client may send all of them at once."""
 
     def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = per_minute
@@ -36,9 +36,9 @@ class Limiter:
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def acquire(self, client: str, count: int = 1) -> dict[str, str]:
-        """Count one request, or as much work as `count` are; the RateLimit-* headers of its answer.
+        """Count `count` requests; the RateLimit-* headers for the response.
 
-        Raises TooManyRequests when not so many are left. More than all of a minute is counted as all of a minute.
+        Raises TooManyRequests when fewer are left. A count above the limit is reduced to the limit.
         """
         if not self._limit:
             return {}
@@ -46,11 +46,11 @@ class Limiter:
         count = min(count, self._limit)
         if tokens < count:
             raise self._refusal(tokens, count)
-        self._keep(client, tokens - count)
+        self._store(client, tokens - count)
         return self._headers(tokens - count)
 
     def check(self, client: str) -> None:
-        """Raise TooManyRequests when none is left, without counting."""
+        """Raise TooManyRequests when no request is left, without counting one."""
         if self._limit and (tokens := self._tokens(client)) < 1:
             raise self._refusal(tokens)
 
@@ -59,7 +59,7 @@ class Limiter:
         tokens, since = self._buckets.get(client, (float(self._limit), now))
         return min(self._limit, tokens + (now - since) * self._limit / 60)
 
-    def _keep(self, client: str, tokens: float) -> None:
+    def _store(self, client: str, tokens: float) -> None:
         if len(self._buckets) >= _MAX_CLIENTS and client not in self._buckets:
             self._buckets = {name: kept for name, kept in self._buckets.items() if self._tokens(name) < self._limit}
         if len(self._buckets) >= _MAX_CLIENTS:
@@ -71,7 +71,7 @@ class Limiter:
         return TooManyRequests(f"At most {self._limit} requests a minute.", seconds, self._headers(tokens))
 
     def _headers(self, tokens: float) -> dict[str, str]:
-        """As draft-ietf-httpapi-ratelimit-headers-06: the limit, what is left, seconds until all is back."""
+        """The headers of draft-ietf-httpapi-ratelimit-headers-06; the reset is in seconds until the bucket is full."""
         return {
             "RateLimit-Limit": str(self._limit),
             "RateLimit-Remaining": str(max(0, math.floor(tokens))),

@@ -1,4 +1,4 @@
-"""What nginx says of a request in headers: its id, when it arrived, and the client's address."""
+"""The headers that nginx adds to a request: its id, the time of its arrival, and the address of the client."""
 
 import re
 import uuid
@@ -7,10 +7,10 @@ from typing import Final
 from aiohttp import web
 
 REQUEST_ID_PATTERN: Final = r"[0-9a-f]{32}"
-"""`X-Request-ID` as nginx makes it."""
+"""A regular expression of the `X-Request-ID` that nginx generates."""
 
 START_PATTERN: Final = r"\d{10}\.\d{3}"
-"""`X-Request-Start` as nginx writes it: Unix time in seconds."""
+"""A regular expression of the `X-Request-Start` that nginx writes: Unix time in seconds."""
 
 _REQUEST_ID: Final = re.compile(REQUEST_ID_PATTERN)
 _START: Final = re.compile(START_PATTERN, re.ASCII)
@@ -23,7 +23,7 @@ def request_id(request: web.Request) -> str:
 
 
 def start_ms(request: web.Request) -> int | None:
-    """When nginx got the request (Unix, milliseconds); None when the request did not come through nginx."""
+    """When nginx received the request (Unix time, milliseconds); None when the request did not come through nginx."""
     given = request.headers.get("X-Request-Start", "")
     return int(given.replace(".", "")) if _START.fullmatch(given) else None
 

@@ -1,7 +1,7 @@
 """How gunicorn's worker serves an application: a fast path for requests that have one, a problem for malformed HTTP.
 
 Both need more of aiohttp's `RequestHandler` than is public. `Connection` alone uses it, the version of aiohttp is
-pinned, and tests/unit/shared/http/test_server.py asks a real socket for what has to hold.
+pinned, and tests/unit/shared/http/test_server.py tests it with real sockets.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ def serve(app: web.Application) -> web.AppRunner:
     return _Runner(
         app,
         access_log=None,
-        keepalive_timeout=75,  # longer than nginx keeps a connection, so that nginx is the one who closes it
+        keepalive_timeout=75,  # longer than nginx keeps a connection, so that it is nginx that closes it
         shutdown_timeout=15,
         max_line_size=_MAX_LINE,
         max_field_size=_MAX_LINE,
@@ -48,14 +48,14 @@ def serve(app: web.Application) -> web.AppRunner:
 
 
 class FastPath(Protocol):
-    """Responds to some requests without a task, a request object and an application."""
+    """Responds to some requests without a task, a request object or an application."""
 
     def offer(self, message: RawRequestMessage, connection: "Connection") -> bool:
         """Whether the fast path takes the request: then it calls `respond` or `pass_to_application`, later, once."""
 
 
 FAST_PATH = web.AppKey("FAST_PATH", FastPath)
-"""What an application may set while it starts."""
+"""An application may set its fast path here while it starts."""
 
 
 class Connection(RequestHandler):
@@ -176,7 +176,7 @@ class Connection(RequestHandler):
         assert isinstance(manager, _Server)
         request_id = uuid.uuid4().hex
         log.info(
-            "a request that is not HTTP", extra={"fields": {"request_id": request_id, "reason": (message or "")[:100]}}
+            "a request is not valid HTTP", extra={"fields": {"request_id": request_id, "reason": (message or "")[:100]}}
         )
         document = problems.of_status(status).document(request_id)
         response = web.Response(

@@ -1,4 +1,4 @@
-"""The stores that an application opens and closes: Postgres and Redis, each under a typed key."""
+"""Cleanup contexts that open and close the stores of an application, each stored under a typed key."""
 
 from collections.abc import AsyncIterator
 
@@ -14,7 +14,7 @@ REDIS = web.AppKey("REDIS", RedisClient)
 
 
 def open_database(settings: DatabaseSettings) -> CleanupContext:
-    """A cleanup context that puts a Database under DATABASE."""
+    """A cleanup context that stores a Database under DATABASE."""
 
     async def context(app: web.Application) -> AsyncIterator[None]:
         async with connect(settings) as app[DATABASE]:
@@ -24,7 +24,7 @@ def open_database(settings: DatabaseSettings) -> CleanupContext:
 
 
 def open_redis(settings: RedisSettings) -> CleanupContext:
-    """A cleanup context that puts a Redis client under REDIS."""
+    """A cleanup context that stores a Redis client under REDIS."""
 
     async def context(app: web.Application) -> AsyncIterator[None]:
         async with redis_client(settings) as app[REDIS]:

@@ -1,4 +1,4 @@
-"""One connection to Postgres: its statements, and the rows that they give."""
+"""One connection to Postgres: run statements and fetch rows."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -15,13 +15,13 @@ Values = Mapping[str, Any] | Sequence[Any]
 
 
 class Connection:
-    """One connection inside a transaction, or for one statement."""
+    """A connection that is in a transaction, or that runs a single statement."""
 
     def __init__(self, raw: aiopg.Connection) -> None:
         self._raw = raw
 
     async def execute(self, statement: str, values: Values | None = None) -> int:
-        """Run a statement; the number of rows it touched."""
+        """Run a statement; the number of affected rows."""
         async with self._run(statement, values) as cursor:
             return int(cursor.rowcount)
 
@@ -37,10 +37,10 @@ class Connection:
             return list(await cursor.fetchall())
 
     async def commit(self) -> None:
-        """End the transaction. Raises StoreUnavailable when Postgres undid it, as it does after a failed statement."""
+        """Commit the transaction. Raises StoreUnavailable when Postgres rolls it back, as after a failed statement."""
         async with self._run("COMMIT", None) as cursor:
             if cursor.statusmessage != "COMMIT":
-                raise StoreUnavailable("The database has undone the transaction.")
+                raise StoreUnavailable("The database has rolled the transaction back.")
 
     @contextlib.asynccontextmanager
     async def _run(self, statement: str, values: Values | None) -> AsyncIterator[aiopg.Cursor]:
@@ -51,5 +51,5 @@ class Connection:
 
 
 def quoted(name: str) -> str:
-    """A name (of a role, a database) as SQL writes it, for the statements that take no parameter there."""
+    """An SQL identifier (the name of a role, a database) in quotes, for statements that take no parameter there."""
     return '"' + name.replace('"', '""') + '"'

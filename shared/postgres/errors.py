@@ -1,7 +1,7 @@
-"""The driver's errors, turned into those of the domain.
+"""Translates the driver's errors into errors of the domain.
 
-A statement that Postgres cancels (`statement_timeout`) comes out of aiopg as `asyncio.CancelledError`; a false
-cancellation is told from a true one by `asyncio.current_task().cancelling()`.
+aiopg raises `asyncio.CancelledError` for a statement that Postgres cancels (`statement_timeout`). The translation
+distinguishes it from a real cancellation by `asyncio.current_task().cancelling()`.
 """
 
 import asyncio
@@ -13,35 +13,35 @@ from typing import Final
 import psycopg2
 import psycopg2.errors
 
-from shared.domain.errors import ReferenceGone, StoreUnavailable, UniqueViolation
+from shared.domain.errors import ForeignKeyViolation, StoreUnavailable, UniqueViolation
 
 log = logging.getLogger(__name__)
 
-UNAVAILABLE: Final = "The database did not answer in time."
+UNAVAILABLE_DETAIL: Final = "The database is unavailable."
 
 
 @contextlib.contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn the driver's errors into ours."""
+    """Translate the errors that the driver raises inside the block."""
     try:
         yield
     except psycopg2.errors.UniqueViolation as fault:
         raise UniqueViolation(fault.diag.constraint_name or "") from fault
     except psycopg2.errors.ForeignKeyViolation as fault:
-        raise ReferenceGone from fault
+        raise ForeignKeyViolation from fault
     except (psycopg2.errors.DeadlockDetected, psycopg2.errors.LockNotAvailable) as fault:
         log.warning("postgres: %s", str(fault).strip())
-        raise StoreUnavailable("Others wanted the same at the same time.", contended=True) from fault
+        raise StoreUnavailable("Another transaction holds a lock on the same data.", contended=True) from fault
     except (psycopg2.OperationalError, psycopg2.InterfaceError, OSError) as fault:
         log.warning("postgres: %s", str(fault).strip() or type(fault).__name__)
-        raise StoreUnavailable(UNAVAILABLE) from fault
+        raise StoreUnavailable(UNAVAILABLE_DETAIL) from fault
     except psycopg2.DatabaseError as fault:
-        if fault.pgcode is None:  # the server went away in the middle: no SQLSTATE, no reason
-            raise StoreUnavailable(UNAVAILABLE) from fault
+        if fault.pgcode is None:  # the connection was lost during the statement, so there is no SQLSTATE
+            raise StoreUnavailable(UNAVAILABLE_DETAIL) from fault
         raise
     except asyncio.CancelledError as fault:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
-            raise  # somebody really cancelled us
-        log.warning("postgres: a statement ran into its time limit")
-        raise StoreUnavailable(UNAVAILABLE) from fault
+            raise  # a real cancellation of the task
+        log.warning("postgres: a statement exceeded its time limit")
+        raise StoreUnavailable(UNAVAILABLE_DETAIL) from fault

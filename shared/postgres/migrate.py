@@ -1,7 +1,7 @@
 """Bring the database up to date: `python -m shared.postgres.migrate`.
 
-Runs the numbered files of `shared/postgres/migrations/` that have not run yet, in order, each in a transaction of its
-own, under an advisory lock. Refuses to go on when a file that has run was changed since.
+Runs the numbered files of `shared/postgres/migrations/` that have not run yet, in order, each in its own transaction
+and under an advisory lock. Stops with an error when a file was changed after it ran.
 """
 
 import asyncio
@@ -23,19 +23,19 @@ FOLDER: Final = Path(__file__).parent / "migrations"
 ROLES: Final = ("writer", "resolver", "stats", "monitor")
 
 STATEMENT_TIMEOUT: Final = 600.0
-"""Seconds for one migration; the services' own limit is far too short for an index on a large table."""
+"""Seconds for one migration; the limit of the services is too short to build an index on a large table."""
 
 _LOCK: Final = 7_230_417_001
-"""Any number that nothing else in this database uses for an advisory lock."""
+"""The key of the advisory lock: an arbitrary number that no other program in this database uses."""
 
 
 class MigrationChanged(Exception):
-    """A file that has already run is not what it was then."""
+    """A migration was changed after it ran."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MigrateSettings:
-    """The owner's database, and the passwords that the services log in with (role name → password, maybe empty)."""
+    """The owner's access to the database, and the passwords of the services' roles (role → password or "")."""
 
     database: DatabaseSettings
     passwords: Mapping[str, str]
@@ -53,7 +53,7 @@ class MigrateSettings:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One numbered file."""
+    """One numbered SQL file."""
 
     name: str
     statements: str
@@ -64,20 +64,20 @@ class Migration:
 
 
 def read_migrations(folder: Path = FOLDER) -> list[Migration]:
-    """All migrations, in the order in which they run."""
+    """All migrations of a folder, in the order in which they run."""
     return [Migration(path.stem, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("[0-9]*.sql"))]
 
 
 async def migrate(database: Database, migrations: list[Migration]) -> list[str]:
-    """Run what has not run yet; the names of what ran now."""
-    fresh = []
+    """Run the migrations that have not run yet; the names of those that ran now."""
+    names = []
     for migration in migrations:
         async with database.transaction() as conn:
             await conn.execute("SET LOCAL lock_timeout = '10s'")
             await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
             if await _run_once(conn, migration):
-                fresh.append(migration.name)
-    return fresh
+                names.append(migration.name)
+    return names
 
 
 async def _run_once(conn: Connection, migration: Migration) -> bool:
@@ -91,7 +91,7 @@ async def _run_once(conn: Connection, migration: Migration) -> bool:
     row = await conn.fetch_one("SELECT checksum FROM migrations WHERE name = %s", [migration.name])
     if row is not None:
         if row["checksum"] != migration.checksum:
-            raise MigrationChanged(f"{migration.name} has run already and was changed since; add a new migration.")
+            raise MigrationChanged(f"{migration.name} was changed after it ran; add a new migration instead.")
         return False
     await conn.execute(migration.statements)
     await conn.execute("INSERT INTO migrations (name, checksum) VALUES (%s, %s)", [migration.name, migration.checksum])
@@ -99,7 +99,7 @@ async def _run_once(conn: Connection, migration: Migration) -> bool:
 
 
 async def set_passwords(database: Database, passwords: Mapping[str, str]) -> None:
-    """Let the services' roles log in, each with its password; an empty one leaves its role alone."""
+    """Set the passwords of the services' roles and let them log in; a role with an empty password is not changed."""
     async with database.transaction() as conn:
         await conn.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         for role, password in passwords.items():
@@ -108,22 +108,21 @@ async def set_passwords(database: Database, passwords: Mapping[str, str]) -> Non
 
 
 async def run(settings: MigrateSettings) -> list[str]:
-    """Migrate the database of these settings; the names of what ran now."""
-    patient = replace(settings.database, statement_timeout=STATEMENT_TIMEOUT)
-    async with connect(patient) as database:
-        fresh = await migrate(database, read_migrations())
+    """Migrate the database and set the passwords; the names of the migrations that ran now."""
+    async with connect(replace(settings.database, statement_timeout=STATEMENT_TIMEOUT)) as database:
+        names = await migrate(database, read_migrations())
         await set_passwords(database, settings.passwords)
-        return fresh
+        return names
 
 
 def main() -> int:
     logs.configure("migrate", "INFO")
     try:
-        fresh = asyncio.run(run(MigrateSettings.from_env(os.environ)))
+        names = asyncio.run(run(MigrateSettings.from_env(os.environ)))
     except (SettingsError, StoreUnavailable, MigrationChanged) as fault:
         print(f"migrate: {fault}", file=sys.stderr)
         return 1
-    print(f"migrate: ran {', '.join(fresh)}" if fresh else "migrate: nothing to do")
+    print(f"migrate: ran {', '.join(names)}" if names else "migrate: nothing to do")
     return 0
 
 

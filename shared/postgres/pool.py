@@ -1,8 +1,8 @@
-"""A pool of connections to Postgres, by aiopg.
+"""A pool of connections to Postgres, based on aiopg.
 
-The driver's traps are held in this folder, and nothing outside of it imports aiopg or psycopg2. A released connection
-that is closed wakes nobody who waits for one; a connection that the server has closed is noticed only by its next
-statement. Each is turned into `StoreUnavailable`, or hidden by one retry where that is harmless.
+Only the modules of this folder import aiopg and psycopg2, and work around their defects: aiopg does not wake a waiting
+task when a closed connection is released, and a connection that the server has closed is noticed only by the next
+statement. A failure becomes `StoreUnavailable`, or is hidden by one retry where repeating is harmless.
 """
 
 import asyncio
@@ -16,17 +16,17 @@ import psycopg2.extensions
 
 from shared.domain.errors import StoreUnavailable
 from shared.postgres.connection import Connection, Row, Values
-from shared.postgres.errors import UNAVAILABLE, translated_errors
+from shared.postgres.errors import UNAVAILABLE_DETAIL, translated_errors
 from shared.postgres.sockets import WatchedConnection
 from shared.process.settings import DatabaseSettings
 
 CLIENT_GRACE: Final = 1.0
-"""Seconds that a statement may run past Postgres's own limit before the connection is given up as hanging."""
+"""Seconds after Postgres's statement timeout until the client gives a connection up as hanging."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolUse:
-    """How busy a pool is: connections in use, idle, and allowed."""
+    """Numbers of connections of a pool: in use, idle, and the maximum."""
 
     used: int
     idle: int
@@ -47,32 +47,32 @@ class Database:
         *,
         lock_timeout: float | None = None,
     ) -> AsyncIterator[Connection]:
-        """One transaction: committed when the block ends, undone when it raises.
+        """One transaction: committed at the end of the block, rolled back when the block raises.
 
-        Raises StoreUnavailable when Postgres cannot be reached, does not answer in time, or gives the transaction up;
-        a `contended` one when that was for another transaction, also one waited for longer than `lock_timeout` seconds.
+        `lock_timeout`: seconds to wait for a lock. Raises StoreUnavailable when Postgres cannot be reached, does not
+        respond in time or aborts the transaction; it is `contended` when the cause is a lock of another transaction.
         """
         begin = f"BEGIN ISOLATION LEVEL {isolation}"
         if lock_timeout is not None:
             begin += f"; SET LOCAL lock_timeout = {round(lock_timeout * 1000)}"
-        raw = await self._begun(begin)
+        raw = await self._begin(begin)
         conn = Connection(raw)
         try:
             yield conn
             await conn.commit()
         except BaseException:
-            await self._undo(raw)
+            await self._roll_back(raw)
             raise
         finally:
             self._release(raw)
 
     async def fetch_one(self, statement: str, values: Values | None = None) -> Row | None:
-        """The first row of a lone statement that only reads."""
+        """The first row of a single read-only statement, or None."""
         rows = await self.fetch_all(statement, values)
         return rows[0] if rows else None
 
     async def fetch_all(self, statement: str, values: Values | None = None) -> list[Row]:
-        """All rows of a lone statement that only reads; repeated once when the connection turns out to be dead."""
+        """All rows of a single read-only statement, which is repeated once if the connection was closed."""
         for last_try in (False, True):
             raw = await self._acquire()
             try:
@@ -88,24 +88,24 @@ class Database:
         raise AssertionError("unreachable")
 
     async def execute(self, statement: str, values: Values | None = None) -> int:
-        """Run a lone statement that writes, in a transaction of its own; the number of rows it touched."""
+        """Run a single statement in its own transaction; the number of affected rows."""
         async with self.transaction() as conn:
             return await conn.execute(statement, values)
 
     async def ping(self) -> None:
-        """Raise StoreUnavailable unless Postgres answers."""
+        """Raise StoreUnavailable unless Postgres responds."""
         await self.fetch_one("SELECT 1 AS one")
 
     def pool_use(self) -> PoolUse:
-        """How busy the pool is right now."""
+        """The current numbers of connections."""
         return PoolUse(
             used=self._pool.size - self._pool.freesize,
             idle=self._pool.freesize,
             limit=self._settings.pool_size,
         )
 
-    async def _begun(self, statement: str) -> aiopg.Connection:
-        """A connection whose transaction has begun; a dead one is replaced once, since nothing has happened yet."""
+    async def _begin(self, statement: str) -> aiopg.Connection:
+        """Begin a transaction. A closed connection is replaced once, which is safe because nothing has been written."""
         for last_try in (False, True):
             raw = await self._acquire()
             try:
@@ -124,20 +124,20 @@ class Database:
     async def _acquire(self) -> aiopg.Connection:
         with translated_errors():
             if self._pool._closing:  # noqa: SLF001  # aiopg would raise a RuntimeError
-                raise StoreUnavailable(UNAVAILABLE)
+                raise StoreUnavailable(UNAVAILABLE_DETAIL)
             async with asyncio.timeout(self._settings.acquire_timeout):
-                return await self._from_pool()
+                return await self._open_connection()
         raise AssertionError("unreachable")
 
-    async def _from_pool(self) -> aiopg.Connection:
-        """A connection; one that broke while the pool waited for another is passed over, where aiopg only asserts."""
+    async def _open_connection(self) -> aiopg.Connection:
+        """A connection of the pool. aiopg fails an assertion for one that broke while it waited; then take the next."""
         while True:
             try:
                 return await self._pool.acquire()
             except AssertionError:
                 continue
 
-    async def _undo(self, raw: aiopg.Connection) -> None:
+    async def _roll_back(self, raw: aiopg.Connection) -> None:
         if raw.closed:
             return
         try:
@@ -147,28 +147,31 @@ class Database:
             raise
 
     def _discard(self, raw: aiopg.Connection) -> None:
+        """Close a connection and release its place in the pool."""
         try:
             raw.close()
         finally:
             self._release(raw)
 
     def _release(self, raw: aiopg.Connection) -> None:
-        """Give a connection back; what is not idle is closed, and whoever waits is woken either way."""
+        """Return a connection to the pool, closed if it is not idle, and wake a task that waits for one."""
         raw.raw.forget_closed_socket()
         if not raw.closed and raw.raw.get_transaction_status() != psycopg2.extensions.TRANSACTION_STATUS_IDLE:
             raw.close()
         self._pool.release(raw)
         if raw.closed:
-            _WAKING.add(task := asyncio.ensure_future(self._pool._wakeup()))  # noqa: SLF001  # aiopg forgets to
-            task.add_done_callback(_WAKING.discard)
+            task = asyncio.ensure_future(self._pool._wakeup())  # noqa: SLF001  # aiopg does not do it for closed ones
+            _WAKEUP_TASKS.add(task)
+            task.add_done_callback(_WAKEUP_TASKS.discard)
 
 
-_WAKING: Final[set[asyncio.Future[None]]] = set()
+_WAKEUP_TASKS: Final[set[asyncio.Future[None]]] = set()
+"""References to running tasks, because the event loop keeps only weak ones."""
 
 
 @contextlib.asynccontextmanager
 async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
-    """A pool that is closed at the end. Nothing is opened before the first statement, so Postgres may be away."""
+    """A pool that is closed at the end. It connects on first use, so Postgres may be unavailable at the start."""
     pool = await aiopg.create_pool(
         settings.url,
         minsize=0,
@@ -179,7 +182,7 @@ async def connect(settings: DatabaseSettings) -> AsyncIterator[Database]:
         enable_uuid=False,
         connect_timeout=max(2, round(settings.connect_timeout)),
         options=f"-c statement_timeout={round(settings.statement_timeout * 1000)} -c timezone=UTC"
-        # A statement whose client has gone ends, and gives its locks back, within a second.
+        # Postgres ends a statement whose client has disconnected, and releases its locks, within a second.
         " -c client_connection_check_interval=1000",
         application_name="boltlink",
         connection_factory=WatchedConnection,

@@ -1,4 +1,4 @@
-"""libpq's sockets and the event loop: a socket that libpq has closed must not stay watched."""
+"""Stops the event loop from watching a socket that libpq has closed."""
 
 import asyncio
 import contextlib
@@ -8,19 +8,19 @@ import psycopg2.extensions
 
 
 class WatchedConnection(psycopg2.extensions.connection):
-    """A connection of which the event loop forgets the socket in the same moment in which libpq closes it.
+    """A connection whose socket is removed from the event loop as soon as libpq closes it.
 
-    libpq closes a socket that could not connect, or broke, by itself, and the next one that the process opens, to Redis
-    for example, gets its number. aiopg forgets to stop the watch for writing then. uvloop would go on with the old
-    watch under that number: the new socket would hear nothing, for as long as it is tried, or the process is aborted.
+    libpq itself closes a socket that cannot connect or is broken. The next socket of the process, for example one to
+    Redis, then gets the same file descriptor. aiopg does not remove the closed socket's writer from the event loop, and
+    uvloop would go on watching the descriptor: the new socket would get no events, or the process would be aborted.
     """
 
-    _number: int | None = None
+    _descriptor: int | None = None
 
     def fileno(self) -> int:
-        """The socket's number; aiopg asks for it once, right before it has it watched."""
-        self._number = super().fileno()
-        return self._number
+        """The descriptor of the socket. aiopg calls this once, right before the event loop watches the socket."""
+        self._descriptor = super().fileno()
+        return self._descriptor
 
     def poll(self) -> int:
         try:
@@ -31,14 +31,14 @@ class WatchedConnection(psycopg2.extensions.connection):
         return state
 
     def close(self) -> None:
-        self._number = None  # aiopg has had it forgotten; from now on the number may be another socket's
+        self._descriptor = None  # aiopg has stopped the watch; from now on the descriptor may be another socket's
         super().close()
 
     def forget_closed_socket(self) -> None:
-        """Have the event loop watch the socket no more, if libpq has closed it."""
-        if self._number is not None and not self._has_socket():
-            _stop_watching(self._number)
-            self._number = None
+        """Stop the event loop from watching the socket, if libpq has closed it."""
+        if self._descriptor is not None and not self._has_socket():
+            _stop_watching(self._descriptor)
+            self._descriptor = None
 
     def _has_socket(self) -> bool:
         try:
@@ -47,8 +47,8 @@ class WatchedConnection(psycopg2.extensions.connection):
             return False
 
 
-def _stop_watching(number: int) -> None:
+def _stop_watching(descriptor: int) -> None:
     loop = asyncio.get_running_loop()
     for stop in (loop.remove_reader, loop.remove_writer):
-        with contextlib.suppress(OSError):  # asyncio's own loop tells the kernel, which knows the number no more
-            stop(number)
+        with contextlib.suppress(OSError):  # asyncio's own loop calls epoll, which no longer knows the descriptor
+            stop(descriptor)

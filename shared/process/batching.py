@@ -1,6 +1,6 @@
-"""What waits together travels together (group commit).
+"""Batching: items that wait at the same time are processed in one call, as in a group commit.
 
-One batch is under way; what arrives meanwhile gathers for the next. So batches grow with the load by themselves.
+While one batch is being processed, new items are collected for the next one. So the batches grow with the load.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ BATCH_LIMIT: Final = 256
 
 
 class Batcher(Generic[Item, Result]):
-    """Hands items to `flush` in batches, one batch at a time; `flush` returns a result for each item, in order."""
+    """Passes items to `flush` in batches, one batch at a time; `flush` returns a result for each item, in order."""
 
     def __init__(self, flush: Callable[[list[Item]], Awaitable[Sequence[Result]]], limit: int = BATCH_LIMIT) -> None:
         self._flush = flush
@@ -23,9 +23,9 @@ class Batcher(Generic[Item, Result]):
         self._draining: asyncio.Task[None] | None = None
 
     async def submit(self, item: Item) -> Result:
-        """The item's result. What `flush` raises, every item of its batch raises.
+        """The item's result. An exception of `flush` is raised for every item of its batch.
 
-        A batch goes in a task of its own, so that an item whose request has gone takes no other one with it.
+        Batches are processed in a separate task, so that the cancellation of one request does not affect the others.
         """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
@@ -40,7 +40,7 @@ class Batcher(Generic[Item, Result]):
                 await self._flush_batch(batch)
         finally:
             self._draining = None
-            for _, future in self._waiting:  # left over only when the loop itself ends
+            for _, future in self._waiting:  # items are left only when the event loop is closing
                 future.cancel()
 
     async def _flush_batch(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
@@ -54,5 +54,5 @@ class Batcher(Generic[Item, Result]):
                 raise
             return
         for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():  # its request may have been cancelled meanwhile
+            if not future.done():  # the request may have been cancelled meanwhile
                 future.set_result(result)

@@ -1,4 +1,4 @@
-"""Look at the settings of a process before it starts: `python -m shared.process.check_settings MODULE:CLASS`."""
+"""Check the settings of a process before it starts: `python -m shared.process.check_settings MODULE:CLASS`."""
 
 import importlib
 import os

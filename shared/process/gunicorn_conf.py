@@ -1,4 +1,4 @@
-"""gunicorn's configuration, the same for every service: one worker a process, so that each has one /metrics."""
+"""gunicorn's configuration for every service: one worker per process, so that /metrics covers the whole process."""
 
 import gc
 import os
@@ -6,10 +6,10 @@ import os
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ['PORT']}"
 workers = 1
 worker_class = "aiohttp.GunicornUVLoopWebWorker"
-worker_tmp_dir = "/dev/shm"  # noqa: S108  # the heartbeat file must not wait for a disk
+worker_tmp_dir = "/dev/shm"  # noqa: S108  # in memory, because the heartbeat must not wait for a disk
 timeout = 30
 graceful_timeout = 20
-control_socket_disable = True  # all instances of a machine would share one path under the home directory
+control_socket_disable = True  # all instances on a machine would share its path under the home directory
 accesslog = None  # nginx keeps the access log
 errorlog = "-"
 logconfig_dict = {
@@ -28,6 +28,6 @@ proc_name = os.environ.get("INSTANCE_ID", "boltlink")
 
 
 def post_worker_init(_worker: object) -> None:
-    """What a service is made of stays for good: the garbage collector need not look at it again and again."""
+    """Exclude the objects of the loaded application from garbage collection, because they are never freed."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Logs as JSON lines on standard error, each with the id of the request it belongs to."""
+"""Logs as JSON lines on standard error, each with the id of its request."""
 
 import json
 import logging
@@ -11,7 +11,8 @@ REQUEST_ID: Final[ContextVar[str]] = ContextVar("request_id", default="")
 
 
 class JsonFormatter(logging.Formatter):
-    """One line of JSON a record: time (UTC, RFC 3339), level, instance, logger, message, and what applies."""
+    """One JSON line per record: time (UTC, RFC 3339), level, instance, logger, message; request id, exception and
+    extra `fields` where the record has them."""
 
     def __init__(self, instance_id: str) -> None:
         super().__init__()
@@ -35,7 +36,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(instance_id: str, level: str) -> None:
-    """Send every log record of this process to standard error as JSON."""
+    """Write every log record of this process to standard error as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(instance_id))
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""Loops that run beside an application, for as long as it lives."""
+"""Background loops that run for as long as their application."""
 
 import asyncio
 import contextlib
@@ -19,12 +19,12 @@ Work = Callable[[web.Application], Coroutine[Any, Any, bool]]
 log = logging.getLogger(__name__)
 
 
-def background_loop(work: Work, *, pause: float, name: str, patience: float = 10.0) -> CleanupContext:
-    """A cleanup context that calls `work` again and again until the application stops.
+def background_loop(work: Work, *, pause: float, name: str, stop_timeout: float = 10.0) -> CleanupContext:
+    """A cleanup context that calls `work` repeatedly until the application stops.
 
-    `work` says whether there is more to do at once; otherwise the next call comes after about `pause` seconds, and
-    after a failure, which is logged, too: a quarter more or less by chance, so that instances which failed together do
-    not come back together. At the end a call that is under way gets `patience` seconds to finish.
+    `work` returns whether there is more to do at once. Otherwise, and after a failure, which is logged, the next call
+    follows after `pause` seconds. The pause varies at random by a quarter, so that instances that failed at the same
+    time do not retry at the same time. When the application stops, a running call gets `stop_timeout` seconds to end.
     """
 
     async def context(app: web.Application) -> AsyncIterator[None]:
@@ -32,9 +32,9 @@ def background_loop(work: Work, *, pause: float, name: str, patience: float = 10
         task = asyncio.create_task(_repeat(work, app, stopping, pause, name), name=name)
         yield
         stopping.set()
-        done, _ = await asyncio.wait([task], timeout=patience)
+        done, _ = await asyncio.wait([task], timeout=stop_timeout)
         if not done:
-            log.warning("%s did not finish in %g s", name, patience)
+            log.warning("%s did not finish within %g s and is cancelled", name, stop_timeout)
             task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
@@ -43,7 +43,7 @@ def background_loop(work: Work, *, pause: float, name: str, patience: float = 10
 
 
 def jittered(pause: float) -> float:
-    """A pause that is a quarter longer or shorter, by chance."""
+    """A pause that is up to a quarter longer or shorter, at random."""
     return pause * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  # no secret
 
 
@@ -54,30 +54,30 @@ async def _repeat(
     pause: float,
     name: str,
 ) -> None:
-    is_away = False
+    is_unavailable = False
     while not stopping.is_set():
         more = False
         try:
             more = await _once(work, app)
-            if is_away:
-                log.info("%s goes on", name)
-            is_away = False
+            if is_unavailable:
+                log.info("%s works again", name)
+            is_unavailable = False
         except StoreUnavailable as fault:
-            if not is_away:  # it is tried several times a second, for as long as a store is away
-                log.warning("%s: %s It is tried again and again.", name, fault.detail)
-            is_away = True
+            if not is_unavailable:  # logged once, because the loop may retry several times a second
+                log.warning("%s: %s It will be retried until it succeeds.", name, fault.detail)
+            is_unavailable = True
         except Exception:
-            log.exception("%s failed; it goes on after a pause", name)
+            log.exception("%s failed and will be retried after a pause", name)
         if not more:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), jittered(pause))
 
 
 async def _once(work: Work, app: web.Application) -> bool:
-    """One call, in a task of its own: what a driver gave up and raised as a cancellation must not end the loop.
+    """Call `work` once in a separate task, so that a CancelledError raised by a driver does not end the loop.
 
-    A driver that cancels a wait for a time limit may leave that cancellation with the task, too, where the next one
-    would be taken for the application's end; with the task of the call it is gone. Raises StoreUnavailable then.
+    A driver that cancels a wait because of a time limit may also leave the cancellation pending in the current task,
+    where it would look like the end of the application. A separate task takes it along. Raises StoreUnavailable then.
     """
     try:
         return await asyncio.create_task(work(app))
@@ -85,4 +85,4 @@ async def _once(work: Work, app: web.Application) -> bool:
         loop_task = asyncio.current_task()
         if loop_task is None or loop_task.cancelling():
             raise
-        raise StoreUnavailable("A store's driver gave up.") from fault
+        raise StoreUnavailable("The driver of a store cancelled the call.") from fault

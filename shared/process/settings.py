@@ -1,4 +1,4 @@
-"""Typed reads of environment variables, and the settings that several services share.
+"""Typed access to environment variables, and the settings that several services share.
 
 Every variable is described in `docs/configuration.md`; a test compares the two.
 """
@@ -20,21 +20,21 @@ LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
 class Environment:
-    """Reads values by type and gathers every fault, so that one start shows them all."""
+    """Reads values by type and collects the faults, so that one attempt to start reports all of them."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
         self._faults: list[str] = []
         self.names: list[str] = []
-        """Every name that was asked for, in order: what the documentation has to describe."""
+        """The name of every variable that was read, in order; the documentation has to describe each."""
 
     def finish(self) -> None:
-        """Raise SettingsError with every fault found so far, one a line."""
+        """Raise SettingsError if there were faults; the message has one line for each."""
         if self._faults:
             raise SettingsError("\n".join(self._faults))
 
     def text(self, name: str, default: str | None = None) -> str:
-        """A non-empty text; without a default it is required."""
+        """A non-empty text; required unless there is a default."""
         value = self._read(name)
         if value:
             return value
@@ -43,7 +43,7 @@ class Environment:
         return default or ""
 
     def secret(self, name: str, default: str | None = None) -> str:
-        """A text that may also stand in the file that `NAME_FILE` names."""
+        """A text, or the content of the file whose path is in `NAME_FILE`."""
         path = self._read(f"{name}_FILE")
         if not path:
             return self.text(name, default)
@@ -58,7 +58,7 @@ class Environment:
         return value
 
     def integer(self, name: str, default: int, *, least: int, most: int = 2**31 - 1) -> int:
-        """A whole number in [least, most]."""
+        """A whole number from `least` to `most`."""
         value = self._read(name)
         try:
             number = int(value) if value else default
@@ -69,7 +69,7 @@ class Environment:
         return number
 
     def seconds(self, name: str, default: float, *, least: float = 0.001, most: float = 86_400 * 366) -> float:
-        """A time in seconds in [least, most]; fractions are fine."""
+        """A number of seconds from `least` to `most`, fractions included."""
         value = self._read(name)
         try:
             number = float(value) if value else default
@@ -80,7 +80,7 @@ class Environment:
         return number
 
     def choice(self, name: str, default: str, choices: Sequence[str]) -> str:
-        """One of a few words, whatever its case."""
+        """One of several words; upper and lower case make no difference."""
         value = self._read(name) or default
         for choice in choices:
             if value.lower() == choice.lower():
@@ -89,39 +89,39 @@ class Environment:
         return default
 
     def words(self, name: str, default: str, *, forbidden: AbstractSet[str] = frozenset()) -> tuple[str, ...]:
-        """Some words with spaces or commas between them, in lower case."""
+        """Words that are separated by spaces or commas, in lower case."""
         words = tuple((self._read(name) or default).replace(",", " ").lower().split())
         if wrong := forbidden & set(words):
             self._faults.append(f"{name} must not contain {', '.join(sorted(wrong))}.")
         return words
 
-    def checked(self, name: str, make: Callable[[], T], otherwise: T) -> T:
-        """What `make` makes of values read before; its ValueError is a fault of the setting `name`."""
+    def computed(self, name: str, compute: Callable[[], T], fallback: T) -> T:
+        """The result of `compute`; a ValueError that it raises is a fault of the setting `name`."""
         try:
-            return make()
+            return compute()
         except ValueError as fault:
             self._faults.append(f"{name}: {fault}.")
-            return otherwise
+            return fallback
 
     def url(self, name: str, default: str | None, schemes: Sequence[str]) -> str:
-        """An absolute URL of one of the schemes, without a trailing slash."""
-        return self._checked_url(name, self.text(name, default), schemes)
+        """An absolute URL with one of the schemes, without a trailing slash."""
+        return self._valid_url(name, self.text(name, default), schemes)
 
     def secret_url(self, name: str, schemes: Sequence[str]) -> str:
-        """A required URL that may carry a password, and so has a `NAME_FILE` variant."""
-        return self._checked_url(name, self.secret(name), schemes)
+        """A required URL that may contain a password, and therefore has a `NAME_FILE` variant."""
+        return self._valid_url(name, self.secret(name), schemes)
 
     def _read(self, name: str) -> str:
         self.names.append(name)
         return self._values.get(name, "").strip()
 
-    def _checked_url(self, name: str, value: str, schemes: Sequence[str]) -> str:
+    def _valid_url(self, name: str, value: str, schemes: Sequence[str]) -> str:
         try:
             parts = urlsplit(value)
-            good = parts.scheme in schemes and (bool(parts.netloc) or parts.scheme == "unix")
+            is_valid = parts.scheme in schemes and (bool(parts.netloc) or parts.scheme == "unix")
         except ValueError:
-            good = False
-        if value and not good:  # the value itself stays unsaid: it may hold a password
+            is_valid = False
+        if value and not is_valid:  # the message does not quote the value, because it may contain a password
             self._faults.append(f"{name} must be a URL that begins with {' or '.join(f'{s}://' for s in schemes)}.")
             return ""
         return value.rstrip("/")
@@ -150,7 +150,7 @@ class DatabaseSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RedisSettings:
-    """How to reach Redis; `timeout` in seconds bounds every connect and every command."""
+    """How to reach Redis; `timeout` (seconds) limits every connect and every command."""
 
     url: str
     timeout: float
@@ -165,7 +165,7 @@ class RedisSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InstanceSettings:
-    """Which process this is, and how it speaks."""
+    """The id of the process, and the level of its log."""
 
     instance_id: str
     log_level: str
@@ -179,13 +179,19 @@ class InstanceSettings:
 
 
 def public_url(env: Environment) -> str:
-    """The address that people type: what every short URL begins with."""
+    """The public address of the installation, with which every short URL begins."""
     address = env.url("PUBLIC_URL", "http://localhost:8080", ("http", "https"))
-    return env.checked("PUBLIC_URL", lambda: address and _beginning(address), "")
+    return env.computed("PUBLIC_URL", lambda: address and _code_prefix(address), "")
 
 
-def _beginning(address: str) -> str:
-    """An address that a code can be put behind. Raises ValueError for another."""
+def _code_prefix(address: str) -> str:
+    """The address, if a code can be appended to it. Raises ValueError otherwise."""
     if "?" in address or "#" in address:
-        raise ValueError("it must end before any ? or #")
-    return authority(address) and address
+        raise ValueError("it must not contain ? or #")
+    authority(address)
+    return address
+
+
+def link_lifetime(env: Environment) -> int:
+    """Seconds for which Redis keeps the record of a link after it was written."""
+    return env.integer("LINK_LIFETIME", 7 * 86_400, least=60)

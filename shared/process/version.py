@@ -1,4 +1,4 @@
-"""The version of BoltLink, told by /health and the API's document."""
+"""The version of BoltLink, which /health and the OpenAPI document report."""
 
 from typing import Final
 

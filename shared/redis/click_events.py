@@ -1,8 +1,8 @@
-"""Click events on their way from a resolver to the consumer: many in one text, cheap to write.
+"""The format of click events between resolver and consumer: many events in one text, cheap to write.
 
-An event is `2 US link_id US id US at_ms US address US user_agent US referrer`; RS sets events apart. US and RS are the
-ASCII separators 0x1F and 0x1E, which no HTTP header value may contain (RFC 9110, 5.5). The link's id comes first, so
-that a script in Redis, which has just read it, can put it before what the resolver knows.
+An event is `2 US link_id US id US at_ms US address US user_agent US referrer`; RS separates events. US and RS are the
+ASCII separators 0x1F and 0x1E, which no HTTP header value may contain (RFC 9110, 5.5). The link's id comes first,
+so that a script in Redis, which reads it from the record, can put it before the part that the resolver writes.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from shared.domain.models import ClickEvent
 _VERSION: Final = "2"
 _UNIT: Final = "\x1f"
 HEAD: Final = f"{_VERSION}{_UNIT}"
-"""What stands before the link's id."""
+"""The part of an event before the link's id."""
 
 SEPARATOR: Final = b"\x1e"
 
@@ -23,17 +23,17 @@ REFERRER_LIMIT: Final = 2_048
 
 
 def encode(*, event_id: str, at_ms: int, link_id: int, address: str, user_agent: str, referrer: str) -> bytes:
-    """One event, ready to be stored. Plain arguments, no object: this is on the redirect's path."""
+    """Encode one event. The arguments are plain values, not an object, because every redirect calls this."""
     return head(link_id) + tail(event_id, str(at_ms), address, user_agent, referrer)
 
 
 def head(link_id: int) -> bytes:
-    """The beginning of an event, which its `tail` follows."""
+    """The first part of an event, up to the link's id; the `tail` follows."""
     return f"{HEAD}{link_id}".encode()
 
 
 def tail(event_id: str, at_ms: str, address: str, user_agent: str, referrer: str) -> bytes:
-    """All of an event that stands behind the link's id."""
+    """The part of an event after the link's id."""
     return (
         f"{_UNIT}{event_id}{_UNIT}{at_ms}{_UNIT}{address}{_UNIT}{user_agent[:USER_AGENT_LIMIT]}{_UNIT}"
         f"{referrer[:REFERRER_LIMIT]}"
@@ -41,31 +41,31 @@ def tail(event_id: str, at_ms: str, address: str, user_agent: str, referrer: str
 
 
 def join(events: Iterable[bytes]) -> bytes:
-    """Many events in one text."""
+    """Join events into one text."""
     return SEPARATOR.join(events)
 
 
 def split(text: bytes) -> list[bytes]:
-    """The events of one text."""
+    """Split a text into its events."""
     return text.split(SEPARATOR)
 
 
 def count(text: bytes) -> int:
-    """How many events a text holds."""
+    """The number of events in a text."""
     return text.count(SEPARATOR) + 1 if text else 0
 
 
 def decode(event: bytes) -> ClickEvent:
-    """Read one event. Raises ValueError for anything that `encode` did not write."""
+    """Decode one event. Raises ValueError for anything that `encode` did not write."""
     version, link_id, event_id, at_ms, address, user_agent, referrer = (
         event.decode("utf-8", "replace").replace("\x00", "").split(_UNIT)
     )
     if version != _VERSION or not event_id:
-        raise ValueError("an event of an unknown version, or without an id")
+        raise ValueError("the version is unknown, or the id is missing")
     if len(event_id) > ID_LIMIT:
-        raise ValueError("an id that is too long")
+        raise ValueError("the id is too long")
     if not 0 < int(link_id) < 2**63:
-        raise ValueError("no id of a link")
+        raise ValueError("the link id is out of range")
     return ClickEvent(
         id=event_id,
         at_ms=int(at_ms),

@@ -1,4 +1,4 @@
-"""A client of Redis whose every wait is bounded, and whose errors are those of the domain."""
+"""A Redis client that limits every wait, and the translation of its errors into errors of the domain."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
@@ -16,10 +16,10 @@ from shared.process.settings import RedisSettings
 UNAVAILABLE: Final = "Redis did not reply in time."
 
 _REFUSALS: Final = ("OOM ", "MISCONF ", "READONLY ", "NOREPLICAS ")
-"""How Redis begins a reply that refuses a write and means that it would still read."""
+"""The beginnings of replies by which Redis refuses a write although it can still be read."""
 
 _UVLOOP_CLOSED: Final = "handler is closed"
-"""What uvloop says, in a RuntimeError, of a write to a connection that was just reset; redis.asyncio lets it out."""
+"""In the RuntimeError that uvloop raises for a write to a reset connection; redis.asyncio does not translate it."""
 
 _RETRIED: Final[Any] = (RedisConnectionError, RuntimeError)
 
@@ -28,7 +28,7 @@ RedisClient = aioredis.Redis
 
 @contextlib.asynccontextmanager
 async def redis_client(settings: RedisSettings) -> AsyncIterator[RedisClient]:
-    """A client whose every wait is bounded. It connects on first use, so Redis may be unavailable at the start."""
+    """A client with a timeout for every wait. It connects on first use, so Redis may be unavailable at the start."""
     client = aioredis.Redis.from_url(
         settings.url,
         socket_timeout=settings.timeout,

@@ -150,7 +150,7 @@ def _conditions(text: str) -> dict[str, Any]:
 
 
 class RouteRecords:
-    """The records of one Redis."""
+    """The route records in one Redis."""
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
@@ -158,7 +158,7 @@ class RouteRecords:
         self._remove = redis.register_script(_REMOVE)
 
     async def get(self, names: Sequence[LinkName]) -> list[bytes | None]:
-        """The raw records of some names, in their order, in one round trip; None where there is none."""
+        """The raw records of these names, in the same order, in one round trip; None where there is none."""
         with redis_errors():
             records: Any = await self._redis.mget([keys.route(name) for name in names])
         return list(records)
@@ -166,9 +166,9 @@ class RouteRecords:
     async def put(self, updates: Sequence[RouteUpdate], *, replace: bool = True) -> None:
         """Write records, each unless Redis holds a newer version already.
 
-        `replace`: also over a record of the same version. A resolver leaves that one alone, for the resolver may be an
-        older program that knows less of links than whoever wrote it. Raises StoreUnavailable when Redis did not
-        confirm all of them.
+        `replace`: also replace a record of the same version. A resolver does not, because it may be an older program
+        that knows fewer properties of a link than the writer of the record. Raises StoreUnavailable unless Redis
+        confirms all of them.
         """
         values = [value for update in updates for value in (encode(update.route), update.lifetime)]
         with redis_errors():
@@ -177,7 +177,7 @@ class RouteRecords:
             )
 
     async def remove(self, name: LinkName, seen: bytes) -> bool:
-        """Remove a record, whatever its version, if it is still the one that was seen, so that Postgres is asked.
+        """Remove a record, whatever its version, if it still equals `seen`. Resolvers then read the link from Postgres.
 
         Only for repairs. Raises StoreUnavailable.
         """
@@ -185,7 +185,7 @@ class RouteRecords:
             return bool(await self._remove(keys=[keys.route(name)], args=[seen]))
 
     async def scan(self, count: int) -> AsyncIterator[list[LinkName]]:
-        """The names of all records, some at a time; a name may come twice. Raises StoreUnavailable."""
+        """The names of all records, in batches of about `count`; a name may appear twice. Raises StoreUnavailable."""
         cursor = 0
         while True:
             with redis_errors():

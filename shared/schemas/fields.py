@@ -1,4 +1,4 @@
-"""Fields that marshmallow reads more kindly than a strict API may."""
+"""Fields that are stricter than those of marshmallow."""
 
 import re
 import unicodedata
@@ -12,7 +12,7 @@ _RFC3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Z
 
 
 class StrictBoolean(fields.Boolean):
-    """JSON's true and false, and nothing that resembles them."""
+    """JSON's true and false; numbers and strings are refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -21,14 +21,14 @@ class StrictBoolean(fields.Boolean):
 
 
 class QueryBoolean(fields.Boolean):
-    """`true` or `false` in a query."""
+    """`true` or `false` in a query string."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(truthy={"true"}, falsy={"false"}, **kwargs)
 
 
 class Text(fields.String):
-    """Text without control characters (line breaks where allowed) that UTF-8 can hold."""
+    """Text that UTF-8 can encode, without control characters; `multiline` allows line breaks and tabs."""
 
     def __init__(self, *, multiline: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -42,7 +42,7 @@ class Text(fields.String):
 
 
 class Moment(fields.DateTime):
-    """A point in time: RFC 3339 with an offset in, UTC out."""
+    """A point in time: RFC 3339 with an offset on input, UTC on output."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> datetime:
         moment = parse_moment(value)
@@ -54,8 +54,11 @@ class Moment(fields.DateTime):
         return None if value is None else format_moment(value)
 
 
-class ReadLater(fields.Nested):
-    """An object of a schema that the document promises; it is handed on unread, so that its faults are its own."""
+class UnparsedNested(fields.Nested):
+    """An object that the OpenAPI document describes by its schema, but that is loaded without being parsed.
+
+    The handler parses each object itself, so that a fault of one does not refuse the others.
+    """
 
     def deserialize(
         self, value: Any, attr: str | None = None, data: Mapping[str, Any] | None = None, **_kwargs: Any
@@ -64,7 +67,7 @@ class ReadLater(fields.Nested):
 
 
 def parse_moment(text: object) -> datetime | None:
-    """An RFC 3339 time in UTC; None when it is none."""
+    """Parse an RFC 3339 time, converted to UTC; None for anything else."""
     if not isinstance(text, str) or not _RFC3339.match(text):
         return None
     try:
@@ -74,5 +77,5 @@ def parse_moment(text: object) -> datetime | None:
 
 
 def format_moment(moment: datetime) -> str:
-    """RFC 3339 in UTC, as every answer gives it."""
+    """Format a time as RFC 3339 in UTC, as in every response."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

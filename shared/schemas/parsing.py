@@ -1,4 +1,4 @@
-"""One way from what a client sent to what the rules take: all faults at once, each under its field."""
+"""Parse what a client sent by a schema: all faults are reported at once, each under its field."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from shared.domain.errors import InvalidInput
 
 
 def parse(schema: Schema, document: Any, what: str = "The body") -> dict[str, Any]:
-    """The document, which is `what`, read by a schema. Raises InvalidInput with every fault of every field."""
+    """Parse a document. Raises InvalidInput with all faults of all fields; `what` names the document in its message."""
     if not isinstance(document, Mapping):
         raise InvalidInput({"": [f"{what} must be a JSON object."]})
     try:
@@ -21,7 +21,7 @@ def parse(schema: Schema, document: Any, what: str = "The body") -> dict[str, An
 
 
 def parse_query(schema: Schema, query: MultiMapping[str]) -> dict[str, Any]:
-    """The same for the query of a URL: fields that the schema declares as lists may come again and again."""
+    """Parse the query of a URL. Only fields that the schema marks as `repeatable` may be given more than once."""
     faults: dict[str, list[str]] = {}
     document: dict[str, Any] = {}
     for name in dict.fromkeys(query):

@@ -1,4 +1,4 @@
-"""Problems as they are answered (RFC 9457)."""
+"""The schema of problem documents (RFC 9457)."""
 
 from marshmallow import Schema, fields
 
@@ -9,7 +9,7 @@ class FaultSchema(Schema):
 
 
 class ProblemSchema(Schema):
-    """RFC 9457."""
+    """A problem document (RFC 9457)."""
 
     type = fields.String(required=True)
     title = fields.String(required=True)

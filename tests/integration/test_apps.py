@@ -121,7 +121,7 @@ async def test_a_service_without_a_store_is_not_ready_and_says_which(
         async with client.get("/ready") as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
             document = await answer.json()
-    assert document["stores"] == {store: "away" if store == away else "ok" for store in STORES[service]}
+    assert document["stores"] == {store: "unavailable" if store == away else "ok" for store in STORES[service]}
 
 
 @pytest.mark.parametrize("away", ["postgres", "redis"])
@@ -129,7 +129,7 @@ async def test_a_resolver_with_one_store_is_ready(start_without: Start, away: st
     with refusing_port() as port:
         client = await start_without("resolver", away, port)
         status, document = await get(client, "/ready")
-    assert (status, document["stores"][away]) == (200, "away")
+    assert (status, document["stores"][away]) == (200, "unavailable")
 
 
 async def test_a_resolver_without_any_store_is_not_ready(start_without: Start) -> None:

@@ -154,7 +154,7 @@ async def test_only_answers_older_than_a_day_are_swept_away(
     await ask(writer_database, owner_id, key="old")
     await age(database, "25 hours")
     young = await ask(writer_database, owner_id, key="young")
-    assert await idempotency.forget_old(writer_database) == 1
+    assert await idempotency.delete_old(writer_database) == 1
     assert (await ask(writer_database, owner_id, key="young")).document == young.document
 
 

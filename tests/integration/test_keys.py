@@ -59,14 +59,14 @@ async def test_a_revoked_key_is_not_found(writer_database: Database) -> None:
     key, secret = await make_key(writer_database, name="ci", scopes=["admin"])
     await revoke(writer_database, key.id)
     assert await found(writer_database, secret) is None
-    assert await keys.all_valid(writer_database) == []
+    assert await keys.all_unrevoked(writer_database) == []
 
 
 async def test_a_key_past_its_time_is_not_found_but_listed(writer_database: Database) -> None:
     past = datetime.now(UTC) - timedelta(seconds=1)
     key, secret = await make_key(writer_database, name="ci", scopes=["admin"], expires_at=past)
     assert await found(writer_database, secret) is None
-    assert await keys.all_valid(writer_database) == [key]
+    assert await keys.all_unrevoked(writer_database) == [key]
 
 
 async def test_a_key_before_the_end_of_its_time_is_found(writer_database: Database) -> None:
@@ -77,7 +77,7 @@ async def test_a_key_before_the_end_of_its_time_is_found(writer_database: Databa
 
 async def test_keys_are_listed_oldest_first(writer_database: Database) -> None:
     made = [(await make_key(writer_database, name=name, scopes=["admin"]))[0] for name in ("b", "a", "c")]
-    assert await keys.all_valid(writer_database) == made
+    assert await keys.all_unrevoked(writer_database) == made
 
 
 async def test_a_key_is_revoked_once(writer_database: Database) -> None:
@@ -94,15 +94,15 @@ async def test_an_unknown_key_cannot_be_revoked(writer_database: Database) -> No
 
 async def test_the_use_of_a_key_is_noted(writer_database: Database, stats_database: Database) -> None:
     key, secret = await make_key(writer_database, name="ci", scopes=["admin"])
-    await keys.note_use(stats_database, key.id)
+    await keys.record_use(stats_database, key.id)
     assert await last_used_at(writer_database, secret) is not None
 
 
 async def test_the_use_of_a_key_is_noted_once_a_minute(writer_database: Database) -> None:
     key, secret = await make_key(writer_database, name="ci", scopes=["admin"])
-    await keys.note_use(writer_database, key.id)
+    await keys.record_use(writer_database, key.id)
     first = await last_used_at(writer_database, secret)
-    await keys.note_use(writer_database, key.id)
+    await keys.record_use(writer_database, key.id)
     assert await last_used_at(writer_database, secret) == first
 
 
@@ -110,7 +110,7 @@ async def test_the_use_of_a_key_is_noted_again_after_a_minute(writer_database: D
     key, secret = await make_key(writer_database, name="ci", scopes=["admin"])
     await writer_database.execute("UPDATE api_keys SET last_used_at = now() - interval '61 s'")
     first = await last_used_at(writer_database, secret)
-    await keys.note_use(writer_database, key.id)
+    await keys.record_use(writer_database, key.id)
     assert await last_used_at(writer_database, secret) != first
 
 
@@ -141,7 +141,7 @@ async def test_a_given_key_is_taken_and_not_shown(writer_database: Database) -> 
 
 async def test_a_given_key_is_taken_once_however_often_and_at_once_it_is_given(writer_database: Database) -> None:
     await asyncio.gather(*(make_first_key(writer_database, GIVEN) for _ in range(5)))
-    assert len(await keys.all_valid(writer_database)) == 1
+    assert len(await keys.all_unrevoked(writer_database)) == 1
 
 
 async def test_a_given_key_that_was_revoked_stays_revoked(writer_database: Database) -> None:

@@ -152,5 +152,5 @@ async def test_the_command_fails_in_words_when_postgres_is_away(empty: DatabaseS
     with refusing_port() as port:
         code, said = await command(at_port(empty, port).url)
     assert code == 1
-    assert "migrate: The database did not answer in time." in said
+    assert "migrate: The database is unavailable." in said
     assert "Traceback" not in said

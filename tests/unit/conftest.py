@@ -1,4 +1,4 @@
-"""What several unit tests stand on: an application with nothing around its edge but an in-process client."""
+"""Fixtures of several unit tests: an application that is called by a client in the same process."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,7 +14,7 @@ from shared.http.application import create_application
 from shared.http.middleware import Page
 from shared.process.settings import InstanceSettings
 
-settings.register_profile("unit", deadline=None, database=None)  # no timed asserts, nothing left behind
+settings.register_profile("unit", deadline=None, database=None)  # no time limits, no database of examples
 settings.load_profile("unit")
 
 INSTANCE = InstanceSettings(instance_id="writer-7", log_level="INFO")
@@ -25,17 +25,17 @@ Start = Callable[..., Awaitable[Client]]
 
 @pytest.fixture
 def start(aiohttp_client: AiohttpClient) -> Start:
-    """Starts an application whose one path, `/here`, is answered by a handler."""
+    """Starts an application with one path, `/here`, and a handler for it."""
 
     async def start(
         handler: Handler,
         *,
         method: str = "*",
         page: Page | None = None,
-        gate: Middleware | None = None,
+        auth: Middleware | None = None,
         body_limit: int = 1_024,
     ) -> Client:
-        app, _ = create_application("writer", INSTANCE, page=page, gate=gate, body_limit=body_limit)
+        app, _ = create_application("writer", INSTANCE, page=page, auth=auth, body_limit=body_limit)
         app.add_routes([web.route(method, "/here", handler, name="here")])
         return await aiohttp_client(app)
 

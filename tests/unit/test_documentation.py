@@ -225,7 +225,7 @@ def _nginx_problems() -> dict[str, int]:
 
 def _kinds() -> list[problems.ProblemType]:
     plain = [problems.of_status(status).kind for status in (400, 404, 405)]
-    return [*problems.CATALOGUE.values(), *plain, problems.of_fault().kind]
+    return [*problems.CATALOGUE.values(), *plain, problems.internal_error().kind]
 
 
 def test_every_problem_has_its_heading_and_no_heading_is_without_a_problem() -> None:

@@ -1,4 +1,4 @@
-"""The API's document, and the page that shows it. Both are read once, when the writer starts."""
+"""The OpenAPI document, and the page that shows it. Both are read once, when the writer starts."""
 
 import hashlib
 import json
@@ -14,13 +14,13 @@ from shared.process.loops import CleanupContext
 _FOLDER: Final = resources.files("services.writer.api_docs")
 _SWAGGER_UI: Final = resources.files("mkdocs_swagger_ui_tag") / "swagger-ui"
 
-_DAY: Final = "public, max-age=86400"
+_CACHED_FOR_A_DAY: Final = "public, max-age=86400"
 _REVALIDATE: Final = "no-cache"
 
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """Bytes that stay the same until the next start, and the headers that they go with."""
+    """A file whose content does not change until the next start, with the headers of its response."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -31,7 +31,7 @@ class StaticFile:
         return cls(body, {"Content-Type": content_type, "Cache-Control": cache_control, "ETag": etag, **headers})
 
     def respond(self, request: web.Request) -> web.Response:
-        """200 with the bytes, or 304 where the client has them already (RFC 9110, 13.1.2)."""
+        """200 with the content, or 304 if the client has it already (RFC 9110, 13.1.2)."""
         known = {tag.value for tag in request.if_none_match or ()}
         if known & {self.headers["ETag"].strip('"'), "*"}:
             kept = {name: value for name, value in self.headers.items() if name != "Content-Type"}
@@ -40,11 +40,11 @@ class StaticFile:
 
 
 API_FILES = web.AppKey("API_FILES", dict[str, StaticFile])
-"""The document (`openapi.json`), the page (`docs`) and its parts, by name."""
+"""The document (`openapi.json`), the page (`docs`) and the files of the page, by name."""
 
 
 def open_api_docs(public_url: str) -> CleanupContext:
-    """A cleanup context that puts the files under API_FILES; the document says where this installation is."""
+    """A cleanup context that stores the files under API_FILES; `servers` in the document is set to `public_url`."""
 
     async def context(app: web.Application) -> AsyncIterator[None]:
         app[API_FILES] = _read_files(public_url)
@@ -64,24 +64,24 @@ def _read_files(public_url: str) -> dict[str, StaticFile]:
             json.dumps(document, ensure_ascii=False).encode(), "application/json; charset=utf-8", _REVALIDATE
         ),
         "docs": StaticFile(page.body, {**page.headers, "Content-Security-Policy": policy}),
-        "start.js": StaticFile.of(_FOLDER.joinpath("start.js").read_bytes(), script, _DAY),
-        bundle.name: StaticFile.of(bundle.read_bytes(), script, _DAY),
-        sheet.name: StaticFile.of(sheet.read_bytes(), style, _DAY),
+        "start.js": StaticFile.of(_FOLDER.joinpath("start.js").read_bytes(), script, _CACHED_FOR_A_DAY),
+        bundle.name: StaticFile.of(bundle.read_bytes(), script, _CACHED_FOR_A_DAY),
+        sheet.name: StaticFile.of(sheet.read_bytes(), style, _CACHED_FOR_A_DAY),
     }
 
 
 async def openapi(request: web.Request) -> web.Response:
-    """The document of the API."""
+    """The OpenAPI document."""
     return request.app[API_FILES]["openapi.json"].respond(request)
 
 
 async def docs(request: web.Request) -> web.Response:
-    """The document as a page to read: Swagger UI, from a package, without any outside host."""
+    """The document as a page: Swagger UI from an installed package, so that the page loads nothing from other hosts."""
     return request.app[API_FILES]["docs"].respond(request)
 
 
 async def docs_asset(request: web.Request) -> web.Response:
-    """A file that the page needs."""
+    """A script or a style sheet of the page."""
     name = request.match_info["name"]
     if name not in ("start.js", "swagger-ui-bundle.js", "swagger-ui.css"):
         raise web.HTTPNotFound

@@ -1,4 +1,4 @@
-"""`python -m services.writer.api_keys.command`: make and revoke API keys."""
+"""`python -m services.writer.api_keys.command`: create and revoke API keys."""
 
 import argparse
 import asyncio
@@ -11,18 +11,18 @@ from typing import Final, Self
 
 from services.writer.api_keys.creation import make_first_key, make_key, revoke
 from shared.domain.errors import KeyNotFound, SettingsError, StoreUnavailable
-from shared.domain.models import SCOPES
+from shared.domain.models import MAX_API_KEY_LENGTH, SCOPES
 from shared.postgres.pool import connect
 from shared.process import logging as logs
 from shared.process.settings import DatabaseSettings, Environment
 
 MIN_KEY_LENGTH: Final = 20
-"""Characters that a key given by hand has at least."""
+"""The minimum length of `BOLTLINK_ADMIN_KEY`, in characters."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeysSettings:
-    """Settings of the command."""
+    """The settings of the command."""
 
     database: DatabaseSettings
     admin_key: str
@@ -32,10 +32,10 @@ class KeysSettings:
         env = Environment(values)
         settings = cls(database=DatabaseSettings.read(env), admin_key=env.secret("BOLTLINK_ADMIN_KEY", ""))
         env.finish()
-        if settings.admin_key and not (
-            MIN_KEY_LENGTH <= len(settings.admin_key) <= 256 and settings.admin_key.isascii()
-        ):
-            raise SettingsError(f"BOLTLINK_ADMIN_KEY must have {MIN_KEY_LENGTH} to 256 ASCII characters.")
+        key = settings.admin_key
+        if key and not (MIN_KEY_LENGTH <= len(key) <= MAX_API_KEY_LENGTH and key.isascii()):
+            bounds = f"{MIN_KEY_LENGTH} to {MAX_API_KEY_LENGTH}"
+            raise SettingsError(f"BOLTLINK_ADMIN_KEY must have {bounds} ASCII characters.")
         return settings
 
 
@@ -56,16 +56,16 @@ async def _run(settings: KeysSettings, options: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m services.writer.api_keys.command", description="Make and end API keys."
+        prog="python -m services.writer.api_keys.command", description="Create and revoke API keys."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("first", help="make the first admin key, or take BOLTLINK_ADMIN_KEY; print it if it is new")
-    make = commands.add_parser("make", help="make a key and print it")
-    make.add_argument("--name", default="made by hand", help="what the key is for")
-    make.add_argument("--scope", action="append", choices=SCOPES, help="may be given again; default: admin")
-    make.add_argument("--hours", type=float, default=0, help="how long it is valid; default: until it is revoked")
-    end = commands.add_parser("revoke", help="end a key")
-    end.add_argument("id", type=int)
+    commands.add_parser("first", help="store BOLTLINK_ADMIN_KEY, or create and print the first admin key")
+    make = commands.add_parser("make", help="create a key and print it")
+    make.add_argument("--name", default="created by hand", help="what the key is for")
+    make.add_argument("--scope", action="append", choices=SCOPES, help="may be repeated; default: admin")
+    make.add_argument("--hours", type=float, default=0, help="how long the key is valid; default: until it is revoked")
+    revoking = commands.add_parser("revoke", help="revoke a key")
+    revoking.add_argument("id", type=int)
     return parser
 
 

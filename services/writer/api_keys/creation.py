@@ -1,4 +1,4 @@
-"""API keys: new ones, the first one, and their end."""
+"""Create and revoke API keys."""
 
 import secrets
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from shared.postgres.pool import Database
 from shared.postgres.tables import api_keys
 
 PREFIX: Final = "bl_"
-"""Tells a key from other secrets, for those who look for lost ones in code."""
+"""The beginning of every key, by which secret scanners recognize a key that was published by mistake."""
 
 
 def new_secret() -> str:
-    """A new key: 256 random bits."""
+    """A new secret with 256 random bits."""
     return PREFIX + secrets.token_urlsafe(32)
 
 
 async def make_key(
     database: Database, *, name: str, scopes: Sequence[Scope], expires_at: datetime | None = None
 ) -> tuple[ApiKey, str]:
-    """A new key, and the secret that nobody will see again."""
+    """Create a key; the key and its secret. Only a hash is stored, so the secret cannot be shown again."""
     secret = new_secret()
     async with database.transaction() as conn:
         key = await api_keys.insert(
@@ -32,14 +32,14 @@ async def make_key(
             scopes=list(dict.fromkeys(scopes)),
             expires_at=expires_at,
         )
-    assert key is not None  # 256 random bits do not meet
+    assert key is not None  # two secrets with 256 random bits are never equal
     return key, secret
 
 
 async def make_first_key(database: Database, given: str) -> str | None:
-    """See to it that there is an admin key: the given one, or a new one where there has never been any.
+    """Ensure that there is an admin key: store the given one, or create one if there has never been any key.
 
-    Returns the secret to show, or None when there is nothing to show.
+    Returns the secret of a created key, else None.
     """
     if given:
         async with database.transaction() as conn:
@@ -47,13 +47,13 @@ async def make_first_key(database: Database, given: str) -> str | None:
                 conn, name="BOLTLINK_ADMIN_KEY", key_hash=api_keys.hash_of(given), scopes=["admin"], expires_at=None
             )
         return None
-    if await api_keys.any_ever(database):
+    if await api_keys.any_exists(database):
         return None
     _, secret = await make_key(database, name="first admin key", scopes=["admin"])
     return secret
 
 
 async def revoke(database: Database, key_id: int) -> None:
-    """End a key. Raises KeyNotFound."""
+    """Revoke a key. Raises KeyNotFound."""
     if not await api_keys.revoke(database, key_id):
         raise KeyNotFound("There is no such key.")

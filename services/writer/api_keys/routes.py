@@ -4,7 +4,7 @@ from typing import Final
 
 from services.writer.api_keys import handlers, schemas
 from shared.domain import errors
-from shared.http.contract import Operation, Success
+from shared.http.contract import BODY_PROBLEMS, Operation, Success
 
 OPERATIONS: Final = (
     Operation(
@@ -21,11 +21,15 @@ OPERATIONS: Final = (
         path="/keys",
         handler=handlers.create_key,
         group="API keys",
-        summary="Make an API key",
+        summary="Create an API key",
         scope="admin",
         body=schemas.NewKeySchema,
-        successes={201: Success("The new key, shown this once", schemas.MadeKeySchema, headers=("Location",))},
-        problems=(errors.MalformedJson, errors.BodyTooLarge, errors.WrongContentType, errors.InvalidInput),
+        successes={
+            201: Success(
+                "The new key with its secret, which is not shown again", schemas.CreatedKeySchema, headers=("Location",)
+            )
+        },
+        problems=BODY_PROBLEMS,
     ),
     Operation(
         method="DELETE",

@@ -1,4 +1,4 @@
-"""API keys in requests and answers."""
+"""The schemas of API keys in requests and responses."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from shared.schemas.fields import Moment, Text, format_moment
 
 
 class NewKeySchema(Schema):
-    """A key that somebody wants made."""
+    """A request for an API key."""
 
     name = Text(required=True, validate=validate.Length(min=1, max=128))
     scopes = fields.List(
@@ -21,24 +21,28 @@ class NewKeySchema(Schema):
     @validates("expires_at")
     def _check_expiry(self, value: datetime | None, data_key: str) -> None:
         if value is not None and value <= datetime.now(UTC):
-            raise ValidationError("Must lie in the future.")
+            raise ValidationError("Must be in the future.")
 
 
 class KeySchema(Schema):
-    """A key as it is answered: everything but the key itself."""
+    """An API key in a response, without its secret."""
 
     id = fields.Integer(required=True)
     name = fields.String(required=True)
     scopes = fields.List(fields.String(validate=validate.OneOf(SCOPES)), required=True)
     created_at = Moment(required=True)
     expires_at = Moment(required=True, allow_none=True)
-    last_used_at = Moment(required=True, allow_none=True, metadata={"description": "To the minute."})
+    last_used_at = Moment(
+        required=True, allow_none=True, metadata={"description": "Time of the last use, to the minute."}
+    )
 
 
-class MadeKeySchema(KeySchema):
-    """The only answer that holds the key itself."""
+class CreatedKeySchema(KeySchema):
+    """A new API key with its secret."""
 
-    key = fields.String(required=True, metadata={"description": "Shown this once; only its hash is kept."})
+    key = fields.String(
+        required=True, metadata={"description": "The secret. It is not shown again, because only its hash is stored."}
+    )
 
 
 class KeysSchema(Schema):
@@ -46,7 +50,7 @@ class KeysSchema(Schema):
 
 
 def dump_key(key: ApiKey) -> dict[str, Any]:
-    """A key as it is answered."""
+    """The document of a key in a response."""
     return {
         "id": key.id,
         "name": key.name,

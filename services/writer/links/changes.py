@@ -17,7 +17,7 @@ Versions = frozenset[int] | None
 
 
 async def get(database: Database, name: LinkName) -> Link:
-    """The link of a name, also a deleted one. Raises LinkNotFound."""
+    """The link with a name, also a deleted one. Raises LinkNotFound."""
     return _existing(await links.get(database, name))
 
 
@@ -40,11 +40,11 @@ async def change(database: Database, name: LinkName, changes: Mapping[str, Any],
 
 
 async def delete(database: Database, name: LinkName, *, based_on: Versions) -> Link:
-    """Delete a link; nobody else gets its code. Raises LinkNotFound, also for a deleted link, or LinkChanged."""
+    """Delete a link, which keeps its code. Raises LinkNotFound, also for a deleted link, or LinkChanged."""
     async with database.transaction() as conn:
         link = await _locked(conn, name, based_on)
         if link.status == "deleted":
-            raise LinkNotFound("This link is deleted already.")
+            raise LinkNotFound("This link has already been deleted.")
         return await _with_message(conn, await links.set_deleted(conn, link.id, deleted=True))
 
 
@@ -58,7 +58,10 @@ async def restore(database: Database, name: LinkName) -> Link:
 
 
 async def purge(database: Database, name: LinkName, *, based_on: Versions) -> Link:
-    """Remove a link and its clicks for good; the link with its last version. Raises LinkNotFound or LinkChanged."""
+    """Remove a link and its clicks permanently; the link as it was, with the version of the removal.
+
+    Raises LinkNotFound or LinkChanged.
+    """
     async with database.transaction() as conn:
         link = await _locked(conn, name, based_on)
         version = await links.purge(conn, link)
@@ -68,7 +71,7 @@ async def purge(database: Database, name: LinkName, *, based_on: Versions) -> Li
 async def _locked(conn: Connection, name: LinkName, based_on: Versions) -> Link:
     link = _existing(await links.lock(conn, name))
     if based_on is not None and link.version not in based_on:
-        raise LinkChanged(f"The link is at version {link.version} by now.")
+        raise LinkChanged(f"The link is now at version {link.version}.")
     return link
 
 
@@ -79,5 +82,5 @@ async def _with_message(conn: Connection, link: Link) -> Link:
 
 def _existing(link: Link | None) -> Link:
     if link is None:
-        raise LinkNotFound("There is no link of this code.")
+        raise LinkNotFound("There is no link with this code.")
     return link

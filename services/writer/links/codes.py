@@ -1,4 +1,4 @@
-"""Codes: which ones may be had, and new ones for those who do not mind."""
+"""Reserved codes and random codes."""
 
 import secrets
 import string
@@ -7,8 +7,8 @@ from typing import Final
 
 ALPHABET: Final = string.ascii_letters + string.digits
 LENGTH: Final = 7
-TRIES: Final = 5
-"""How many random codes are tried. With a billion links all of them are taken one time in 10^17."""
+MAX_ATTEMPTS: Final = 5
+"""How many random codes are tried for a link. With a billion links the probability that all are taken is 10^-17."""
 
 RESERVED: Final = frozenset(
     {
@@ -17,22 +17,22 @@ RESERVED: Final = frozenset(
         *("admin", "api", "app", "assets", "static", "login", "logout", "import", "live", "webhooks", "www"),
     }
 )
-"""Words that are, or may become, paths of our own; in any case (of letters)."""
+"""Words that are, or may become, paths of BoltLink, in lower case."""
 
 Draw = Callable[[int], int]
-"""A random number below its argument."""
+"""A function that returns a random number below its argument."""
 
 
 def is_reserved(code: str) -> bool:
-    """Whether a code is kept for ourselves."""
+    """Whether a code is a reserved word, in upper or lower case."""
     return code.lower() in RESERVED
 
 
 def random_code(draw: Draw = secrets.randbelow) -> str:
-    """A code from a secure source: one number for all its characters, since each question to the source costs."""
+    """A code from a secure random source, which is called once for all characters because each call is expensive."""
     number = draw(len(ALPHABET) ** LENGTH)
     characters = []
     for _ in range(LENGTH):
-        number, place = divmod(number, len(ALPHABET))
-        characters.append(ALPHABET[place])
+        number, index = divmod(number, len(ALPHABET))
+        characters.append(ALPHABET[index])
     return "".join(characters)

@@ -1,9 +1,9 @@
-"""Create links: many in one transaction, each with its outbox message, so that all of it is committed or nothing."""
+"""Create links: many in one transaction, each with its outbox message, so that all are committed or none."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.writer.links.codes import TRIES, is_reserved, random_code
+from services.writer.links.codes import MAX_ATTEMPTS, is_reserved, random_code
 from shared.domain.codes import LinkName
 from shared.domain.errors import BoltLinkError, CodeTaken, ExternalIdTaken, InvalidInput
 from shared.domain.models import Link, LinkOptions, NewLink
@@ -42,7 +42,7 @@ async def create_all(conn: Connection, requests: Sequence[LinkRequest]) -> list[
     for place, request in enumerate(requests):
         if faults := faults_of(request.requested.options, request.requested.code):
             results[place] = InvalidInput(faults)
-    for _ in range(TRIES):
+    for _ in range(MAX_ATTEMPTS):
         waiting = {place: request for place, request in enumerate(requests) if place not in results}
         if not waiting:
             break
@@ -56,7 +56,7 @@ def faults_of(options: LinkOptions, code: str | None = None) -> dict[str, list[s
     """The faults of a link that no single field shows, by field."""
     faults: dict[str, list[str]] = {}
     if code is not None and is_reserved(code):
-        faults["code"] = ["Is a reserved word."]
+        faults["code"] = ["Must not be a reserved word."]
     if options.valid_since and options.valid_until and options.valid_until <= options.valid_since:
         faults["valid_until"] = ["Must be later than valid_since."]
     return faults

@@ -1,4 +1,4 @@
-"""Calls of `/links`: HTTP in, one call, HTTP out."""
+"""The handlers of `/links`."""
 
 import asyncio
 import hashlib
@@ -17,20 +17,21 @@ from shared.domain.codes import LinkName, in_default_domain, is_code
 from shared.domain.errors import Forbidden, InvalidInput, LinkNotFound
 from shared.domain.models import Link, LinkOptions, NewLink
 from shared.http import problems
-from shared.http.auth import ALLOWANCE, CALLER
+from shared.http.auth import CALLER, QUOTA
 from shared.http.json import json_response, read_json
 from shared.http.stores import DATABASE
 from shared.process.logging import REQUEST_ID
 from shared.schemas.parsing import parse, parse_query
 
-# Made once: marshmallow takes longer to make a schema than to read a link by it.
+# Created once, because marshmallow takes longer to create a schema than to parse a link by it.
 _REUSE_QUERY: Final = ReuseQuery()
 _BATCH: Final = BatchSchema()
 
-_LINKS_A_REQUEST: Final = 50
-"""So many links of a batch count as one request, about what they cost."""
+_LINKS_PER_REQUEST: Final = 50
+"""This many links of a batch count as one request of the rate limit; they take about as long as one."""
 
-_LINKS_A_TURN: Final = 50
+_LINKS_PER_TURN: Final = 50
+"""After parsing this many links of a batch, other requests get a turn."""
 
 _ETAG: Final = re.compile(r'\s*"v(\d{1,18})"\s*\Z')
 
@@ -48,9 +49,9 @@ async def create_link(request: web.Request) -> web.Response:
         group_commit=request.app[GROUP_COMMIT],
     )
     await request.app[PUBLISHER].publish(created.links)
-    answer = created.document
-    headers = {"Location": f"/links/{answer['code']}", "ETag": f'"v{answer["version"]}"'}
-    return json_response(answer, status=created.status, headers=headers)
+    link = created.document
+    headers = {"Location": f"/links/{link['code']}", "ETag": f'"v{link["version"]}"'}
+    return json_response(link, status=created.status, headers=headers)
 
 
 async def create_links(request: web.Request) -> web.Response:
@@ -58,7 +59,7 @@ async def create_links(request: web.Request) -> web.Response:
     settings = request.app[SETTINGS]
     document = await read_json(request, limit=settings.batch_body_limit)
     documents = parse(_BATCH, document)["links"]
-    request[ALLOWANCE].acquire(len(documents) // _LINKS_A_REQUEST)
+    request[QUOTA].acquire(len(documents) // _LINKS_PER_REQUEST)
     created = await idempotency.create_links(
         request.app[DATABASE],
         await _link_requests(request, documents),
@@ -71,7 +72,7 @@ async def create_links(request: web.Request) -> web.Response:
 
 
 async def list_links(request: web.Request) -> web.Response:
-    """A page of links."""
+    """Respond with a page of links."""
     query = parse_query(ListQuery(), request.query)
     found, next_cursor = await listing.list_links(request.app[DATABASE], query)
     public_url = request.app[SETTINGS].public_url
@@ -79,25 +80,25 @@ async def list_links(request: web.Request) -> web.Response:
 
 
 async def get_link(request: web.Request) -> web.Response:
-    """One link, with the ETag of its version."""
-    return _answered(request, await changes.get(request.app[DATABASE], _name(request)))
+    """Respond with one link, with its version as the ETag."""
+    return _link_response(request, await changes.get(request.app[DATABASE], _name(request)))
 
 
 async def change_link(request: web.Request) -> web.Response:
-    """Merge changes into a link."""
+    """Apply a merge patch to a link."""
     name = _name(request)
     document = await read_json(request, "application/merge-patch+json", "application/json")
     options = parse(LinkPatchSchema(request.app[SETTINGS].targets), document)
     link = await changes.change(request.app[DATABASE], name, options, based_on=_based_on(request))
     await request.app[PUBLISHER].publish([link])
-    return _answered(request, link)
+    return _link_response(request, link)
 
 
 async def delete_link(request: web.Request) -> web.Response:
-    """Delete a link, or with `?purge=true` remove it for good."""
+    """Delete a link; with `?purge=true` remove it permanently."""
     query = parse_query(PurgeQuery(), request.query)
     if query["purge"] and "admin" not in request[CALLER].scopes:
-        raise Forbidden("To purge a link the key needs the scope admin.")
+        raise Forbidden("Purging a link requires an API key with the scope admin.")
     remove = changes.purge if query["purge"] else changes.delete
     link = await remove(request.app[DATABASE], _name(request), based_on=_based_on(request))
     await request.app[PUBLISHER].publish([link])
@@ -105,30 +106,30 @@ async def delete_link(request: web.Request) -> web.Response:
 
 
 async def restore_link(request: web.Request) -> web.Response:
-    """Bring a deleted link back."""
+    """Restore a deleted link."""
     link = await changes.restore(request.app[DATABASE], _name(request))
     await request.app[PUBLISHER].publish([link])
-    return _answered(request, link)
+    return _link_response(request, link)
 
 
 def _reuse(request: web.Request) -> bool:
-    """Whether an equal link would do. Nearly nobody asks, so without a query there is nothing to read."""
+    """Whether the client accepts an equal link. Usually there is no query, and then none is parsed."""
     return bool(request.query_string) and bool(parse_query(_REUSE_QUERY, request.query)["reuse"])
 
 
 def _link_request(request: web.Request, document: Any, what: str = "The body") -> LinkRequest:
-    """What a document asks for. Raises InvalidInput."""
-    wanted = parse(request.app[NEW_LINK], document, what)
-    code = wanted.pop("code", None)
-    return LinkRequest(NewLink(code=code, options=LinkOptions(**wanted)), request[CALLER].id)
+    """The request for a link that a document contains. Raises InvalidInput."""
+    requested = parse(request.app[NEW_LINK], document, what)
+    code = requested.pop("code", None)
+    return LinkRequest(NewLink(code=code, options=LinkOptions(**requested)), request[CALLER].id)
 
 
 async def _link_requests(request: web.Request, documents: Sequence[Any]) -> list[LinkRequest | InvalidInput]:
-    """What each document asks for, or what is wrong with it."""
+    """The request for a link in each document, or its faults."""
     link_requests: list[LinkRequest | InvalidInput] = []
     for document in documents:
-        if len(link_requests) % _LINKS_A_TURN == 0:
-            await asyncio.sleep(0)  # other requests wait meanwhile, and this is a tenth of a second of work
+        if len(link_requests) % _LINKS_PER_TURN == 0:
+            await asyncio.sleep(0)  # parsing a whole batch takes a tenth of a second, too long to block other requests
         try:
             link_requests.append(_link_request(request, document, "Each of links"))
         except InvalidInput as fault:
@@ -137,7 +138,7 @@ async def _link_requests(request: web.Request, documents: Sequence[Any]) -> list
 
 
 def _item(result: CreationResult, public_url: str) -> dict[str, Any]:
-    """What became of one link of a batch."""
+    """The item of a batch's response for one result."""
     if isinstance(result, Link):
         return {"status": 201, "link": dump_link(result, public_url)}
     problem = problems.of_error(result)
@@ -147,17 +148,17 @@ def _item(result: CreationResult, public_url: str) -> dict[str, Any]:
 def _name(request: web.Request) -> LinkName:
     code = request.match_info["code"]
     if not is_code(code):
-        raise LinkNotFound("There is no link of this code.")
+        raise LinkNotFound("There is no link with this code.")
     return in_default_domain(code)
 
 
-def _answered(request: web.Request, link: Link) -> web.Response:
+def _link_response(request: web.Request, link: Link) -> web.Response:
     document = dump_link(link, request.app[SETTINGS].public_url)
     return json_response(document, headers={"ETag": f'"v{link.version}"'})
 
 
 def _based_on(request: web.Request) -> changes.Versions:
-    """The versions of If-Match (RFC 9110, 13.1.1); None when the client did not say, or said `*`."""
+    """The versions in If-Match (RFC 9110, 13.1.1); None when the header is absent or `*`."""
     tags = ",".join(request.headers.getall("If-Match", []))
     if not tags or tags.strip() == "*":
         return None
@@ -168,7 +169,9 @@ def _idempotency_key(request: web.Request, document: Any) -> idempotency.Idempot
     key = request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
-        raise InvalidInput({"Idempotency-Key": ["Must have 1 to 255 printable ASCII characters."]})
+    if not 1 <= len(key) <= idempotency.MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
+        raise InvalidInput(
+            {"Idempotency-Key": [f"Must have 1 to {idempotency.MAX_KEY_LENGTH} printable ASCII characters."]}
+        )
     text = json.dumps([document, request.query.get("reuse") == "true"], sort_keys=True)
     return idempotency.IdempotencyKey(key, hashlib.sha256(text.encode()).digest())

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from services.writer.links.creation import CreationResult, LinkRequest, create_all
 from services.writer.links.group_commit import GroupCommit
@@ -11,6 +11,8 @@ from shared.domain.models import Link
 from shared.postgres.connection import Connection
 from shared.postgres.pool import Database
 from shared.postgres.tables import idempotency, links
+
+MAX_KEY_LENGTH: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ async def create_links(
     except StoreUnavailable as fault:
         if not fault.contended:
             raise
-        # Two batches asked for the same codes in different orders, and Postgres undid this one; the other is done now.
+        # Two batches requested the same codes in different orders. Postgres aborted this one; the other is done now.
         return await _once(database, owner_id, idempotency_key, respond)
 
 
@@ -113,5 +115,5 @@ async def _find_or_create(conn: Connection, request: LinkRequest, *, reuse: bool
 
 def _repeated(first: idempotency.StoredResponse, request_hash: bytes) -> Created:
     if first.request_hash != request_hash:
-        raise IdempotencyKeyReused("This Idempotency-Key came with another request before; use a new one.")
+        raise IdempotencyKeyReused("This Idempotency-Key was used for a different request before; use a new one.")
     return Created(first.status, first.body, ())

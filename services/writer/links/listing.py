@@ -1,4 +1,4 @@
-"""Pages of links: what a cursor holds, and how the next one is made."""
+"""List links page by page, with cursors."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ from shared.postgres.tables import link_pages
 
 
 async def list_links(database: Database, query: Mapping[str, Any]) -> tuple[list[Link], str | None]:
-    """A page of the links that a query (of ListQuery) asks for, and the cursor of the next one, if there is one."""
+    """The page of links for a parsed `ListQuery`, and the cursor of the next page (None: this is the last page)."""
     order: str = query["sort"]
     sort = order.removeprefix("-")
     limit: int = query["limit"]
@@ -46,26 +46,26 @@ def _make_cursor(last: Link, order: str) -> str:
 
 
 def _read_cursor(cursor: str, order: str) -> tuple[Any, int]:
-    """The place that a cursor marks. Raises InvalidInput for one that we did not make, or not for this order."""
+    """The (value, id) in a cursor. Raises InvalidInput for one that was not made by `_make_cursor` for this order."""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        made_for, value, link_id = json.loads(text)
-        _check_cursor(made_for, value, link_id, order)
+        cursor_order, value, link_id = json.loads(text)
+        _check_cursor(cursor_order, value, link_id, order)
     except (ValueError, TypeError, binascii.Error, RecursionError) as fault:
         raise InvalidInput({"cursor": ["Must be the next_cursor of a page with the same sort."]}) from fault
     return value, link_id
 
 
-def _check_cursor(made_for: object, value: Any, link_id: object, order: str) -> None:
-    if made_for != order or type(link_id) is not int or not 0 < link_id < 2**63:
-        raise ValueError("made for something else")
+def _check_cursor(cursor_order: object, value: Any, link_id: object, order: str) -> None:
+    if cursor_order != order or type(link_id) is not int or not 0 < link_id < 2**63:
+        raise ValueError("another order, or not an id")
     sort = order.removeprefix("-")
     if sort in ("created_at", "updated_at"):
         moment = datetime.fromisoformat(value)
         if moment.utcoffset() != timedelta(0) or moment.isoformat() != value:
-            raise ValueError("not as we write it")
+            raise ValueError("not a time as a cursor has it")
     elif sort == "clicks":
         if type(value) is not int or not 0 <= value < 2**63:
-            raise ValueError("no number of clicks")
+            raise ValueError("not a number of clicks")
     elif not isinstance(value, str) or not value.isprintable():
-        raise ValueError("no code")
+        raise ValueError("not a code")

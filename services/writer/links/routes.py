@@ -3,13 +3,15 @@
 from typing import Final
 
 from services.writer.links import handlers, schemas
+from services.writer.links.idempotency import MAX_KEY_LENGTH
 from shared.domain import errors
-from shared.http.contract import Operation, Success
+from shared.http.contract import BODY_PROBLEMS, Operation, Success
+from shared.postgres.tables.idempotency import LIFETIME_HOURS
 
-_BODY_PROBLEMS: Final = (errors.MalformedJson, errors.BodyTooLarge, errors.WrongContentType, errors.InvalidInput)
-_IF_MATCH: Final = {"If-Match": "The `ETag` that the change rests on: 412 when somebody was faster."}
+_IF_MATCH: Final = {"If-Match": "The `ETag` that the change is based on; 412 when the link was changed since."}
 _IDEMPOTENCY_KEY: Final = {
-    "Idempotency-Key": "A repeat within 24 hours gets the first answer again (1 to 255 characters)."
+    "Idempotency-Key": f"A repeat with the same key within {LIFETIME_HOURS} hours gets the first response again "
+    f"(1 to {MAX_KEY_LENGTH} characters)."
 }
 
 OPERATIONS: Final = (
@@ -26,22 +28,22 @@ OPERATIONS: Final = (
         successes={
             201: Success("The new link", schemas.LinkSchema, headers=("Location", "ETag")),
             200: Success(
-                "An equal link that was there already (`reuse=true`)", schemas.LinkSchema, headers=("Location", "ETag")
+                "An equal link that existed already (`reuse=true`)", schemas.LinkSchema, headers=("Location", "ETag")
             ),
         },
-        problems=(*_BODY_PROBLEMS, errors.CodeTaken, errors.ExternalIdTaken, errors.IdempotencyKeyReused),
+        problems=(*BODY_PROBLEMS, errors.CodeTaken, errors.ExternalIdTaken, errors.IdempotencyKeyReused),
     ),
     Operation(
         method="POST",
         path="/links/batch",
         handler=handlers.create_links,
         group="Links",
-        summary="Shorten up to 1,000 URLs: an answer for each, in order; one that is refused stops no other",
+        summary=f"Shorten up to {schemas.MAX_BATCH:,} URLs; a refused link does not affect the others",
         scope="links:write",
         body=schemas.BatchSchema,
         request_headers=_IDEMPOTENCY_KEY,
-        successes={200: Success("What became of each link", schemas.BatchAnswerSchema)},
-        problems=(*_BODY_PROBLEMS, errors.IdempotencyKeyReused),
+        successes={200: Success("The result of each link, in order", schemas.BatchResponseSchema)},
+        problems=(*BODY_PROBLEMS, errors.IdempotencyKeyReused),
     ),
     Operation(
         method="GET",
@@ -59,7 +61,7 @@ OPERATIONS: Final = (
         path="/links/{code}",
         handler=handlers.get_link,
         group="Links",
-        summary="Look at a link",
+        summary="Get a link",
         scope="links:read",
         successes={200: Success("The link, also a deleted one", schemas.LinkSchema, headers=("ETag",))},
         problems=(errors.LinkNotFound,),
@@ -75,18 +77,18 @@ OPERATIONS: Final = (
         body_types=("application/merge-patch+json", "application/json"),
         request_headers=_IF_MATCH,
         successes={200: Success("The changed link", schemas.LinkSchema, headers=("ETag",))},
-        problems=(*_BODY_PROBLEMS, errors.LinkNotFound, errors.LinkChanged, errors.ExternalIdTaken),
+        problems=(*BODY_PROBLEMS, errors.LinkNotFound, errors.LinkChanged, errors.ExternalIdTaken),
     ),
     Operation(
         method="DELETE",
         path="/links/{code}",
         handler=handlers.delete_link,
         group="Links",
-        summary="Delete a link; its code is not given to anyone else",
+        summary="Delete a link; its code stays taken",
         scope="links:write",
         query=schemas.PurgeQuery,
         request_headers=_IF_MATCH,
-        successes={204: Success("The link leads nowhere any more")},
+        successes={204: Success("The link is deleted and no longer redirects")},
         problems=(errors.InvalidInput, errors.LinkNotFound, errors.LinkChanged),
     ),
     Operation(
@@ -94,9 +96,9 @@ OPERATIONS: Final = (
         path="/links/{code}/restore",
         handler=handlers.restore_link,
         group="Links",
-        summary="Undo a deletion",
+        summary="Restore a deleted link",
         scope="links:write",
-        successes={200: Success("The link, which leads again", schemas.LinkSchema, headers=("ETag",))},
+        successes={200: Success("The link, which redirects again", schemas.LinkSchema, headers=("ETag",))},
         problems=(errors.LinkNotFound,),
     ),
 )

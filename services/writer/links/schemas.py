@@ -1,42 +1,49 @@
-"""Links in requests and answers."""
+"""The schemas of links in requests and responses."""
 
+from collections.abc import Mapping
+from dataclasses import MISSING
 from dataclasses import fields as dataclass_fields
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates
 
-from services.writer.links.targets import LENGTH_LIMIT, TargetPolicy
-from shared.domain.codes import CODE_PATTERN, is_code
-from shared.domain.models import LINK_SORTS, LINK_STATUSES, REDIRECT_STATUSES, Link, LinkOptions
-from shared.schemas.fields import Moment, QueryBoolean, ReadLater, StrictBoolean, Text, format_moment
+from services.writer.links.codes import LENGTH
+from services.writer.links.targets import MAX_TARGET_LENGTH, TargetPolicy
+from shared.domain.codes import CODE_PATTERN, CODE_RULE, is_code
+from shared.domain.models import LINK_SORTS, LINK_STATUSES, OPTION_NAMES, REDIRECT_STATUSES, Link, LinkOptions
+from shared.schemas.fields import Moment, QueryBoolean, StrictBoolean, Text, UnparsedNested, format_moment
 from shared.schemas.problems import ProblemSchema
 
-MAX_MAX_CLICKS: Final = 2**53 - 1
-"""The largest whole number that every JSON reader keeps exact."""
+MAX_EXACT_INTEGER: Final = 2**53 - 1
+"""The largest whole number that every JSON parser reads exactly."""
 
-MAX_LIMIT: Final = 1_000
+MAX_PAGE_SIZE: Final = 1_000
 
 MAX_BATCH: Final = 1_000
-"""Links that one call may make."""
+"""The maximum number of links in one batch."""
 
-_DEFAULTS_OF_NULL: Final = {"tags": [], "redirect_status": 302, "forward_query": False, "enabled": True}
-"""What `null` means for a field that has a default."""
+_DEFAULTS: Final[Mapping[str, Any]] = {
+    field.name: field.default
+    for field in dataclass_fields(LinkOptions)
+    if field.default is not MISSING and field.default is not None
+}
+"""The values that replace `null` in fields with a default."""
 
 _TAG: Final = Text(validate=validate.Length(min=1, max=64))
 
 
 def _check_code(text: str) -> None:
     if not is_code(text):
-        raise ValidationError("Must be 1 to 64 of A-Z, a-z, 0-9, - and _.")
+        raise ValidationError(f"Must be {CODE_RULE}.")
 
 
 class LinkOptionsSchema(Schema):
-    """What a client may say of a link, apart from its code."""
+    """The properties of a link that a client may set, except its code."""
 
     url = fields.String(
         required=True,
-        validate=validate.Length(min=1, max=LENGTH_LIMIT),
-        metadata={"description": "Where the link leads: http or https, any IRI, no credentials."},
+        validate=validate.Length(min=1, max=MAX_TARGET_LENGTH),
+        metadata={"description": "The target: an http or https URL, also an IRI, without credentials."},
     )
     title = Text(allow_none=True, validate=validate.Length(max=512))
     notes = Text(allow_none=True, multiline=True, validate=validate.Length(max=4_096))
@@ -45,29 +52,38 @@ class LinkOptionsSchema(Schema):
         strict=True,
         allow_none=True,
         validate=validate.OneOf(REDIRECT_STATUSES),
-        metadata={"description": "Default 302."},
+        metadata={"description": f"Default {_DEFAULTS['redirect_status']}."},
     )
-    valid_since = Moment(allow_none=True, metadata={"description": "Before this time the link leads nowhere (404)."})
-    valid_until = Moment(allow_none=True, metadata={"description": "From this time on the link is gone (410)."})
+    valid_since = Moment(
+        allow_none=True, metadata={"description": "Before this time the link does not redirect (404)."}
+    )
+    valid_until = Moment(
+        allow_none=True, metadata={"description": "From this time on the link does not redirect (410)."}
+    )
     max_clicks = fields.Integer(
         strict=True,
         allow_none=True,
-        validate=validate.Range(min=1, max=MAX_MAX_CLICKS),
-        metadata={"description": "At most so many redirects, then 410."},
+        validate=validate.Range(min=1, max=MAX_EXACT_INTEGER),
+        metadata={"description": "The maximum number of redirects; after them 410."},
     )
     expired_url = fields.String(
         allow_none=True,
-        validate=validate.Length(min=1, max=LENGTH_LIMIT),
-        metadata={"description": "Where the link leads when it leads no more."},
+        validate=validate.Length(min=1, max=MAX_TARGET_LENGTH),
+        metadata={
+            "description": "The target before `valid_since`, after `valid_until`, and when `max_clicks` are used up."
+        },
     )
     forward_query = StrictBoolean(
-        allow_none=True, metadata={"description": "Merge the visitor's query into the target's; the visitor's wins."}
+        allow_none=True,
+        metadata={"description": "Merge the visitor's query into that of the target; the visitor's values win."},
     )
-    enabled = StrictBoolean(allow_none=True, metadata={"description": "false: 404, without losing anything."})
+    enabled = StrictBoolean(
+        allow_none=True, metadata={"description": "false: 404, while the link and its statistics are kept."}
+    )
     external_id = Text(
         allow_none=True,
         validate=validate.Length(min=1, max=256),
-        metadata={"description": "The client's own name for the link; unique."},
+        metadata={"description": "The client's own identifier of the link; unique."},
     )
 
     def __init__(self, policy: TargetPolicy | None = None, **kwargs: Any) -> None:
@@ -82,7 +98,7 @@ class LinkOptionsSchema(Schema):
 
     @post_load
     def _fill_in(self, loaded: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        for name, default in _DEFAULTS_OF_NULL.items():
+        for name, default in _DEFAULTS.items():
             if name in loaded and loaded[name] is None:
                 loaded[name] = default
         if "tags" in loaded:
@@ -91,43 +107,40 @@ class LinkOptionsSchema(Schema):
 
 
 class NewLinkSchema(LinkOptionsSchema):
-    """A link that somebody wants made."""
+    """A request for a link."""
 
     code = fields.String(
         allow_none=True,
         validate=_check_code,
-        metadata={"description": "The wanted code; absent: 7 random characters.", "pattern": CODE_PATTERN},
+        metadata={"description": f"The requested code; absent: {LENGTH} random characters.", "pattern": CODE_PATTERN},
     )
 
 
 class LinkPatchSchema(LinkOptionsSchema):
-    """Changes of a link, as a JSON merge patch (RFC 7396): what is absent stays, what is null is cleared."""
+    """Changes of a link, as a JSON merge patch (RFC 7396): an absent field stays, a null field is cleared."""
 
     def __init__(self, policy: TargetPolicy | None = None, **kwargs: Any) -> None:
         super().__init__(policy, partial=True, **kwargs)
 
 
 class LinkSchema(LinkOptionsSchema):
-    """A link as it is answered."""
+    """A link in a response."""
 
     code = fields.String(required=True)
     short_url = fields.String(required=True)
     status = fields.String(required=True, validate=validate.OneOf(LINK_STATUSES))
-    clicks = fields.Integer(required=True, metadata={"description": "Clicks by people since the link was made."})
+    clicks = fields.Integer(required=True, metadata={"description": "Clicks by people since the link was created."})
     created_at = Moment(required=True)
     updated_at = Moment(required=True)
     version = fields.Integer(required=True, metadata={"description": "Grows with every change."})
     has_password = fields.Boolean(required=True)
 
 
-_OPTION_NAMES: Final = tuple(field.name for field in dataclass_fields(LinkOptions))
-
-
 def dump_link(link: Link, public_url: str) -> dict[str, Any]:
-    """A link as it is answered."""
+    """The document of a link in a response."""
     options = link.options
     document: dict[str, Any] = {"code": link.code, "short_url": f"{public_url}/{link.code}"}
-    document |= {name: getattr(options, name) for name in _OPTION_NAMES}
+    document |= {name: getattr(options, name) for name in OPTION_NAMES}
     document["tags"] = list(options.tags)
     document |= {"status": link.status, "clicks": link.clicks, "has_password": False, "version": link.version}
     for name, moment in (
@@ -141,31 +154,33 @@ def dump_link(link: Link, public_url: str) -> dict[str, Any]:
 
 
 class BatchSchema(Schema):
-    """Links that somebody wants made at once."""
+    """A request for several links."""
 
     links = fields.List(
-        ReadLater(NewLinkSchema),
+        UnparsedNested(NewLinkSchema),
         required=True,
         validate=validate.Length(max=MAX_BATCH, error="At most {max} links."),
     )
 
 
 class BatchItemSchema(Schema):
-    """What became of one link of a batch."""
+    """The result of one link of a batch."""
 
-    status = fields.Integer(required=True, metadata={"description": "What `POST /links` would have answered."})
+    status = fields.Integer(
+        required=True, metadata={"description": "The status that `POST /links` would have responded with."}
+    )
     link = fields.Nested(LinkSchema, metadata={"description": "With the status 201."})
     problem = fields.Nested(ProblemSchema, metadata={"description": "With any other status."})
 
 
-class BatchAnswerSchema(Schema):
-    """What became of each link, in order."""
+class BatchResponseSchema(Schema):
+    """The result of each link, in order."""
 
     items = fields.List(fields.Nested(BatchItemSchema), required=True)
 
 
 class LinkPageSchema(Schema):
-    """Some links, and how to get the next ones."""
+    """A page of links, and the cursor of the next page."""
 
     links = fields.List(fields.Nested(LinkSchema), required=True)
     next_cursor = fields.String(required=True, allow_none=True, metadata={"description": "null on the last page."})
@@ -173,46 +188,48 @@ class LinkPageSchema(Schema):
 
 class ReuseQuery(Schema):
     reuse = QueryBoolean(
-        load_default=False, metadata={"description": "true: 200 with an equal link of yours, if there is one."}
+        load_default=False,
+        metadata={"description": "true: 200 with an equal link of the same API key, if there is one."},
     )
 
 
 class PurgeQuery(Schema):
     purge = QueryBoolean(
-        load_default=False, metadata={"description": "true (scope admin): remove the link and its clicks for good."}
+        load_default=False, metadata={"description": "true (scope admin): remove the link and its clicks permanently."}
     )
 
 
 class ListQuery(Schema):
-    """The filters and orders of `GET /links`."""
+    """The filters and sort orders of `GET /links`."""
 
-    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=MAX_LIMIT))
+    limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=MAX_PAGE_SIZE))
     cursor = Text(
-        validate=validate.Length(min=1, max=1_024), metadata={"description": "`next_cursor` of the page before."}
+        validate=validate.Length(min=1, max=1_024), metadata={"description": "The `next_cursor` of the previous page."}
     )
     q = Text(
         validate=validate.Length(min=1, max=256),
-        metadata={"description": "Part of the code, URL, title or a tag; case does not matter."},
+        metadata={"description": "A part of the code, the URL, the title or a tag, in upper or lower case."},
     )
     tag = fields.List(
         _TAG,
         load_default=[],
         validate=validate.Length(max=32),
-        metadata={"repeatable": True, "description": "All of these tags."},
+        metadata={"repeatable": True, "description": "Only links with all of these tags."},
     )
     any_tag = fields.List(
         _TAG,
         load_default=[],
         validate=validate.Length(max=32),
-        metadata={"repeatable": True, "description": "At least one of these tags."},
+        metadata={"repeatable": True, "description": "Only links with at least one of these tags."},
     )
     status = fields.String(
-        validate=validate.OneOf(LINK_STATUSES), metadata={"description": "Deleted links come only with `deleted`."}
+        validate=validate.OneOf(LINK_STATUSES),
+        metadata={"description": "Deleted links are listed only with `deleted`."},
     )
     created_after = Moment()
     created_before = Moment()
     sort = fields.String(
         load_default="-created_at",
         validate=validate.OneOf([sign + name for name in LINK_SORTS for sign in ("", "-")]),
-        metadata={"description": "With - in front: descending."},
+        metadata={"description": "A leading - sorts in descending order."},
     )

@@ -1,4 +1,4 @@
-"""Which URLs a link may lead to."""
+"""The rules for the targets of links."""
 
 import ipaddress
 import re
@@ -9,27 +9,28 @@ from urllib.parse import SplitResult, urlsplit
 
 from shared.domain.iri import ascii_host, authority
 
-LENGTH_LIMIT: Final = 8_192
-NEVER: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
-"""Schemes that run or read something in the visitor's browser; no setting allows them."""
+MAX_TARGET_LENGTH: Final = 8_192
 
-_SPECIAL: Final = re.compile(r'[ <>"\\`]')
+FORBIDDEN_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about"})
+"""Schemes by which a target could run code or read data in the visitor's browser; no setting allows them."""
+
+_FORBIDDEN_ASCII: Final = re.compile(r'[ <>"\\`]')
 _WEB: Final = ("http", "https")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
 class TargetPolicy:
-    """The schemes that targets may have, and the hosts that are our own."""
+    """The schemes that targets may have, and the authorities of this installation, which no target may have."""
 
     schemes: frozenset[str] = frozenset(_WEB)
     own_authorities: frozenset[str] = frozenset()
 
     def fault(self, url: str) -> str | None:
-        """What is wrong with a target, in words for its writer; None when nothing is."""
-        if len(url) > LENGTH_LIMIT:
-            return f"Must have at most {LENGTH_LIMIT:,} characters."
-        if not _is_plain(url) and any(_unwelcome(char) for char in url):
+        """The fault of a target, as a message for the client; None when there is none."""
+        if len(url) > MAX_TARGET_LENGTH:
+            return f"Must have at most {MAX_TARGET_LENGTH:,} characters."
+        if not _is_plain_ascii(url) and any(_is_forbidden(char) for char in url):
             return "Must not contain spaces, control characters, quotes, angle brackets or backslashes."
         try:
             parts = urlsplit(url)
@@ -42,7 +43,7 @@ class TargetPolicy:
         if scheme not in self.schemes:
             return f"Must begin with {' or '.join(f'{name}:' for name in sorted(self.schemes))}."
         if scheme not in _WEB and not parts.netloc:
-            return None if len(url) > len(scheme) + 1 else "Must lead somewhere."
+            return None if len(url) > len(scheme) + 1 else "Must have a target after the scheme."
         if "@" in parts.netloc:
             return "Must not carry a user name or password."
         _check_host(parts)
@@ -51,15 +52,15 @@ class TargetPolicy:
         return None
 
 
-def policy(public_url: str, schemes: frozenset[str], own_hosts: frozenset[str] = frozenset()) -> TargetPolicy:
-    """The policy of an installation. Raises ValueError for a host that is none."""
+def target_policy(public_url: str, schemes: frozenset[str], own_hosts: frozenset[str] = frozenset()) -> TargetPolicy:
+    """The policy of an installation. Raises ValueError for an invalid host."""
     scheme = urlsplit(public_url).scheme or "http"
     named = frozenset(authority(f"{scheme}://{host}") for host in own_hosts)
     return TargetPolicy(schemes=schemes, own_authorities=_names_of(public_url) | named)
 
 
 def _names_of(public_url: str) -> frozenset[str]:
-    """The host (and port) of an address; of one on loopback, all names of loopback."""
+    """The authority of an address; for an address on the loopback interface, with all names of loopback."""
     if not public_url:
         return frozenset()
     own = authority(public_url)
@@ -70,25 +71,25 @@ def _names_of(public_url: str) -> frozenset[str]:
     return frozenset({own})
 
 
-def _is_plain(url: str) -> bool:
-    """Whether a URL has nothing unwelcome for sure: the answer for nearly all, at a tenth of the cost."""
-    return url.isascii() and url.isprintable() and _SPECIAL.search(url) is None
+def _is_plain_ascii(url: str) -> bool:
+    """Whether a URL is ASCII without a forbidden character: true for nearly all, at a tenth of the cost."""
+    return url.isascii() and url.isprintable() and _FORBIDDEN_ASCII.search(url) is None
 
 
-def _unwelcome(char: str) -> bool:
+def _is_forbidden(char: str) -> bool:
     return char in '<>"\\`' or unicodedata.category(char) in ("Cc", "Cs", "Zs", "Zl", "Zp")
 
 
 def _check_host(parts: SplitResult) -> None:
-    """Raise ValueError unless host and port are good."""
+    """Raise ValueError unless host and port are valid."""
     host = parts.hostname
     if not host:
         raise ValueError("it has no host")
     if parts.port == 0:
-        raise ValueError("0 is no port")
+        raise ValueError("0 is not a port")
     if ":" in host:
         ipaddress.IPv6Address(host)
         return
     last = ascii_host(host).rstrip(".").rpartition(".")[2]
-    if last.isdecimal() or last.startswith("0x"):  # browsers read 127.1 and 0x7f000001 as addresses; so may nobody else
+    if last.isdecimal() or last.startswith("0x"):  # browsers read 127.1 and 0x7f000001 as addresses
         ipaddress.IPv4Address(host)

@@ -1,4 +1,4 @@
-"""`python -m services.writer.redis_sync.command`: compare Redis with Postgres, and repair what differs by choice."""
+"""`python -m services.writer.redis_sync.command`: compare Redis with Postgres; `--repair` repairs the differences."""
 
 import argparse
 import asyncio
@@ -15,32 +15,32 @@ from shared.process import logging as logs
 from shared.redis.client import redis_client
 from shared.redis.route_records import RouteRecords
 
-_SAY_EVERY = 2.0
+_PROGRESS_INTERVAL = 2.0
 
 
 class Progress:
-    """Says every few seconds how far it is."""
+    """Prints the progress of a check, at most every two seconds."""
 
-    def __init__(self, about: int) -> None:
-        self._about = about
-        self._next = time.monotonic() + _SAY_EVERY
+    def __init__(self, estimated_links: int) -> None:
+        self._estimated_links = estimated_links
+        self._next = time.monotonic() + _PROGRESS_INTERVAL
 
     def __call__(self, report: Report) -> None:
         if time.monotonic() < self._next:
             return
-        self._next = time.monotonic() + _SAY_EVERY
-        print(f"  {report.links:,} of about {self._about:,} links, {report.records:,} records …", flush=True)
+        self._next = time.monotonic() + _PROGRESS_INTERVAL
+        print(f"  {report.links:,} of about {self._estimated_links:,} links, {report.records:,} records …", flush=True)
 
 
 async def _run(settings: RelaySettings, *, repair: bool) -> Report:
     async with connect(settings.database) as database, redis_client(settings.redis) as redis:
-        progress = Progress(await links.about_how_many(database))
+        progress = Progress(await links.estimated_count(database))
         return await check(database, RouteRecords(redis), repair=repair, progress=progress)
 
 
 def _show(report: Report, *, repair: bool) -> None:
     print(f"Compared {report.links:,} links and {report.records:,} records.")
-    print(f"{report.absent:,} links have no record in Redis, which is fine: PostgreSQL is asked for them.")
+    print(f"{report.absent:,} links have no record in Redis, which is fine: resolvers read them from PostgreSQL.")
     if not report.different:
         print("Every record in Redis says what PostgreSQL says.")
         return
@@ -51,8 +51,8 @@ def _show(report: Report, *, repair: bool) -> None:
         print(f"  … and {report.different - len(report.differences):,} more")
     if repair:
         print(
-            f"{report.repaired:,} of them are removed, so that PostgreSQL is asked; "
-            "the others have changed meanwhile: verify again."
+            f"{report.repaired:,} of them are removed, so that resolvers read these links from PostgreSQL; "
+            "the others changed meanwhile: check again."
         )
     else:
         print("Repair them with: make verify REPAIR=yes")
@@ -66,7 +66,9 @@ def _line(difference: Difference) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.writer.redis_sync.command", description=__doc__)
-    parser.add_argument("--repair", action="store_true", help="remove what differs, so that PostgreSQL is asked")
+    parser.add_argument(
+        "--repair", action="store_true", help="remove the records that differ, so that resolvers read from PostgreSQL"
+    )
     repair = parser.parse_args().repair
     logs.configure("check", "WARNING")
     try:

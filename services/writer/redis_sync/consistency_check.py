@@ -1,7 +1,8 @@
-"""Compare Redis with Postgres: find every record that leads elsewhere than its link, and repair it.
+"""Compare Redis with Postgres: find every record that differs from its link, and repair it.
 
-A link without a record is fine: records have a lifetime and may be evicted, and then a resolver asks Postgres. A record
-that differs from its link is a fault, unless the change is just being published; so a difference is looked at again.
+A link without a record is fine: records have a lifetime and may be evicted, and then a resolver reads the link from
+Postgres. A record that differs from its link is a fault, unless a change is just being published. Therefore a
+difference is reported only if it persists.
 """
 
 import asyncio
@@ -16,8 +17,8 @@ from shared.postgres.tables import links
 from shared.redis.route_records import RouteRecords, decode, encode, route_of
 
 Fault = Literal["stale", "ahead", "wrong", "orphan", "unreadable"]
-"""Of a record: older than its link; newer, as after a restored backup; of the same version with other content; live
-without a link; not written by us."""
+"""The faults of a record: it is older than its link; newer, as after a backup was restored; of the same version but
+with other content; live without a link; not written by BoltLink."""
 
 BATCH: Final = 1_000
 ATTEMPTS: Final = 3
@@ -37,13 +38,13 @@ class Difference:
 
 @dataclass
 class Report:
-    """What was found so far. `absent`: links without a record."""
+    """The results so far: numbers of compared links and records, links without a record, and records that differ."""
 
     links: int = 0
     absent: int = 0
     records: int = 0
     differences: list[Difference] = field(default_factory=list)
-    """The first `shown` of them."""
+    """The first `shown` of the records that differ."""
     different: int = 0
     repaired: int = 0
 
@@ -58,13 +59,13 @@ async def check(
 ) -> Report:
     """Compare every link with its record and every record with its link, a batch at a time.
 
-    `repair`: remove the records that differ, so that Postgres is asked. The expected record is not written, because it
-    would undo a change that was made since Postgres was read. Raises StoreUnavailable.
+    `repair`: remove the records that differ, so that resolvers read from Postgres. The expected record is not
+    written, because that would undo a change made since Postgres was read. Raises StoreUnavailable.
     """
     report = Report()
 
     async def check_batch(names: Sequence[LinkName]) -> None:
-        for difference in await _lasting(database, records, names):
+        for difference in await _lasting_differences(database, records, names):
             report.different += 1
             if len(report.differences) < shown:
                 report.differences.append(difference)
@@ -85,13 +86,15 @@ async def check(
 
 async def _all_links(database: Database) -> AsyncIterator[list[Link]]:
     last = 0
-    while batch := await links.next_ones(database, last, BATCH):
+    while batch := await links.next_batch(database, last, BATCH):
         yield batch
         last = batch[-1].id
 
 
-async def _lasting(database: Database, records: RouteRecords, names: Sequence[LinkName]) -> list[Difference]:
-    """The differences that are still there after a while."""
+async def _lasting_differences(
+    database: Database, records: RouteRecords, names: Sequence[LinkName]
+) -> list[Difference]:
+    """The differences that persist for some time."""
     found: list[Difference] = []
     for attempt in range(ATTEMPTS):
         if not names:

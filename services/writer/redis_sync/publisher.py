@@ -1,4 +1,4 @@
-"""The publisher: shows a committed change in redirects at once. What Redis does not take, the relay publishes later."""
+"""The publisher: writes committed changes to Redis at once. A change that fails is published by the relay later."""
 
 import logging
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from shared.redis.route_records import RouteRecords
 log = logging.getLogger(__name__)
 
 _BATCH: Final = 100
-"""Records in one call: while Redis writes them it serves no redirect, so a call must stay far below a millisecond."""
+"""Records per call. Redis serves no redirects during a call, so it must take far less than a millisecond."""
 
 
 class Publisher:
@@ -25,7 +25,7 @@ class Publisher:
         self._batcher: Batcher[Link, bool] = Batcher(self._publish, limit=_BATCH)
 
     async def publish(self, links: Sequence[Link]) -> None:
-        """Publish committed changes. Never raises for Redis: the outbox has a message of each change."""
+        """Publish committed changes. Errors of Redis are only logged, because the outbox has a message of each."""
         if len(links) == 1:
             await self._batcher.submit(links[0])
             return

@@ -1,8 +1,8 @@
 """Recovery: find out by a mark in Redis which of the newest changes Redis may have lost, and publish them again.
 
-A machine that loses power leaves Redis without the last second of its append-only file, and so with older records.
-Redis then has a beginning of what it was told, in order. Therefore the relay writes a mark to Redis every second: the
-run of Redis, and the time until which all changes were published. A mark of another run shows how much Redis still has.
+When a machine loses power, Redis loses up to the last second of its append-only file, and restarts with older records.
+The writes before that are complete and in order. Therefore the relay writes a mark to Redis every second: the run id of
+Redis, and the time until which all changes were published. A mark of an earlier run shows what Redis has kept.
 """
 
 import logging
@@ -20,13 +20,13 @@ INTERVAL: Final = 1.0
 """Seconds between two marks."""
 
 MARGIN: Final = timedelta(seconds=60)
-"""A change is dated by the beginning of its transaction, which others see later; no transaction takes so long."""
+"""A change is dated by the start of its transaction but visible after the commit; no transaction takes this long."""
 
 
 async def recover(database: Database, redis: RedisClient) -> int:
-    """After a restart of Redis, write outbox messages again for every change that Redis may have lost; then mark Redis.
+    """After a restart of Redis, write outbox messages for all changes that Redis may have lost; then write the mark.
 
-    Gives the number of those changes. A Redis without a mark is new, or came back empty: it holds nothing that is old.
+    Returns the number of those changes. A Redis without a mark is new or was emptied, so it has no outdated records.
     Raises StoreUnavailable.
     """
     run, mark = await _read_mark(redis)
@@ -41,7 +41,7 @@ async def recover(database: Database, redis: RedisClient) -> int:
 
 
 async def _read_mark(redis: RedisClient) -> tuple[str, tuple[str, datetime] | None]:
-    """The run of Redis, and its mark: a run, and the time until which all changes were published."""
+    """The run id of Redis, and the mark: a run id, and the time until which all changes were published."""
     with redis_errors():
         async with redis.pipeline(transaction=True) as pipe:
             pipe.info("server")

@@ -1,4 +1,4 @@
-"""The relay: publishes changes from the outbox to Redis, and tries again until it worked."""
+"""The relay: publishes changes from the outbox to Redis, and repeats until Redis has confirmed them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,8 +15,8 @@ BATCH: Final = 500
 async def relay_once(database: Database, records: RouteRecords, *, link_lifetime: int) -> int:
     """Publish one batch of changes; how many there were. Raises StoreUnavailable.
 
-    The messages leave the outbox only once Redis has confirmed, because it happens in their transaction: each change
-    is published at least once. Redis ignores what is older than what it has.
+    The records are written inside of the transaction that deletes the messages, so the messages are deleted only after
+    Redis has confirmed: each change is published at least once. Redis ignores a record that is older than its own.
     """
     async with database.transaction() as conn:
         messages = await outbox.dequeue(conn, BATCH)

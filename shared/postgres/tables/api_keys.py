@@ -17,14 +17,14 @@ def _key(row: Row) -> ApiKey:
 
 
 def hash_of(secret: str) -> bytes:
-    """What the table keeps instead of a key."""
+    """The hash under which the table stores a key."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 async def insert(
     conn: Connection, *, name: str, key_hash: bytes, scopes: Sequence[Scope], expires_at: datetime | None
 ) -> ApiKey | None:
-    """Add a key; None when one with the same hash is there already."""
+    """Add a key; None when the hash exists already."""
     row = await conn.fetch_one(
         f"""
         INSERT INTO api_keys (name, key_hash, scopes, expires_at)
@@ -38,7 +38,7 @@ async def insert(
 
 
 async def find(database: Database, key_hash: bytes) -> ApiKey | None:
-    """The key of a hash, if it is neither revoked nor past its time."""
+    """The key of a hash; None when it is unknown, revoked or expired."""
     row = await database.fetch_one(
         f"""
         SELECT {_COLUMNS} FROM api_keys
@@ -49,8 +49,8 @@ async def find(database: Database, key_hash: bytes) -> ApiKey | None:
     return _key(row) if row else None
 
 
-async def note_use(database: Database, key_id: int) -> None:
-    """Remember that a key was used, to the minute."""
+async def record_use(database: Database, key_id: int) -> None:
+    """Record the time of a key's last use, to the minute."""
     await database.execute(
         """
         UPDATE api_keys SET last_used_at = now()
@@ -60,20 +60,20 @@ async def note_use(database: Database, key_id: int) -> None:
     )
 
 
-async def all_valid(database: Database) -> list[ApiKey]:
-    """Every key that is not revoked, oldest first; expired ones are there to be seen."""
+async def all_unrevoked(database: Database) -> list[ApiKey]:
+    """Every key that is not revoked, expired ones included, oldest first."""
     rows = await database.fetch_all(f"SELECT {_COLUMNS} FROM api_keys WHERE revoked_at IS NULL ORDER BY id")
     return [_key(row) for row in rows]
 
 
 async def revoke(database: Database, key_id: int) -> bool:
-    """End a key; False when there is none of that id."""
+    """Revoke a key; False when no key has the id, or when it is revoked already."""
     return (
         await database.execute("UPDATE api_keys SET revoked_at = now() WHERE id = %s AND revoked_at IS NULL", [key_id])
         == 1
     )
 
 
-async def any_ever(database: Database) -> bool:
-    """Whether this installation has ever had a key."""
+async def any_exists(database: Database) -> bool:
+    """Whether this installation has ever had a key, revoked ones included."""
     return await database.fetch_one("SELECT 1 AS one FROM api_keys LIMIT 1") is not None

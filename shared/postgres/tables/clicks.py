@@ -1,4 +1,4 @@
-"""The tables that clicks are counted in: `clicks`, `click_counts`, `link_totals`."""
+"""The tables of counted clicks: `clicks`, `click_counts`, `link_totals`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shared.postgres.pool import Database
 
 @dataclass(frozen=True, kw_only=True, slots=True, order=True)
 class BucketCount:
-    """How many clicks a link got in the quarter of an hour that begins at `bucket`."""
+    """The number of clicks of a link in the quarter of an hour that begins at `bucket`."""
 
     link_id: int
     bucket: datetime
@@ -20,15 +20,15 @@ class BucketCount:
 
 
 async def insert_new(conn: Connection, clicks: Sequence[Click]) -> list[Click]:
-    """Add clicks; those that were really new. Left out: what was counted before, and what belongs to a purged link.
+    """Add clicks; those that were added. Left out: clicks that were counted before, and clicks of purged links.
 
-    Holds the totals of their links until the transaction ends: a purge waits for it, and then removes these clicks too.
+    Locks the totals of the links until the transaction ends, so that a purge waits and then removes these clicks too.
     """
-    held = await conn.fetch_all(
+    locked = await conn.fetch_all(
         "SELECT link_id FROM link_totals WHERE link_id = ANY(%s) ORDER BY link_id FOR UPDATE",
         [sorted({click.link_id for click in clicks})],
     )
-    alive = {row["link_id"] for row in held}
+    alive = {row["link_id"] for row in locked}
     clicks = [click for click in clicks if click.link_id in alive]
     rows = await conn.fetch_all(
         """
@@ -52,13 +52,13 @@ async def insert_new(conn: Connection, clicks: Sequence[Click]) -> list[Click]:
             [click.device for click in clicks],
         ],
     )
-    fresh = {(row["id"], row["clicked_at"]) for row in rows}
+    added = {(row["id"], row["clicked_at"]) for row in rows}
     unique = {(click.id, click.at): click for click in clicks}
-    return [click for key, click in unique.items() if key in fresh]
+    return [click for key, click in unique.items() if key in added]
 
 
 async def add_counts(conn: Connection, counts: Iterable[BucketCount]) -> None:
-    """Add to the counts of buckets and of whole links, whose totals `insert_new` has taken in one order."""
+    """Add to the counts of buckets and to the totals of links. `insert_new` must have locked the totals before."""
     ordered = sorted(counts)
     await conn.execute(
         """
@@ -90,7 +90,7 @@ async def add_counts(conn: Connection, counts: Iterable[BucketCount]) -> None:
 
 
 async def make_partition(database: Database, day: date) -> bool:
-    """Make the partition of the month that a day falls in; False when it is there already."""
+    """Create the partition for the month of a day; False when it exists already."""
     async with database.transaction() as conn:
         await conn.execute("SET LOCAL lock_timeout = '3s'")
         row = await conn.fetch_one("SELECT make_clicks_partition(%s) AS made", [day])

@@ -1,4 +1,4 @@
-"""The table `idempotent_answers`: what a repeated Idempotency-Key gets again."""
+"""The table `idempotent_answers`: the responses that are repeated for an Idempotency-Key."""
 
 import json
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ LIFETIME_HOURS = 24
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """The first answer to a key, and the hash of the request that got it."""
+    """The first response under an idempotency key, and the hash of its request."""
 
     request_hash: bytes
     status: int
@@ -20,9 +20,9 @@ class StoredResponse:
 
 
 async def claim(conn: Connection, *, owner_id: int, key: str, request_hash: bytes) -> StoredResponse | None:
-    """Claim a key for this transaction, or get the answer it has led to before.
+    """Claim a key for this transaction (None), or get the response that is stored under it.
 
-    Waits while another transaction holds the same key; an answer older than 24 hours is forgotten here and now.
+    Waits while another transaction holds the key. A response that is older than `LIFETIME_HOURS` is replaced.
     """
     values = {"owner_id": owner_id, "key": key, "request_hash": request_hash}
     claimed = await conn.execute(
@@ -46,7 +46,7 @@ async def claim(conn: Connection, *, owner_id: int, key: str, request_hash: byte
 
 
 async def store(conn: Connection, *, owner_id: int, key: str, status: int, body: dict[str, Any]) -> None:
-    """Keep the answer of a key that this transaction has claimed."""
+    """Store the response for a key that this transaction has claimed."""
     await conn.execute(
         """
         UPDATE idempotent_answers SET status = %(status)s, body = %(body)s::json
@@ -56,8 +56,8 @@ async def store(conn: Connection, *, owner_id: int, key: str, status: int, body:
     )
 
 
-async def forget_old(database: Database) -> int:
-    """Remove every answer older than 24 hours; how many there were."""
+async def delete_old(database: Database) -> int:
+    """Delete the responses that are older than `LIFETIME_HOURS`; their number."""
     return await database.execute(
         f"DELETE FROM idempotent_answers WHERE created_at < now() - interval '{LIFETIME_HOURS} hours'"
     )

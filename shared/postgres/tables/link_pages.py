@@ -1,4 +1,4 @@
-"""Pages of the table `links`: filters, orders, and keyset cursors."""
+"""Pages of the table `links`: filters, sort orders and keyset cursors."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -15,13 +15,13 @@ _IMPLIED: Final[Mapping[str, str]] = {
     "scheduled": "l.valid_since > now()",
     "exhausted": "l.max_clicks IS NOT NULL",
 }
-"""What a status implies, in words that an index knows (0007_statuses.sql)."""
+"""A necessary condition for each status, in the form of its partial index (0007_statuses.sql)."""
 
 _ACTIVE: Final = """
     l.enabled AND (l.valid_until <= now()) IS NOT TRUE AND (l.valid_since > now()) IS NOT TRUE
     AND (p.used >= l.max_clicks) IS NOT TRUE
 """
-"""The status `active` of a link that is not deleted. Postgres guesses a CASE to be rare, and reads all links."""
+"""The status `active` of an undeleted link. Postgres estimates a CASE to be rare, and would read all links."""
 
 _SORTS: Final[Mapping[str, tuple[str, str]]] = {
     "created_at": ("l.created_at", "timestamptz"),
@@ -46,9 +46,9 @@ async def page(
     after: tuple[str, int] | None = None,
     limit: int,
 ) -> list[Link]:
-    """Links of a filter in the order of one column, at most `limit`, from behind the (value, id) of `after`.
+    """At most `limit` links that match the filters, sorted by one column, starting after the (value, id) of `after`.
 
-    Deleted links are left out unless `status` asks for them. Keyset: rows that come and go shift nothing.
+    Deleted links are left out unless `status` is `deleted`. Keyset paging: new and removed links do not shift a page.
     """
     column, kind = _SORTS[sort]
     conditions = [
@@ -69,7 +69,7 @@ async def page(
     if created_before:
         conditions.append("l.created_at < %(created_before)s")
     direction = "DESC" if descending else "ASC"
-    row_id = "t.link_id" if sort == "clicks" else "l.id"  # the one beside the column in its index
+    row_id = "t.link_id" if sort == "clicks" else "l.id"  # the id that is in the same index as the column
     if after:
         conditions.append(f"({column}, {row_id}) {'<' if descending else '>'} (%(after_value)s::{kind}, %(after_id)s)")
     rows = await database.fetch_all(

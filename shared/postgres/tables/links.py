@@ -1,15 +1,12 @@
-"""The table `links` and what hangs on it: totals, permits, purged codes."""
+"""The table `links`, with the tables that belong to it: totals, permits, purged codes."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any, Final
 
 from shared.domain.codes import LinkName
-from shared.domain.models import Link, LinkOptions, NewLink
+from shared.domain.models import OPTION_NAMES, Link, LinkOptions, NewLink
 from shared.postgres.connection import Connection, Row
 from shared.postgres.pool import Database
-
-OPTION_NAMES: Final = tuple(field.name for field in fields(LinkOptions))
 
 STATUS: Final = """
     CASE
@@ -31,6 +28,7 @@ JOINS: Final = "JOIN link_totals t ON t.link_id = l.id LEFT JOIN link_permits p 
 
 
 def link_of(row: Row) -> Link:
+    """The link of a row with the columns `COLUMNS`."""
     options: dict[str, Any] = {name: row[name] for name in OPTION_NAMES}
     options["tags"] = tuple(options["tags"])
     return Link(
@@ -47,14 +45,14 @@ def link_of(row: Row) -> Link:
 
 
 def option_values(options: LinkOptions) -> dict[str, Any]:
-    """The options as their columns hold them."""
+    """The options as column values."""
     values = {name: getattr(options, name) for name in OPTION_NAMES}
     values["tags"] = list(options.tags)
     return values
 
 
 async def get(database: Database | Connection, name: LinkName) -> Link | None:
-    """The link of a name, deleted ones included."""
+    """The link with a name, also a deleted one."""
     row = await database.fetch_one(
         f"SELECT {COLUMNS} FROM links l {JOINS} WHERE l.domain = %(domain)s AND l.code = %(code)s",
         name._asdict(),
@@ -63,7 +61,7 @@ async def get(database: Database | Connection, name: LinkName) -> Link | None:
 
 
 async def lock(conn: Connection, name: LinkName) -> Link | None:
-    """The link of a name, locked until the transaction ends so that nobody else changes it meanwhile."""
+    """The link with a name, locked until the transaction ends so that no other transaction can change it."""
     row = await conn.fetch_one(
         f"""
         SELECT {COLUMNS} FROM links l {JOINS}
@@ -76,7 +74,7 @@ async def lock(conn: Connection, name: LinkName) -> Link | None:
 
 
 async def get_many(database: Database | Connection, names: Sequence[LinkName]) -> list[Link]:
-    """The links of some names, deleted ones included, in no order; unknown names are left out."""
+    """The links with these names, deleted ones included, in any order; unknown names are left out."""
     rows = await database.fetch_all(
         f"""
         SELECT {COLUMNS} FROM links l {JOINS}
@@ -87,22 +85,22 @@ async def get_many(database: Database | Connection, names: Sequence[LinkName]) -
     return [link_of(row) for row in rows]
 
 
-async def next_ones(database: Database, after_id: int, limit: int) -> list[Link]:
-    """The links above an id, deleted ones included, by id."""
+async def next_batch(database: Database, after_id: int, limit: int) -> list[Link]:
+    """At most `limit` links whose id is greater than `after_id`, deleted ones included, by id."""
     rows = await database.fetch_all(
         f"SELECT {COLUMNS} FROM links l {JOINS} WHERE l.id > %s ORDER BY l.id LIMIT %s", [after_id, limit]
     )
     return [link_of(row) for row in rows]
 
 
-async def about_how_many(database: Database) -> int:
-    """How many links there are, as Postgres last estimated it: at once, also for millions."""
+async def estimated_count(database: Database) -> int:
+    """The number of links by Postgres's last estimate, which is fast for millions of links too."""
     row = await database.fetch_one("SELECT reltuples::bigint AS links FROM pg_class WHERE oid = 'links'::regclass")
     return max(0, row["links"]) if row else 0
 
 
 async def update(conn: Connection, link_id: int, options: LinkOptions) -> Link:
-    """Write all options of a link, as a new version."""
+    """Store all options of a link as a new version."""
     row = await conn.fetch_one(
         f"""
         WITH l AS (
@@ -120,7 +118,7 @@ async def update(conn: Connection, link_id: int, options: LinkOptions) -> Link:
 
 
 async def set_deleted(conn: Connection, link_id: int, *, deleted: bool) -> Link:
-    """Delete or restore a link, as a new version; its code stays its own."""
+    """Delete or restore a link, as a new version. A deleted link keeps its code."""
     row = await conn.fetch_one(
         f"""
         WITH l AS (
@@ -138,7 +136,7 @@ async def set_deleted(conn: Connection, link_id: int, *, deleted: bool) -> Link:
 
 
 async def purge(conn: Connection, link: Link) -> int:
-    """Remove a link and its clicks for good; the version that its code has from now on."""
+    """Remove a link and its clicks permanently; the version of the removal."""
     await conn.execute("DELETE FROM links WHERE id = %s", [link.id])  # waits for a consumer that counts its clicks
     await conn.execute("SELECT purge_clicks(%s)", [link.id])
     await conn.execute(
@@ -163,7 +161,7 @@ FIND_EQUAL: Final = f"""
 
 
 async def find_equal(conn: Connection, requested: NewLink, *, owner_id: int) -> Link | None:
-    """The oldest link of this owner with exactly these options (and code), if there is one that is not deleted."""
+    """The owner's oldest undeleted link with the same options and, if a code is requested, this code; or None."""
     names = {"domain": requested.domain, "code": requested.code}
     row = await conn.fetch_one(FIND_EQUAL, {"owner_id": owner_id, **names, **option_values(requested.options)})
     return link_of(row) if row else None

@@ -1,4 +1,4 @@
-"""New rows of the table `links`: many in one statement, each with its total."""
+"""Insert links: many in one statement, each with its row in `link_totals`."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from shared.domain.codes import LinkName
-from shared.domain.models import Link, LinkOptions
+from shared.domain.models import OPTION_NAMES, Link, LinkOptions
 from shared.postgres.connection import Connection, Row
-from shared.postgres.tables.links import OPTION_NAMES, STATUS, option_values
+from shared.postgres.tables.links import STATUS, option_values
 
 _OPTION_TYPES: Final[Mapping[str, str]] = {
     "url": "text",
@@ -29,7 +29,7 @@ _OPTION_TYPES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """A link to be added: its name, the key that owns it, its options."""
+    """A link to be inserted: its name, the id of the API key that owns it, its options."""
 
     name: LinkName
     owner_id: int
@@ -60,7 +60,7 @@ _INSERT: Final = f"""
 
 
 async def insert(conn: Connection, rows: Sequence[NewRow]) -> dict[LinkName, Link]:
-    """Add links, each with its total, in one statement; those that were created, by their names, which must differ.
+    """Insert links in one statement; the created links by name. The names must differ.
 
     A row whose name or external id belongs to another link is left out. Of two rows with the same external id the
     later one is left out.
@@ -69,9 +69,9 @@ async def insert(conn: Connection, rows: Sequence[NewRow]) -> dict[LinkName, Lin
         {"place": place, **row.name._asdict(), "owner_id": row.owner_id, **option_values(row.options)}
         for place, row in enumerate(rows)
     ]
-    # One document for all rows: the driver would write each value of an array by a call of its own, ten times as slow.
-    sent = json.dumps(documents, ensure_ascii=False, default=datetime.isoformat)
-    created = {_name(row): row for row in await conn.fetch_all(_INSERT, {"rows": sent})}
+    # One JSON document for all rows: the driver formats each value of an array in a separate call, ten times as slow.
+    rows_json = json.dumps(documents, ensure_ascii=False, default=datetime.isoformat)
+    created = {_name(row): row for row in await conn.fetch_all(_INSERT, {"rows": rows_json})}
     return {row.name: _link(row, created[row.name]) for row in rows if row.name in created}
 
 
@@ -94,7 +94,7 @@ def _link(requested: NewRow, row: Row) -> Link:
 
 
 async def outlive_purges(conn: Connection, created: Mapping[LinkName, Link]) -> dict[LinkName, Link]:
-    """Give new links a version above that of a purge of their code which was under way when they were created."""
+    """Raise the version of new links above that of a purge of the same code that was committed during the insert."""
     rows = await conn.fetch_all(
         """
         UPDATE links SET version = purged.version + 1 FROM purged_codes purged
@@ -111,7 +111,7 @@ async def outlive_purges(conn: Connection, created: Mapping[LinkName, Link]) -> 
 async def taken(
     conn: Connection, *, names: Sequence[LinkName], external_ids: Sequence[str]
 ) -> tuple[set[LinkName], set[str]]:
-    """Which of some names, and of some external ids, belong to a link."""
+    """The names and the external ids, of those given, that belong to a link."""
     rows = await conn.fetch_all(
         """
         SELECT domain, code, NULL AS external_id FROM links

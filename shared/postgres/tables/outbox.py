@@ -1,4 +1,4 @@
-"""The table `outbox`: messages about changes of links that Redis does not know yet."""
+"""The table `outbox`: messages about changes of links that are not yet published to Redis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from shared.postgres.pool import Database
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """The link of a name has changed; `version` is the version that the change gave it."""
+    """A change of the link with this name; `version` is the version of the link after the change."""
 
     id: int
     name: LinkName
@@ -21,7 +21,7 @@ class Message:
 
 
 async def append(conn: Connection, links: Sequence[Link]) -> None:
-    """Write a message for each change, in the transaction of the change."""
+    """Write a message for each changed link, in the transaction of the change."""
     await conn.execute(
         """
         INSERT INTO outbox (domain, code, version)
@@ -36,7 +36,7 @@ async def append(conn: Connection, links: Sequence[Link]) -> None:
 
 
 async def append_changed_since(database: Database, since: datetime) -> int:
-    """Leave word again of all that was changed or purged since then, as old as it is; how much that was."""
+    """Write a message, dated by the change, for every link that was changed or purged since; their number."""
     return await database.execute(
         """
         INSERT INTO outbox (domain, code, version, created_at)
@@ -49,16 +49,16 @@ async def append_changed_since(database: Database, since: datetime) -> int:
 
 
 async def published_until(database: Database) -> datetime:
-    """When the oldest change that waits was made, or now: what was committed before has been published."""
+    """The time of the oldest message, or now: every change that was committed before it has been published."""
     row = await database.fetch_one("SELECT coalesce(min(created_at), now()) AS until FROM outbox")
     assert row is not None
     return cast(datetime, row["until"])
 
 
 async def dequeue(conn: Connection, limit: int) -> list[Message]:
-    """Remove and give the oldest messages; they come back unless the transaction commits.
+    """Delete and return the oldest messages. They are back if the transaction does not commit.
 
-    Messages that another relay has locked are left to it.
+    Messages that another relay has locked are skipped.
     """
     rows = await conn.fetch_all(
         """
@@ -72,7 +72,7 @@ async def dequeue(conn: Connection, limit: int) -> list[Message]:
 
 
 async def backlog(database: Database) -> tuple[int, float]:
-    """How many messages wait, and for how many seconds the oldest one has."""
+    """The number of messages, and the age of the oldest one in seconds."""
     row = await database.fetch_one(
         "SELECT count(*) AS waiting, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float AS age FROM outbox"
     )

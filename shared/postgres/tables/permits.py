@@ -1,11 +1,11 @@
-"""The table `link_permits`: what `max_clicks` of a link is used up."""
+"""The table `link_permits`: how many of a link's `max_clicks` are used up."""
 
 from typing import Final
 
-from shared.domain.errors import ReferenceGone
+from shared.domain.errors import ForeignKeyViolation
 from shared.postgres.pool import Database
 
-_TAKE_PERMIT: Final = """
+_USE_PERMIT: Final = """
     INSERT INTO link_permits AS p (link_id, used)
     SELECT id, 1 FROM links WHERE id = %(id)s
     ON CONFLICT (link_id) DO UPDATE SET used = p.used + 1
@@ -15,17 +15,17 @@ _TAKE_PERMIT: Final = """
 
 
 async def take_permit(database: Database, link_id: int) -> bool:
-    """Use up one of a link's `max_clicks`; False when none is left. Exact, however many ask at once."""
+    """Use up one of a link's `max_clicks`; False when none is left. Exact also for simultaneous calls."""
     try:
         async with database.transaction() as conn:
-            row = await conn.fetch_one(_TAKE_PERMIT, {"id": link_id})
-    except ReferenceGone:  # the link was purged at this very moment
+            row = await conn.fetch_one(_USE_PERMIT, {"id": link_id})
+    except ForeignKeyViolation:  # the link was purged at the same time
         return False
     return row is not None
 
 
 async def permit_left(database: Database, link_id: int) -> bool:
-    """Whether `take_permit` would succeed now, without using anything up."""
+    """Whether `take_permit` would succeed now, without using up a permit."""
     row = await database.fetch_one(
         """
         SELECT coalesce(p.used < l.max_clicks, true) AS left

@@ -1,4 +1,4 @@
-"""What the stats calls read: sums over `clicks`, and over `click_counts` where these say the same for less."""
+"""The queries of reports: sums over `clicks`, or over `click_counts` where these are sufficient and cheaper."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shared.postgres.pool import Database
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Totals:
-    """What a filter's clicks add up to. `bots` counts declared bots whatever the filter says of them."""
+    """The totals of the clicks of a filter. `bots` counts the clicks of bots even if the filter excludes them."""
 
     clicks: int
     unique_visitors: int
@@ -30,10 +30,10 @@ class TopLink:
     clicks: int
 
 
-async def totals(database: Database, wanted: ClickFilter) -> Totals:
-    """Sums over the single clicks of a filter."""
-    where, values = _conditions(wanted, "clicked_at", with_bots=False)
-    chosen = {"exclude": "NOT bot", "include": "true", "only": "bot"}[wanted.bots]
+async def totals(database: Database, click_filter: ClickFilter) -> Totals:
+    """The totals of a filter, from single clicks."""
+    where, values = _conditions(click_filter, "clicked_at", with_bots=False)
+    chosen = {"exclude": "NOT bot", "include": "true", "only": "bot"}[click_filter.bots]
     row = await database.fetch_one(
         f"""
         SELECT count(*) FILTER (WHERE {chosen}) AS clicks,
@@ -49,16 +49,16 @@ async def totals(database: Database, wanted: ClickFilter) -> Totals:
     return Totals(**row)
 
 
-async def first_click(database: Database, wanted: ClickFilter) -> datetime | None:
-    """When the first click of a filter was."""
-    where, values = _conditions(wanted, "clicked_at")
+async def first_click(database: Database, click_filter: ClickFilter) -> datetime | None:
+    """The time of the first click of a filter."""
+    where, values = _conditions(click_filter, "clicked_at")
     row = await database.fetch_one(f"SELECT min(clicked_at) AS at FROM clicks WHERE {where}", values)
     return row["at"] if row else None
 
 
-async def per_bucket(database: Database, wanted: ClickFilter, *, interval: str, tz: str) -> dict[datetime, int]:
-    """Clicks by the beginning of their minute, hour, day, week (Monday) or month in a zone; empty ones left out."""
-    source, values = _source(wanted, fine=interval == "minute")
+async def per_bucket(database: Database, click_filter: ClickFilter, *, interval: str, tz: str) -> dict[datetime, int]:
+    """Clicks by the start of their minute, hour, day, week (Monday) or month in a time zone; without empty buckets."""
+    source, values = _source(click_filter, fine=interval == "minute")
     rows = await database.fetch_all(
         f"""
         SELECT date_trunc(%(interval)s, at, %(tz)s) AS bucket, sum(n)::bigint AS clicks
@@ -70,12 +70,12 @@ async def per_bucket(database: Database, wanted: ClickFilter, *, interval: str, 
 
 
 async def per_value(
-    database: Database, wanted: ClickFilter, *, dimension: str, limit: int
+    database: Database, click_filter: ClickFilter, *, dimension: str, limit: int
 ) -> tuple[list[tuple[str, int]], int]:
-    """The most frequent values of a dimension with their clicks, and how many clicks there are in all."""
+    """The most frequent values of a dimension with their clicks, and the number of all clicks."""
     if dimension not in DIMENSIONS:
         raise ValueError(dimension)
-    where, values = _conditions(wanted, "clicked_at")
+    where, values = _conditions(click_filter, "clicked_at")
     rows = await database.fetch_all(
         f"""
         SELECT {dimension} AS value, count(*) AS clicks, sum(count(*)) OVER ()::bigint AS total
@@ -86,9 +86,9 @@ async def per_value(
     return [(row["value"], row["clicks"]) for row in rows], rows[0]["total"] if rows else 0
 
 
-async def top_links(database: Database, wanted: ClickFilter, *, domain: str, limit: int) -> list[TopLink]:
-    """The links with the most clicks, most first; deleted links are left out."""
-    source, values = _source(wanted)
+async def top_links(database: Database, click_filter: ClickFilter, *, domain: str, limit: int) -> list[TopLink]:
+    """The links with the most clicks, in descending order, without deleted links."""
+    source, values = _source(click_filter)
     rows = await database.fetch_all(
         f"""
         SELECT l.code, l.url, l.title, counted.clicks
@@ -101,12 +101,12 @@ async def top_links(database: Database, wanted: ClickFilter, *, domain: str, lim
     return [TopLink(**row) for row in rows]
 
 
-def _source(wanted: ClickFilter, *, fine: bool = False) -> tuple[str, dict[str, Any]]:
-    """A query of (at, link_id, n): from the counts of quarters where the filter's edges allow it, else from clicks."""
-    if fine or wanted.dimensions or not all(map(_on_bucket_edge, (wanted.start, wanted.end))):
-        where, values = _conditions(wanted, "clicked_at")
+def _source(click_filter: ClickFilter, *, fine: bool = False) -> tuple[str, dict[str, Any]]:
+    """A query of (at, link_id, n): from `click_counts` if the filter's limits are bucket edges, else from `clicks`."""
+    if fine or click_filter.dimensions or not all(map(_on_bucket_edge, (click_filter.start, click_filter.end))):
+        where, values = _conditions(click_filter, "clicked_at")
         return f"SELECT clicked_at AS at, link_id, 1 AS n FROM clicks WHERE {where}", values
-    where, values = _conditions(wanted, "bucket")
+    where, values = _conditions(click_filter, "bucket")
     return f"SELECT bucket AS at, link_id, clicks AS n FROM click_counts WHERE {where}", values
 
 
@@ -114,18 +114,18 @@ def _on_bucket_edge(moment: datetime | None) -> bool:
     return moment is None or (moment.timestamp() % BUCKET_SECONDS == 0)
 
 
-def _conditions(wanted: ClickFilter, time_column: str, *, with_bots: bool = True) -> tuple[str, dict[str, Any]]:
+def _conditions(click_filter: ClickFilter, time_column: str, *, with_bots: bool = True) -> tuple[str, dict[str, Any]]:
     conditions = ["true"]
-    values: dict[str, Any] = {"link_id": wanted.link_id, "start": wanted.start, "end": wanted.end}
-    if wanted.link_id is not None:
+    values: dict[str, Any] = {"link_id": click_filter.link_id, "start": click_filter.start, "end": click_filter.end}
+    if click_filter.link_id is not None:
         conditions.append("link_id = %(link_id)s")
-    if wanted.start:
+    if click_filter.start:
         conditions.append(f"{time_column} >= %(start)s")
-    if wanted.end:
+    if click_filter.end:
         conditions.append(f"{time_column} < %(end)s")
-    if with_bots and wanted.bots != "include":
-        conditions.append("bot" if wanted.bots == "only" else "NOT bot")
-    for dimension, chosen in wanted.dimensions.items():
+    if with_bots and click_filter.bots != "include":
+        conditions.append("bot" if click_filter.bots == "only" else "NOT bot")
+    for dimension, chosen in click_filter.dimensions.items():
         conditions += _value_conditions(dimension, chosen, values)
     return " AND ".join(conditions), values
 

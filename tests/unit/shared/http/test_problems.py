@@ -87,7 +87,7 @@ def test_a_body_that_aiohttp_finds_too_large_is_the_same_problem_as_ours() -> No
 
 
 def test_a_fault_of_ours_tells_nothing_but_the_id_of_the_request() -> None:
-    assert problems.of_fault().document("5" * 32) == {
+    assert problems.internal_error().document("5" * 32) == {
         "type": "/problems/internal-error",
         "title": "Something went wrong on our side",
         "status": 500,

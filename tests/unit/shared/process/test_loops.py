@@ -167,7 +167,7 @@ async def test_a_call_that_does_not_end_is_cancelled(caplog: pytest.LogCaptureFi
         return False
 
     app = web.Application()
-    app.cleanup_ctx.append(background_loop(work, pause=NEVER, name="work", patience=0.01))
+    app.cleanup_ctx.append(background_loop(work, pause=NEVER, name="work", stop_timeout=0.01))
     async with asyncio.timeout(10), running(app):
         await begun.wait()
     assert isinstance(ended_by, asyncio.CancelledError)

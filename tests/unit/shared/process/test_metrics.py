@@ -18,7 +18,7 @@ def histogram_of(*seconds: float) -> dict[str, float]:
     registry = Registry()
     histogram = LatencyHistogram("latency", "How long it took.", registry)
     for time in seconds:
-        histogram.note("follow", time)
+        histogram.record("follow", time)
     return rendered(registry)
 
 
@@ -48,8 +48,8 @@ def test_sum_and_count_are_told() -> None:
 def test_routes_are_told_apart() -> None:
     registry = Registry()
     histogram = LatencyHistogram("latency", "How long it took.", registry)
-    histogram.note("follow", 0.1)
-    histogram.note("home", 0.1)
+    histogram.record("follow", 0.1)
+    histogram.record("home", 0.1)
     lines = rendered(registry)
     assert (lines['latency_count{route="follow"}'], lines['latency_count{route="home"}']) == (1, 1)
 

@@ -151,14 +151,14 @@ def test_a_forbidden_word_is_a_fault() -> None:
 
 
 def test_what_is_made_of_values_is_returned() -> None:
-    assert value_of(lambda env: env.checked("NAME", lambda: 5, 0)) == 5
+    assert value_of(lambda env: env.computed("NAME", lambda: 5, 0)) == 5
 
 
 def test_what_cannot_be_made_of_values_is_a_fault_of_their_setting() -> None:
     def make() -> int:
         raise ValueError("no host")
 
-    assert fault_of(lambda env: env.checked("NAME", make, 0)) == "NAME: no host."
+    assert fault_of(lambda env: env.computed("NAME", make, 0)) == "NAME: no host."
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_an_instance_has_the_name_of_its_service_unless_told_otherwise() -> None
 
 @pytest.mark.parametrize("address", ["https://sho.rt/?", "https://sho.rt?q=", "https://sho.rt/#top"])
 def test_a_public_address_that_no_code_fits_behind_is_refused(address: str) -> None:
-    assert fault_of(public_url, PUBLIC_URL=address) == "PUBLIC_URL: it must end before any ? or #."
+    assert fault_of(public_url, PUBLIC_URL=address) == "PUBLIC_URL: it must not contain ? or #."
 
 
 def test_the_public_address_has_no_last_slash() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from services.api_contract.document import document
 from services.writer.links.schemas import (
-    MAX_MAX_CLICKS,
+    MAX_EXACT_INTEGER,
     BatchSchema,
     LinkOptionsSchema,
     LinkPatchSchema,
@@ -17,7 +17,7 @@ from services.writer.links.schemas import (
     ReuseQuery,
     dump_link,
 )
-from services.writer.links.targets import policy
+from services.writer.links.targets import target_policy
 from shared.domain.models import Link, LinkOptions
 from shared.schemas.parsing import parse
 from tests.unit.faults import faults_of, query_faults_of
@@ -54,7 +54,7 @@ def test_a_target_has_to_be_good(field: str, value: str) -> None:
 
 
 def test_our_own_short_url_is_no_target() -> None:
-    schema = NewLinkSchema(policy("https://sho.rt", frozenset({"https"})))
+    schema = NewLinkSchema(target_policy("https://sho.rt", frozenset({"https"})))
     faults = faults_of(schema, {"url": "https://sho.rt/abc", "expired_url": "https://sho.rt/"})
     assert set(faults) == {"url", "expired_url"}
 
@@ -79,7 +79,7 @@ def test_a_code_that_cannot_be_is_refused(code: object) -> None:
         ("notes", "two\nlines"),
         ("redirect_status", 308),
         ("max_clicks", 1),
-        ("max_clicks", MAX_MAX_CLICKS),
+        ("max_clicks", MAX_EXACT_INTEGER),
         ("forward_query", True),
         ("enabled", False),
         ("external_id", "x" * 256),
@@ -112,7 +112,7 @@ def test_an_option_is_read(field: str, value: object) -> None:
         ("max_clicks", "1"),
         ("max_clicks", True),
         ("max_clicks", float("inf")),
-        ("max_clicks", MAX_MAX_CLICKS + 1),
+        ("max_clicks", MAX_EXACT_INTEGER + 1),
         ("max_clicks", 10**400),
         ("forward_query", "true"),
         ("forward_query", 1),
