@@ -1,4 +1,4 @@
-"""Clicks into the stream, out of it, and what the tables say of them then."""
+"""Add click events to the stream, count them, and read the tables and dead letters afterwards."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ async def total(database: Database, code: str = "abc") -> int:
 
 
 async def counted_once(database: Database) -> None:
-    """See that there is one click, in every place that counts."""
+    """Check that every table has exactly one click."""
     assert await rows(database) == 1
     assert await in_buckets(database) == {(NOON, False): 1}
     assert (await database.fetch_all("SELECT clicks, bot_clicks FROM link_totals")) == [{"clicks": 1, "bot_clicks": 0}]

@@ -1,4 +1,4 @@
-"""What every process does, whatever its work: probes, metrics, keys, an end without loss."""
+"""What every process has: probes, metrics, API keys, and a shutdown that loses nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -67,15 +67,15 @@ def start(aiohttp_client: AiohttpClient, environ: Environ) -> Start:
 
 
 @pytest.fixture
-def start_without(stores: Stores, database_name: str, aiohttp_client: AiohttpClient, tmp_path: Any) -> Start:
-    """Start a service some of whose stores are at a port where they are not."""
+def start_with_unavailable(stores: Stores, database_name: str, aiohttp_client: AiohttpClient, tmp_path: Any) -> Start:
+    """Start a service with some of its stores at a port where they are unavailable."""
 
-    async def make(service: str, away: str, port: int) -> Client:
+    async def make(service: str, unavailable: str, port: int) -> Client:
         database = stores.database_settings(database_name, f"boltlink_{ROLES[service]}")
         redis = stores.redis_settings(timeout=0.2)
         env = environment(
-            at_port(database, port) if "postgres" in away else database,
-            at_port(redis, port) if "redis" in away else redis,
+            at_port(database, port) if "postgres" in unavailable else database,
+            at_port(redis, port) if "redis" in unavailable else redis,
             spool_folder=tmp_path / "spool",
         )
         return await aiohttp_client(CREATE[service](env))
@@ -85,15 +85,15 @@ def start_without(stores: Stores, database_name: str, aiohttp_client: AiohttpCli
 
 async def get(client: Client, path: str, key: str = "") -> tuple[int, Any]:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with client.get(path, headers=headers) as answer:
-        return answer.status, await answer.json(content_type=None)
+    async with client.get(path, headers=headers) as response:
+        return response.status, await response.json(content_type=None)
 
 
 # Probes
 
 
 @every_service
-async def test_health_says_who_lives(start: Start, service: str) -> None:
+async def test_health_names_the_process(start: Start, service: str) -> None:
     client = await start(service)
     assert await get(client, "/health") == (
         200,
@@ -110,45 +110,50 @@ async def test_a_service_with_its_stores_is_ready(start: Start, service: str) ->
 
 
 @pytest.mark.parametrize(
-    ("service", "away"),
-    [(service, away) for service, stores in STORES.items() if service != "resolver" for away in sorted(stores)],
+    ("service", "unavailable"),
+    [
+        (service, unavailable)
+        for service, stores in STORES.items()
+        if service != "resolver"
+        for unavailable in sorted(stores)
+    ],
 )
-async def test_a_service_without_a_store_is_not_ready_and_says_which(
-    start_without: Start, service: str, away: str
+async def test_a_service_without_a_store_is_not_ready_and_names_the_store(
+    start_with_unavailable: Start, service: str, unavailable: str
 ) -> None:
     with refusing_port() as port:
-        client = await start_without(service, away, port)
-        async with client.get("/ready") as answer:
-            assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
-            document = await answer.json()
-    assert document["stores"] == {store: "unavailable" if store == away else "ok" for store in STORES[service]}
+        client = await start_with_unavailable(service, unavailable, port)
+        async with client.get("/ready") as response:
+            assert (response.status, response.headers["Retry-After"]) == (503, "2")
+            document = await response.json()
+    assert document["stores"] == {store: "unavailable" if store == unavailable else "ok" for store in STORES[service]}
 
 
-@pytest.mark.parametrize("away", ["postgres", "redis"])
-async def test_a_resolver_with_one_store_is_ready(start_without: Start, away: str) -> None:
+@pytest.mark.parametrize("unavailable", ["postgres", "redis"])
+async def test_a_resolver_with_one_store_is_ready(start_with_unavailable: Start, unavailable: str) -> None:
     with refusing_port() as port:
-        client = await start_without("resolver", away, port)
+        client = await start_with_unavailable("resolver", unavailable, port)
         status, document = await get(client, "/ready")
-    assert (status, document["stores"][away]) == (200, "unavailable")
+    assert (status, document["stores"][unavailable]) == (200, "unavailable")
 
 
-async def test_a_resolver_without_any_store_is_not_ready(start_without: Start) -> None:
+async def test_a_resolver_without_any_store_is_not_ready(start_with_unavailable: Start) -> None:
     with refusing_port() as port:
-        client = await start_without("resolver", "postgres, redis", port)
+        client = await start_with_unavailable("resolver", "postgres, redis", port)
         assert (await get(client, "/ready"))[0] == 503
 
 
-async def test_a_service_whose_store_says_nothing_is_not_ready(start_without: Start) -> None:
+async def test_a_service_whose_store_does_not_reply_is_not_ready(start_with_unavailable: Start) -> None:
     with silent_port() as port:
-        client = await start_without("writer", "redis", port)
+        client = await start_with_unavailable("writer", "redis", port)
         async with asyncio.timeout(10):
             assert (await get(client, "/ready"))[0] == 503
 
 
 @every_service
-async def test_a_service_without_its_stores_starts_and_lives(start_without: Start, service: str) -> None:
+async def test_a_service_without_its_stores_starts_and_is_healthy(start_with_unavailable: Start, service: str) -> None:
     with refusing_port() as port:
-        client = await start_without(service, "postgres, redis", port)
+        client = await start_with_unavailable(service, "postgres, redis", port)
         assert (await get(client, "/health"))[0] == 200
 
 
@@ -156,13 +161,13 @@ async def test_a_service_without_its_stores_starts_and_lives(start_without: Star
 
 
 async def metrics_of(client: Client) -> str:
-    async with client.get("/metrics") as answer:
-        assert answer.status == 200
-        return await answer.text()
+    async with client.get("/metrics") as response:
+        assert response.status == 200
+        return await response.text()
 
 
 @every_service
-async def test_metrics_tell_every_number_of_the_service(start: Start, service: str) -> None:
+async def test_metrics_include_every_metric_of_the_service(start: Start, service: str) -> None:
     client = await start(service)
     await get(client, "/health")
     text = await metrics_of(client)
@@ -174,9 +179,9 @@ async def test_metrics_tell_every_number_of_the_service(start: Start, service: s
 
 
 @every_service
-async def test_metrics_are_told_while_the_stores_are_away(start_without: Start, service: str) -> None:
+async def test_metrics_are_served_while_the_stores_are_unavailable(start_with_unavailable: Start, service: str) -> None:
     with refusing_port() as port:
-        client = await start_without(service, "postgres, redis", port)
+        client = await start_with_unavailable(service, "postgres, redis", port)
         assert "boltlink_info{" in await metrics_of(client)
 
 
@@ -189,9 +194,9 @@ async def test_metrics_count_requests_by_route_and_status(start: Start) -> None:
     assert 'boltlink_request_seconds_count{route="follow"} 2' in text
 
 
-async def test_the_relay_tells_its_backlog(start: Start, database: Database) -> None:
+async def test_the_relay_reports_its_backlog(start: Start, database: Database) -> None:
     async with database.transaction() as conn:
-        await conn.execute("LOCK TABLE outbox IN SHARE MODE")  # nothing comes, nothing goes
+        await conn.execute("LOCK TABLE outbox IN SHARE MODE")  # no message is added, none is deleted
         client = await start("relay")
         await conn.execute("INSERT INTO outbox (domain, code, version) VALUES ('default', 'abc', 1)")
     await until(lambda: _relayed(client, 1))
@@ -202,19 +207,21 @@ async def _relayed(client: Client, count: int) -> bool:
     return f"boltlink_relayed_total {count}\n" in await metrics_of(client)
 
 
-async def test_the_consumer_counts_what_it_counted(start: Start, redis: RedisClient, writer_database: Database) -> None:
+async def test_the_consumer_reports_clicks_by_result(
+    start: Start, redis: RedisClient, writer_database: Database
+) -> None:
     link = await make_link(writer_database, owner_id=await make_owner(writer_database))
     client = await start("consumer")
     for number in (1, 1, 2):
         await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: encoded(click_event(link.id, number))})
     await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: b"junk"})
 
-    async def told() -> bool:
+    async def reported() -> bool:
         text = await metrics_of(client)
         counts = {"fresh": 2, "known": 1, "dead_letter": 1}
         return all(f'boltlink_clicks_total{{result="{name}"}} {count}\n' in text for name, count in counts.items())
 
-    await until(told)
+    await until(reported)
     assert "boltlink_stream_entries 0" in await metrics_of(client)
 
 
@@ -222,18 +229,18 @@ async def test_the_consumer_counts_what_it_counted(start: Start, redis: RedisCli
 
 
 @pytest.mark.parametrize(("service", "path"), [("writer", "/links"), ("writer", "/keys"), ("stats", "/stats/overview")])
-async def test_without_a_key_there_is_a_401_that_says_how(start: Start, service: str, path: str) -> None:
+async def test_a_request_without_a_key_gets_401_with_the_scheme(start: Start, service: str, path: str) -> None:
     client = await start(service)
-    async with client.get(path) as answer:
-        assert (answer.status, answer.content_type) == (401, "application/problem+json")
-        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="BoltLink"'
+    async with client.get(path) as response:
+        assert (response.status, response.content_type) == (401, "application/problem+json")
+        assert response.headers["WWW-Authenticate"] == 'Bearer realm="BoltLink"'
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic Zm9vOmJhcg==", "Bearer nonsense", "Bearer ü"])
-async def test_what_is_no_key_gets_a_401(start: Start, header: str) -> None:
+async def test_an_invalid_key_gets_401(start: Start, header: str) -> None:
     client = await start("writer")
-    async with client.get("/links", headers={"Authorization": header}) as answer:
-        assert answer.status == 401
+    async with client.get("/links", headers={"Authorization": header}) as response:
+        assert response.status == 401
 
 
 @pytest.mark.parametrize(
@@ -249,7 +256,7 @@ async def test_what_is_no_key_gets_a_401(start: Start, header: str) -> None:
         ("stats", "/stats/overview", ("links:read", "links:write"), 403),
     ],
 )
-async def test_a_key_may_what_its_scopes_say(
+async def test_a_key_allows_what_its_scopes_allow(
     *, start: Start, writer_database: Database, service: str, path: str, scopes: tuple[Scope, ...], status: int
 ) -> None:
     _, secret = await make_key(writer_database, name="key", scopes=scopes)
@@ -273,41 +280,45 @@ async def test_a_revoked_key_soon_stops_working(
 
 
 @pytest.mark.parametrize(("service", "path"), [("writer", "/links"), ("stats", "/stats/overview")])
-async def test_the_use_of_a_key_is_noted(start: Start, writer_database: Database, service: str, path: str) -> None:
+async def test_the_last_use_of_a_key_is_stored(
+    start: Start, writer_database: Database, service: str, path: str
+) -> None:
     _, secret = await make_key(writer_database, name="key", scopes=["admin"])
     client = await start(service)
     await get(client, path, secret)
 
-    async def noted() -> bool:
+    async def stored() -> bool:
         row = await writer_database.fetch_one("SELECT last_used_at FROM api_keys")
         return row is not None and row["last_used_at"] is not None
 
-    await until(noted)
+    await until(stored)
 
 
 @pytest.mark.parametrize(("service", "path"), [("writer", "/links"), ("stats", "/stats/overview")])
-async def test_while_postgres_is_away_a_key_gets_503_and_not_401(start_without: Start, service: str, path: str) -> None:
+async def test_a_key_gets_503_and_not_401_while_postgres_is_unavailable(
+    start_with_unavailable: Start, service: str, path: str
+) -> None:
     with refusing_port() as port:
-        client = await start_without(service, "postgres", port)
+        client = await start_with_unavailable(service, "postgres", port)
         for _ in range(3):
-            async with client.get(path, headers={"Authorization": "Bearer bl_some-key"}) as answer:
-                assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+            async with client.get(path, headers={"Authorization": "Bearer bl_some-key"}) as response:
+                assert (response.status, response.headers["Retry-After"]) == (503, "2")
 
 
-# The end
+# Shutdown
 
 
 @every_service
-async def test_a_service_that_did_nothing_ends(start: Start, service: str) -> None:
+async def test_an_idle_service_stops(start: Start, service: str) -> None:
     client = await start(service)
     async with asyncio.timeout(10):
         await client.close()
 
 
 @every_service
-async def test_a_service_without_its_stores_ends(start_without: Start, service: str) -> None:
+async def test_a_service_without_its_stores_stops(start_with_unavailable: Start, service: str) -> None:
     with refusing_port() as port:
-        client = await start_without(service, "postgres, redis", port)
+        client = await start_with_unavailable(service, "postgres, redis", port)
         async with asyncio.timeout(10):
             await client.close()
 
@@ -319,21 +330,21 @@ async def waits_for_a_lock(database: Database) -> bool:
     return row is not None
 
 
-async def test_a_relay_that_ends_finishes_the_batch_under_way(
+async def test_a_relay_that_stops_finishes_its_current_batch(
     start: Start, writer_database: Database, database: Database, redis: RedisClient
 ) -> None:
     client = await start("relay")
     async with database.transaction() as conn:
-        await conn.execute("LOCK TABLE outbox IN SHARE MODE")  # whoever only reads is not held up
+        await conn.execute("LOCK TABLE outbox IN SHARE MODE")  # reads are not blocked
         await until(lambda: waits_for_a_lock(database))
         await conn.execute("INSERT INTO outbox (domain, code, version) VALUES ('default', 'gone', 3)")
-        ending = asyncio.create_task(client.close())
-    await ending
+        stopping = asyncio.create_task(client.close())
+    await stopping
     assert await redis.get(redis_keys.route(in_default_domain("gone"))) == b"3 0 -"
     assert await outbox.backlog(writer_database) == (0, 0.0)
 
 
-async def test_a_consumer_that_ends_finishes_the_batch_under_way(
+async def test_a_consumer_that_stops_finishes_its_current_batch(
     start: Start, writer_database: Database, database: Database, redis: RedisClient
 ) -> None:
     link = await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
@@ -342,32 +353,32 @@ async def test_a_consumer_that_ends_finishes_the_batch_under_way(
         await conn.execute("LOCK TABLE link_totals IN SHARE MODE")
         await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: encoded(click_event(link.id))})
         await until(lambda: waits_for_a_lock(database))
-        ending = asyncio.create_task(client.close())
-    await ending
+        stopping = asyncio.create_task(client.close())
+    await stopping
     counted = await links.get(writer_database, in_default_domain("abc"))
     assert counted is not None
     assert counted.clicks == 1
     assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
 
 
-async def test_a_writer_that_ends_answers_the_request_under_way(
+async def test_a_writer_that_stops_responds_to_its_current_request(
     start: Start, writer_database: Database, database: Database
 ) -> None:
     _, secret = await make_key(writer_database, name="key", scopes=["admin"])
     client = await start("writer")
     async with database.transaction() as conn:
         await conn.execute("LOCK TABLE links")
-        asking = asyncio.create_task(get(client, "/links", secret))
+        request = asyncio.create_task(get(client, "/links", secret))
         await until(lambda: waits_for_a_lock(database))
-        ending = asyncio.create_task(client.server.close())
-    assert (await asking)[0] == 200
-    await ending
+        stopping = asyncio.create_task(client.server.close())
+    assert (await request)[0] == 200
+    await stopping
 
 
 # Loops
 
 
-async def test_the_relay_publishes_what_is_written_while_it_runs(
+async def test_the_relay_publishes_a_link_that_is_created_while_it_runs(
     start: Start, writer_database: Database, redis: RedisClient
 ) -> None:
     await start("relay")
@@ -379,7 +390,9 @@ async def test_the_relay_publishes_what_is_written_while_it_runs(
     await until(published)
 
 
-async def test_the_relay_forgets_old_answers(start: Start, writer_database: Database, database: Database) -> None:
+async def test_the_relay_deletes_old_idempotent_answers(
+    start: Start, writer_database: Database, database: Database
+) -> None:
     await database.execute(
         """
         INSERT INTO idempotent_answers (owner_id, key, request_hash, created_at)
@@ -389,13 +402,13 @@ async def test_the_relay_forgets_old_answers(start: Start, writer_database: Data
     )
     await start("relay")
 
-    async def forgotten() -> bool:
+    async def deleted() -> bool:
         return await database.fetch_one("SELECT 1 AS one FROM idempotent_answers") is None
 
-    await until(forgotten)
+    await until(deleted)
 
 
-async def test_the_consumer_makes_the_partitions_of_the_coming_months(start: Start, database: Database) -> None:
+async def test_the_consumer_creates_the_partitions_of_the_coming_months(start: Start, database: Database) -> None:
     await start("consumer")
 
     async def made() -> bool:

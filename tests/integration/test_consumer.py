@@ -57,7 +57,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
         yield found
 
 
-# From the stream into the tables
+# From the stream to the tables
 
 
 async def test_a_recorded_click_is_counted(
@@ -70,7 +70,7 @@ async def test_a_recorded_click_is_counted(
     await counted_once(stats_database)
 
 
-async def test_a_counted_click_says_what_its_event_said(
+async def test_a_click_is_stored_with_the_fields_of_its_event(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     event = click_event(link.id, referrer="https://www.Example.org/some/page")
@@ -114,7 +114,7 @@ async def test_clicks_are_counted_in_quarters_of_an_hour(
     }
 
 
-async def test_bots_are_counted_apart(
+async def test_bots_are_counted_separately(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id, 1), click_event(link.id, 2, user_agent=BOT))
@@ -125,7 +125,7 @@ async def test_bots_are_counted_apart(
     ]
 
 
-async def test_clicks_of_several_links_go_each_to_its_own(
+async def test_each_click_is_counted_for_its_own_link(
     stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream
 ) -> None:
     owner_id = await make_owner(writer_database)
@@ -146,11 +146,11 @@ async def test_a_later_batch_adds_to_the_counts(
     assert await total(stats_database) == 3
 
 
-async def test_nothing_to_count_is_no_fault(stats_database: Database, stream: ClickStream) -> None:
+async def test_an_empty_stream_is_no_error(stats_database: Database, stream: ClickStream) -> None:
     assert await count_batch(stats_database, stream) == BatchResult(0, 0, 0, 0)
 
 
-async def test_what_is_counted_leaves_the_stream(
+async def test_counted_entries_are_deleted_from_the_stream(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
@@ -158,10 +158,10 @@ async def test_what_is_counted_leaves_the_stream(
     assert (await stream.backlog()).entries == 0
 
 
-# Once
+# Exactly once
 
 
-async def test_an_event_that_comes_twice_in_one_entry_counts_once(
+async def test_an_event_twice_in_one_entry_is_counted_once(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id), click_event(link.id))
@@ -169,7 +169,7 @@ async def test_an_event_that_comes_twice_in_one_entry_counts_once(
     await counted_once(stats_database)
 
 
-async def test_an_event_that_comes_in_two_entries_of_a_batch_counts_once(
+async def test_an_event_in_two_entries_of_a_batch_is_counted_once(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
@@ -178,7 +178,7 @@ async def test_an_event_that_comes_in_two_entries_of_a_batch_counts_once(
     await counted_once(stats_database)
 
 
-async def test_an_event_that_comes_in_two_batches_counts_once(
+async def test_an_event_in_two_batches_is_counted_once(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
@@ -188,16 +188,16 @@ async def test_an_event_that_comes_in_two_batches_counts_once(
     await counted_once(stats_database)
 
 
-async def test_an_event_that_two_resolvers_saw_counts_once(
+async def test_an_event_of_two_resolvers_is_counted_once(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
-    await add(redis, click_event(link.id, user_agent="what one saw"))
-    await add(redis, click_event(link.id, user_agent="what the other saw"))
+    await add(redis, click_event(link.id, user_agent="seen by one resolver"))
+    await add(redis, click_event(link.id, user_agent="seen by the other"))
     await count_all(stats_database, stream)
     await counted_once(stats_database)
 
 
-async def test_an_event_counts_once_when_its_consumer_dies_between_commit_and_acknowledge(
+async def test_an_event_is_counted_once_if_its_consumer_dies_between_commit_and_acknowledge(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
@@ -209,7 +209,7 @@ async def test_an_event_counts_once_when_its_consumer_dies_between_commit_and_ac
     await counted_once(stats_database)
 
 
-async def test_an_event_counts_once_when_its_consumer_dies_before_the_commit(
+async def test_an_event_is_counted_once_if_its_consumer_dies_before_the_commit(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
@@ -218,17 +218,17 @@ async def test_an_event_counts_once_when_its_consumer_dies_before_the_commit(
     await counted_once(stats_database)
 
 
-async def test_an_event_counts_once_when_another_consumer_takes_it_over(
+async def test_an_event_is_counted_once_if_another_consumer_claims_it(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
     await stream.read()
-    other = stream_of(redis, "consumer-2", claim_after=0.01)
-    await count_all(stats_database, other)
+    consumer_2 = stream_of(redis, "consumer-2", claim_after=0.01)
+    await count_all(stats_database, consumer_2)
     await counted_once(stats_database)
 
 
-async def test_an_event_counts_once_when_it_is_taken_over_from_one_who_lives(
+async def test_an_event_is_counted_once_if_it_is_claimed_from_a_consumer_that_is_alive(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
@@ -239,7 +239,7 @@ async def test_an_event_counts_once_when_it_is_taken_over_from_one_who_lives(
     await counted_once(stats_database)
 
 
-async def test_an_event_in_the_stream_and_in_the_spool_counts_once(
+async def test_an_event_in_the_stream_and_in_the_spool_is_counted_once(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool
 ) -> None:
     await add(redis, click_event(link.id))
@@ -249,12 +249,12 @@ async def test_an_event_in_the_stream_and_in_the_spool_counts_once(
     await counted_once(stats_database)
 
 
-async def test_a_click_counts_once_that_waited_in_the_spool_while_redis_was_away(
+async def test_a_click_in_the_spool_is_counted_once_after_redis_was_unavailable(
     *, stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool, stores: Stores
 ) -> None:
     with refusing_port() as port:
-        async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            await ClickRecorder(away, spool, StreamWriter(away, ReplayBuffer()), CircuitBreaker()).record(
+        async with redis_client(at_port(stores.redis_settings(), port)) as unavailable:
+            await ClickRecorder(unavailable, spool, StreamWriter(unavailable, ReplayBuffer()), CircuitBreaker()).record(
                 encoded(click_event(link.id))
             )
     await ClickRecorder(redis, spool, StreamWriter(redis, ReplayBuffer()), CircuitBreaker()).drain_spool()
@@ -262,14 +262,14 @@ async def test_a_click_counts_once_that_waited_in_the_spool_while_redis_was_away
     await counted_once(stats_database)
 
 
-async def test_a_spool_that_is_fed_twice_counts_once(
+async def test_a_spool_that_is_drained_twice_is_counted_once(
     *, stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool, tmp_path: Path
 ) -> None:
     await spool.append(encoded(click_event(link.id)))
     (path,) = await asyncio.to_thread(lambda: [*tmp_path.iterdir()])
     content = path.read_bytes()
     await ClickRecorder(redis, spool, StreamWriter(redis, ReplayBuffer()), CircuitBreaker()).drain_spool()
-    path.write_bytes(content)  # as if the resolver had died before it removed the file
+    path.write_bytes(content)  # as if the resolver had died before it deleted the file
     await ClickRecorder(
         redis, Spool(tmp_path, 2**20), StreamWriter(redis, ReplayBuffer()), CircuitBreaker()
     ).drain_spool()
@@ -282,8 +282,8 @@ async def test_two_consumers_at_once_count_every_click_once(
 ) -> None:
     for number in range(60):
         await add(redis, *(click_event(link.id, (number * 2 + n) % 100) for n in range(3)))
-    others = [stream_of(redis, f"consumer-{number}", batch_size=7) for number in (2, 3)]
-    await asyncio.gather(*(count_all(stats_database, other) for other in others))
+    consumers = [stream_of(redis, f"consumer-{number}", batch_size=7) for number in (2, 3)]
+    await asyncio.gather(*(count_all(stats_database, consumer) for consumer in consumers))
     assert await rows(stats_database) == 100
     assert await total(stats_database) == 100
     assert sum((await in_buckets(stats_database)).values()) == 100
@@ -292,34 +292,34 @@ async def test_two_consumers_at_once_count_every_click_once(
 # Failures
 
 
-async def test_while_postgres_is_away_nothing_is_lost(
+async def test_no_click_is_lost_while_postgres_is_unavailable(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, stores: Stores
 ) -> None:
     await add(redis, click_event(link.id))
     with refusing_port() as port:
-        async with connect(at_port(stores.database_settings("any_test"), port)) as away:
+        async with connect(at_port(stores.database_settings("any_test"), port)) as unavailable:
             with pytest.raises(StoreUnavailable):
-                await count_batch(away, stream)
+                await count_batch(unavailable, stream)
     assert (await stream.backlog()).pending == 1
     await count_batch(stats_database, stream)
     await counted_once(stats_database)
 
 
-async def test_a_batch_that_cannot_be_acknowledged_comes_again_and_counts_once(
+async def test_a_batch_that_cannot_be_acknowledged_is_read_again_and_counted_once(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object) -> None:
         raise StoreUnavailable
 
     await add(redis, click_event(link.id))
-    with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):  # noqa: PT012  # what ends the block may raise as well
+    with monkeypatch.context() as patch, pytest.raises(StoreUnavailable):  # noqa: PT012  # leaving the block may raise as well
         patch.setattr(stream, "acknowledge", fail)
         await count_batch(stats_database, stream)
     assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=0, skipped=1, dead_letters=0)
     await counted_once(stats_database)
 
 
-async def test_a_flushed_redis_is_counted_on(
+async def test_counting_goes_on_after_redis_was_flushed(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await redis.flushall()
@@ -328,7 +328,7 @@ async def test_a_flushed_redis_is_counted_on(
     await counted_once(stats_database)
 
 
-async def test_an_entry_without_events_is_passed_over(
+async def test_an_entry_without_events_is_skipped(
     stats_database: Database, redis: RedisClient, stream: ClickStream
 ) -> None:
     await redis.xadd(redis_keys.CLICK_STREAM, {"other": "x"})
@@ -337,17 +337,17 @@ async def test_an_entry_without_events_is_passed_over(
 
 
 @pytest.mark.parametrize("text", ["", "\x00", "\udcff", "😀" * 512, "'; DROP TABLE clicks; --", "%s"])
-async def test_whatever_a_visitor_sends_is_counted(
+async def test_a_click_is_counted_whatever_its_headers_contain(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, text: str
 ) -> None:
     await add(redis, click_event(link.id, user_agent=text, referrer=text, address=text))
     assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=0, dead_letters=0)
 
 
-# Links that are gone
+# Deleted and purged links
 
 
-async def test_the_clicks_of_a_purged_link_are_dropped(
+async def test_the_clicks_of_a_purged_link_are_skipped(
     stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
@@ -366,7 +366,7 @@ async def test_the_clicks_of_a_purged_link_do_not_keep_others_from_being_counted
     assert await total(stats_database) == 1
 
 
-async def test_the_clicks_of_a_deleted_link_count(
+async def test_the_clicks_of_a_deleted_link_are_counted(
     stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
@@ -375,7 +375,7 @@ async def test_the_clicks_of_a_deleted_link_count(
     await counted_once(stats_database)
 
 
-async def test_clicks_counted_while_their_link_is_purged_do_not_stay(
+async def test_clicks_counted_during_a_purge_are_removed_by_it(
     stats_database: Database, writer_database: Database, link: Link, database: Database
 ) -> None:
     async with stats_database.transaction() as conn:
@@ -395,7 +395,7 @@ async def _waits_or_is_done(database: Database, task: asyncio.Task[Link]) -> boo
     return row is not None or task.done()
 
 
-async def test_a_batch_that_postgres_cannot_take_in_time_is_tried_in_halves(
+async def test_a_batch_that_is_too_large_for_the_statement_timeout_is_tried_in_smaller_transactions(
     stats_database: Database, database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await database.execute(
@@ -413,21 +413,21 @@ async def test_a_batch_that_postgres_cannot_take_in_time_is_tried_in_halves(
     await add(redis, *[click_event(link.id, number) for number in range(1, 11)])
     batch_size = AdaptiveBatchSize(max_size=10, min_size=1)
     failures = 0
-    async with connect(replace(stats_database._settings, statement_timeout=0.3)) as database_in_a_hurry:
+    async with connect(replace(stats_database._settings, statement_timeout=0.3)) as impatient_database:
         for _ in range(10):
             try:
-                await count_batch(database_in_a_hurry, stream, batch_size)
+                await count_batch(impatient_database, stream, batch_size)
             except StoreUnavailable:
                 failures += 1
             else:
                 break
-    assert failures == 2, "10 are too many, and so are 5; 2 are not"
+    assert failures == 2, "transactions of 10 and of 5 clicks fail, those of 2 succeed"
     assert await total(stats_database) == 10
     assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
-    assert batch_size.size == 4, "after a success more is tried again"
+    assert batch_size.size == 4, "the size doubles after a success"
 
 
-async def test_a_consumer_that_dies_while_it_removes_an_entry_leaves_nothing_behind(
+async def test_a_consumer_that_dies_while_it_deletes_an_entry_leaves_no_pending_entry(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, click_event(link.id, 1))

@@ -31,41 +31,41 @@ from tests.support.builders import (
 from tests.support.network import at_port, refusing_port
 from tests.support.waiting import until
 
-BROKEN = {
+UNDECODABLE = {
     "no event": b"junk",
     "empty": b"",
     "a later version": b"3" + encoded(click_event(7))[1:],
     "no id": encoded(click_event(7, id="")),
-    "no link": encoded(click_event(0)),
-    "a link that is no number": encoded(click_event(7)).replace(b"\x1f7\x1f", b"\x1fx\x1f"),
-    "a link beyond all numbers": encoded(click_event(2**63)),
-    "a time that no calendar has": encoded(click_event(7, at_ms=10**18)),
-    "a time before all calendars": encoded(click_event(7, at_ms=-(10**18))),
-    "an id longer than an index takes": encoded(click_event(7, id="".join(f"{n:x}" for n in range(3_000)))),
+    "no link id": encoded(click_event(0)),
+    "a link id that is no number": encoded(click_event(7)).replace(b"\x1f7\x1f", b"\x1fx\x1f"),
+    "a link id beyond 63 bits": encoded(click_event(2**63)),
+    "a time after the year 9999": encoded(click_event(7, at_ms=10**18)),
+    "a time before the year 1": encoded(click_event(7, at_ms=-(10**18))),
+    "an id that is too long for the index": encoded(click_event(7, id="".join(f"{n:x}" for n in range(3_000)))),
 }
 
 
-@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN.keys())
-async def test_a_broken_event_is_set_aside_and_the_rest_counted(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, broken: bytes
+@pytest.mark.parametrize("undecodable", UNDECODABLE.values(), ids=UNDECODABLE.keys())
+async def test_an_undecodable_event_becomes_a_dead_letter_and_the_others_are_counted(
+    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, undecodable: bytes
 ) -> None:
-    broken = broken.replace(b"\x1f7\x1f", b"\x1f%d\x1f" % link.id)
-    await add(redis, broken, click_event(link.id))
+    undecodable = undecodable.replace(b"\x1f7\x1f", b"\x1f%d\x1f" % link.id)
+    await add(redis, undecodable, click_event(link.id))
     assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=0, dead_letters=1)
     ((event, reason),) = await stored_dead_letters(redis)
-    assert event == broken
+    assert event == undecodable
     assert reason
     await counted_once(stats_database)
 
 
-async def test_a_click_that_the_database_refuses_is_set_aside_and_holds_up_no_other(
+async def test_a_click_that_postgres_refuses_becomes_a_dead_letter_and_the_others_are_counted(
     stats_database: Database, database: Database, redis: RedisClient
 ) -> None:
     owner_id = await make_owner(database)
     link = await make_link(database, owner_id=owner_id)
     await database.execute("ALTER TABLE clicks ADD CHECK (browser <> 'curl')")
     stream = ClickStream(redis, "consumer-1", batch_size=10, claim_after=60, timeout=2)
-    await stream.read()  # makes the group
+    await stream.read()  # creates the group
     agents = ("", "curl/8.5.0", "")
     events = [encoded(click_event(link.id, number, user_agent=agent)) for number, agent in enumerate(agents, 1)]
     await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: click_events.join(events)})
@@ -75,14 +75,14 @@ async def test_a_click_that_the_database_refuses_is_set_aside_and_holds_up_no_ot
     assert await redis.xlen(redis_keys.CLICK_STREAM) == 0
 
 
-async def test_a_broken_event_whose_batch_comes_again_is_set_aside_once(
+async def test_an_undecodable_event_that_is_read_again_becomes_one_dead_letter(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await add(redis, b"junk", click_event(link.id))
     with refusing_port() as port:
-        async with connect(at_port(stats_database._settings, port)) as away:
+        async with connect(at_port(stats_database._settings, port)) as unavailable:
             with pytest.raises(StoreUnavailable):
-                await count_batch(away, stream)
+                await count_batch(unavailable, stream)
     await count_batch(stats_database, stream)
     assert [event for event, _ in await stored_dead_letters(redis)] == [b"junk"]
     await counted_once(stats_database)
@@ -200,7 +200,7 @@ async def test_an_event_that_fails_with_any_error_becomes_a_dead_letter(
     await counted_once(stats_database)
 
 
-async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
+async def test_dead_letters_are_shown_and_are_counted_after_a_replay(
     stats_database: Database, database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     await database.execute("ALTER TABLE clicks ADD CONSTRAINT no_firefox CHECK (browser <> 'Firefox')")
@@ -218,7 +218,7 @@ async def test_what_was_set_aside_is_shown_and_counted_when_it_is_replayed(
     assert await replay(redis) == 1
 
 
-async def test_a_replay_ends_although_all_of_it_is_set_aside_again(redis: RedisClient) -> None:
+async def test_a_replay_ends_although_every_event_becomes_a_dead_letter_again(redis: RedisClient) -> None:
     await redis.xadd(
         redis_keys.DEAD_LETTERS, {redis_keys.DEAD_LETTER_EVENT: b"junk", redis_keys.DEAD_LETTER_REASON: b"no event"}
     )

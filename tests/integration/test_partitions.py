@@ -23,66 +23,75 @@ from tests.support.builders import (
 )
 
 
-async def places(database: Database) -> list[str]:
-    """The partition of each click, in the order of their times."""
-    found = await database.fetch_all("SELECT tableoid::regclass::text AS place FROM clicks ORDER BY clicked_at")
-    return [row["place"] for row in found]
+async def partitions_of_clicks(database: Database) -> list[str]:
+    """The partition of each click, ordered by time."""
+    found = await database.fetch_all("SELECT tableoid::regclass::text AS partition FROM clicks ORDER BY clicked_at")
+    return [row["partition"] for row in found]
 
 
 @pytest.mark.parametrize("moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)])
-async def test_a_click_far_from_now_is_counted_in_the_default_partition(
+async def test_a_click_of_a_distant_time_is_stored_in_the_default_partition(
     stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, moment: datetime
 ) -> None:
     await add(redis, click_event(link.id, at_ms=milliseconds(moment)))
     assert (await count_batch(stats_database, stream)).counted == 1
-    assert await places(stats_database) == ["clicks_other"]
+    assert await partitions_of_clicks(stats_database) == ["clicks_other"]
 
 
-async def test_a_click_moves_when_the_partition_of_its_month_is_made(stats_database: Database, link: Link) -> None:
+async def test_a_click_moves_to_the_partition_of_its_month_when_it_is_created(
+    stats_database: Database, link: Link
+) -> None:
     await count_clicks(stats_database, click_event(link.id))
     before = await stats_database.fetch_all("SELECT * FROM clicks")
     assert await clicks.make_partition(stats_database, NOON.date())
-    assert await places(stats_database) == ["clicks_2026_03"]
+    assert await partitions_of_clicks(stats_database) == ["clicks_2026_03"]
     assert await stats_database.fetch_all("SELECT * FROM clicks") == before
 
 
 async def test_only_the_clicks_of_the_month_move(stats_database: Database, link: Link) -> None:
-    edges = [datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)]
+    month_starts = [datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)]
     tick = timedelta(milliseconds=1)
-    moments = [edges[0] - tick, edges[0], edges[1] - tick, edges[1]]
+    moments = [month_starts[0] - tick, month_starts[0], month_starts[1] - tick, month_starts[1]]
     await count_clicks(
         stats_database, *(click_event(link.id, n, at_ms=milliseconds(at)) for n, at in enumerate(moments))
     )
     await clicks.make_partition(stats_database, date(2026, 3, 17))
-    assert await places(stats_database) == ["clicks_other", "clicks_2026_03", "clicks_2026_03", "clicks_other"]
+    assert await partitions_of_clicks(stats_database) == [
+        "clicks_other",
+        "clicks_2026_03",
+        "clicks_2026_03",
+        "clicks_other",
+    ]
 
 
-async def test_a_click_goes_into_the_partition_of_its_month(stats_database: Database, link: Link) -> None:
+async def test_a_click_is_stored_in_the_partition_of_its_month(stats_database: Database, link: Link) -> None:
     await clicks.make_partition(stats_database, NOON.date())
     await count_clicks(stats_database, click_event(link.id))
-    assert await places(stats_database) == ["clicks_2026_03"]
+    assert await partitions_of_clicks(stats_database) == ["clicks_2026_03"]
 
 
-async def test_a_click_that_has_moved_still_counts_once(stats_database: Database, link: Link) -> None:
+async def test_a_click_that_has_moved_is_still_counted_once(stats_database: Database, link: Link) -> None:
     await count_clicks(stats_database, click_event(link.id))
     await clicks.make_partition(stats_database, NOON.date())
     assert await count_clicks(stats_database, click_event(link.id)) == []
     await counted_once(stats_database)
 
 
-async def test_a_partition_that_is_there_is_not_made_again(stats_database: Database) -> None:
+async def test_an_existing_partition_is_not_created_again(stats_database: Database) -> None:
     assert await clicks.make_partition(stats_database, date(2026, 3, 1))
     assert not await clicks.make_partition(stats_database, date(2026, 3, 31))
 
 
-async def test_of_many_who_make_a_partition_at_once_one_does(stats_database: Database, link: Link) -> None:
+async def test_of_many_tasks_that_create_a_partition_at_the_same_time_one_does(
+    stats_database: Database, link: Link
+) -> None:
     await count_clicks(stats_database, click_event(link.id))
     made = await asyncio.gather(*(clicks.make_partition(stats_database, NOON.date()) for _ in range(5)))
     assert made.count(True) == 1
     await counted_once(stats_database)
 
 
-async def test_clicks_are_counted_while_partitions_are_made(stats_database: Database, link: Link) -> None:
+async def test_clicks_are_counted_while_partitions_are_created(stats_database: Database, link: Link) -> None:
     months = [date(2026, month, 1) for month in range(1, 7)]
     events = [
         [
@@ -96,10 +105,12 @@ async def test_clicks_are_counted_while_partitions_are_made(stats_database: Data
         *(clicks.make_partition(stats_database, month) for month in months),
     )
     assert await total(stats_database) == 48
-    assert sorted(set(await places(stats_database))) == [f"clicks_2026_{month:02d}" for month in range(1, 7)]
+    assert sorted(set(await partitions_of_clicks(stats_database))) == [
+        f"clicks_2026_{month:02d}" for month in range(1, 7)
+    ]
 
 
-async def test_partitions_are_made_for_this_month_and_the_next_two(stats_database: Database) -> None:
+async def test_partitions_are_created_for_this_month_and_the_next_two(stats_database: Database) -> None:
     await make_partitions(stats_database, date(2026, 11, 30))
     await make_partitions(stats_database, date(2026, 11, 30))
     found = await stats_database.fetch_all(

@@ -24,9 +24,9 @@ from tests.support.builders import BOT, FIREFOX, NOON, click_event, count_clicks
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BERLIN, KOLKATA = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")
-IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"  # noqa: E501  # so long are they
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1"  # noqa: E501  # a real User-Agent
 EVERYTHING = {"device": ValueFilter(leave_out=("no such device",))}
-"""A filter that keeps every click, and has them read from single clicks instead of counts."""
+"""A filter that matches every click, but is evaluated on single clicks instead of rollups."""
 
 _numbers = itertools.count()
 
@@ -50,16 +50,16 @@ async def click_at(database: Database, link: Link, *moments: datetime, **fields:
     await count_clicks(database, *(at(link, moment, **fields) for moment in moments))
 
 
-async def series(database: Database, wanted: ClickFilter, interval: str, tz: str = "UTC") -> list[Bucket]:
-    return await reports.timeseries(database, wanted, interval=interval, tz=tz, now=NOON)
+async def series(database: Database, click_filter: ClickFilter, interval: str, tz: str = "UTC") -> list[Bucket]:
+    return await reports.timeseries(database, click_filter, interval=interval, tz=tz, now=NOON)
 
 
 def days(first: date, last: date, zone: ZoneInfo) -> ClickFilter:
-    """A filter of whole days in a zone, as a query gives it."""
+    """The filter of a query for whole days in a time zone."""
     query = MultiDict({"from": first.isoformat(), "to": last.isoformat(), "tz": zone.key})
-    wanted = parse_query(TimeseriesQuery(), query)["filter"]
-    assert isinstance(wanted, ClickFilter)
-    return wanted
+    click_filter = parse_query(TimeseriesQuery(), query)["filter"]
+    assert isinstance(click_filter, ClickFilter)
+    return click_filter
 
 
 # Totals
@@ -74,27 +74,29 @@ async def test_totals_add_up_clicks_visitors_and_bots(stats_database: Database, 
     )
 
 
-async def test_the_totals_of_nothing_are_nothing(stats_database: Database) -> None:
+async def test_the_totals_without_clicks_are_zero(stats_database: Database) -> None:
     assert await rows.totals(stats_database, ClickFilter()) == Totals(
         clicks=0, unique_visitors=0, bots=0, first_click=None, last_click=None
     )
 
 
 @pytest.mark.parametrize(("bots", "clicks"), [("exclude", 2), ("include", 3), ("only", 1)])
-async def test_totals_take_bots_as_they_are_told(stats_database: Database, link: Link, bots: Bots, clicks: int) -> None:
+async def test_totals_include_bots_as_the_filter_says(
+    stats_database: Database, link: Link, bots: Bots, clicks: int
+) -> None:
     await click_at(stats_database, link, NOON, NOON + HOUR)
     await click_at(stats_database, link, NOON, user_agent=BOT)
     totals = await rows.totals(stats_database, ClickFilter(bots=bots))
     assert (totals.clicks, totals.bots) == (clicks, 1)
 
 
-async def test_totals_of_a_link_leave_out_others(
+async def test_the_totals_of_a_link_exclude_other_links(
     stats_database: Database, writer_database: Database, link: Link, owner_id: int
 ) -> None:
     other = await make_link(writer_database, owner_id=owner_id)
     await count_clicks(stats_database, click_event(link.id, 1), click_event(other.id, 2))
-    wanted = await reports.for_link(stats_database, "abc", ClickFilter())
-    assert (await rows.totals(stats_database, wanted)).clicks == 1
+    click_filter = await reports.for_link(stats_database, "abc", ClickFilter())
+    assert (await rows.totals(stats_database, click_filter)).clicks == 1
 
 
 async def test_a_report_on_an_unknown_link_raises_link_not_found(stats_database: Database) -> None:
@@ -102,19 +104,19 @@ async def test_a_report_on_an_unknown_link_raises_link_not_found(stats_database:
         await reports.for_link(stats_database, "unknown", ClickFilter())
 
 
-async def test_a_period_begins_with_its_start_and_ends_before_its_end(stats_database: Database, link: Link) -> None:
+async def test_a_period_includes_its_start_and_excludes_its_end(stats_database: Database, link: Link) -> None:
     tick = timedelta(milliseconds=1)
     await click_at(stats_database, link, NOON - tick, NOON, NOON + HOUR - tick, NOON + HOUR)
     for dimensions in ({}, EVERYTHING):
-        wanted = ClickFilter(start=NOON, end=NOON + HOUR, dimensions=dimensions)
-        assert (await rows.totals(stats_database, wanted)).clicks == 2
-        assert await series(stats_database, wanted, "hour") == [Bucket(NOON, 2)]
+        click_filter = ClickFilter(start=NOON, end=NOON + HOUR, dimensions=dimensions)
+        assert (await rows.totals(stats_database, click_filter)).clicks == 2
+        assert await series(stats_database, click_filter, "hour") == [Bucket(NOON, 2)]
 
 
 # Series
 
 
-async def test_a_series_has_its_empty_buckets(stats_database: Database, link: Link) -> None:
+async def test_a_series_includes_empty_buckets(stats_database: Database, link: Link) -> None:
     await click_at(stats_database, link, NOON, NOON + 3 * HOUR)
     assert await series(stats_database, ClickFilter(start=NOON, end=NOON + 4 * HOUR), "hour") == [
         Bucket(NOON, 1),
@@ -127,29 +129,31 @@ async def test_a_series_has_its_empty_buckets(stats_database: Database, link: Li
 async def test_a_series_of_minutes_counts_each_minute(stats_database: Database, link: Link) -> None:
     minute = timedelta(minutes=1)
     await click_at(stats_database, link, NOON, NOON + minute / 2, NOON + 2 * minute)
-    wanted = ClickFilter(start=NOON, end=NOON + 3 * minute)
-    assert [bucket.clicks for bucket in await series(stats_database, wanted, "minute")] == [2, 0, 1]
+    click_filter = ClickFilter(start=NOON, end=NOON + 3 * minute)
+    assert [bucket.clicks for bucket in await series(stats_database, click_filter, "minute")] == [2, 0, 1]
 
 
 async def test_a_series_of_weeks_begins_on_mondays(stats_database: Database, link: Link) -> None:
     sunday, monday = datetime(2026, 3, 1, 23, 59, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC)
     await click_at(stats_database, link, sunday, monday)
-    wanted = ClickFilter(start=sunday, end=monday + DAY)
-    assert await series(stats_database, wanted, "week") == [Bucket(monday - 7 * DAY, 1), Bucket(monday, 1)]
+    click_filter = ClickFilter(start=sunday, end=monday + DAY)
+    assert await series(stats_database, click_filter, "week") == [Bucket(monday - 7 * DAY, 1), Bucket(monday, 1)]
 
 
-async def test_a_series_of_months_knows_how_long_they_are(stats_database: Database, link: Link) -> None:
+async def test_a_series_of_months_has_months_of_different_lengths(stats_database: Database, link: Link) -> None:
     months = [datetime(2028, month, 1, tzinfo=UTC) for month in (1, 2, 3, 4)]
     await click_at(stats_database, link, *(month - HOUR for month in months[1:]))
-    wanted = ClickFilter(start=months[0], end=months[-1])
-    assert await series(stats_database, wanted, "month") == [Bucket(month, 1) for month in months[:-1]]
+    click_filter = ClickFilter(start=months[0], end=months[-1])
+    assert await series(stats_database, click_filter, "month") == [Bucket(month, 1) for month in months[:-1]]
 
 
-async def test_the_days_of_berlin_in_spring_are_cut_at_its_midnights(stats_database: Database, link: Link) -> None:
+async def test_the_days_of_berlin_begin_at_its_midnights_although_the_clock_moves(
+    stats_database: Database, link: Link
+) -> None:
     midnights = [datetime(2026, 3, day, tzinfo=BERLIN) for day in (28, 29, 30, 31)]
     await click_at(stats_database, link, *midnights[:3], *(moment - timedelta(seconds=1) for moment in midnights[1:]))
-    wanted = days(date(2026, 3, 28), date(2026, 3, 30), BERLIN)
-    assert await series(stats_database, wanted, "day", "Europe/Berlin") == [
+    click_filter = days(date(2026, 3, 28), date(2026, 3, 30), BERLIN)
+    assert await series(stats_database, click_filter, "day", "Europe/Berlin") == [
         Bucket(datetime(2026, 3, 27, 23, tzinfo=UTC), 2),
         Bucket(datetime(2026, 3, 28, 23, tzinfo=UTC), 2),
         Bucket(datetime(2026, 3, 29, 22, tzinfo=UTC), 2),
@@ -167,19 +171,20 @@ async def test_a_day_in_berlin_has_its_own_number_of_hours(
     ]
 
 
-async def test_the_days_of_kolkata_begin_at_half_past_six_the_evening_before(
-    stats_database: Database, link: Link
-) -> None:
+async def test_the_days_of_kolkata_begin_at_18_30_utc_of_the_day_before(stats_database: Database, link: Link) -> None:
     start = datetime(2026, 2, 28, 18, 30, tzinfo=UTC)
     await click_at(stats_database, link, start - timedelta(seconds=1), start, start + DAY - timedelta(seconds=1))
-    wanted = days(date(2026, 3, 1), date(2026, 3, 2), KOLKATA)
-    assert await series(stats_database, wanted, "day", "Asia/Kolkata") == [Bucket(start, 2), Bucket(start + DAY, 0)]
+    click_filter = days(date(2026, 3, 1), date(2026, 3, 2), KOLKATA)
+    assert await series(stats_database, click_filter, "day", "Asia/Kolkata") == [
+        Bucket(start, 2),
+        Bucket(start + DAY, 0),
+    ]
 
 
 async def test_the_hours_of_kolkata_begin_at_half_past(stats_database: Database, link: Link) -> None:
     await click_at(stats_database, link, NOON)
-    wanted = ClickFilter(start=NOON, end=NOON + HOUR)
-    assert await series(stats_database, wanted, "hour", "Asia/Kolkata") == [
+    click_filter = ClickFilter(start=NOON, end=NOON + HOUR)
+    assert await series(stats_database, click_filter, "hour", "Asia/Kolkata") == [
         Bucket(NOON - HOUR / 2, 1),
         Bucket(NOON + HOUR / 2, 0),
     ]
@@ -191,11 +196,11 @@ async def test_a_series_without_a_start_begins_with_the_first_click(stats_databa
     assert [bucket.clicks for bucket in found] == [1, 0, 0]
 
 
-async def test_a_series_of_nothing_has_the_bucket_of_now(stats_database: Database) -> None:
+async def test_a_series_without_clicks_has_the_bucket_of_now(stats_database: Database) -> None:
     assert await series(stats_database, ClickFilter(), "hour") == [Bucket(NOON, 0)]
 
 
-async def test_a_click_after_now_is_shown(stats_database: Database, link: Link) -> None:
+async def test_a_click_in_the_future_is_included(stats_database: Database, link: Link) -> None:
     await click_at(stats_database, link, NOON + DAY)
     found = await series(stats_database, ClickFilter(), "hour")
     assert sum(bucket.clicks for bucket in found) == 1
@@ -207,7 +212,7 @@ async def test_too_many_buckets_are_refused(stats_database: Database) -> None:
     assert list(caught.value.faults) == ["interval"]
 
 
-async def test_postgres_knows_every_time_zone_that_we_accept(database: Database) -> None:
+async def test_postgres_knows_every_time_zone_that_the_api_accepts(database: Database) -> None:
     await database.execute(
         """
         CREATE FUNCTION is_known(zone text) RETURNS boolean LANGUAGE plpgsql AS $$
@@ -235,22 +240,22 @@ def _is_accepted(zone: str) -> bool:
     return True
 
 
-# Counts and single clicks
+# Rollups and single clicks
 
 
 @pytest.fixture
 async def varied_clicks(stats_database: Database, writer_database: Database, link: Link, owner_id: int) -> None:
-    """Clicks of two links, of people and bots, around the days on which Berlin's clock moves."""
+    """Clicks of two links by people and bots, around the day on which the clock moves in Berlin."""
     other = await make_link(writer_database, owner_id=owner_id, code="other")
     chance = random.Random(7)  # noqa: S311  # no secret
-    begin = datetime(2026, 3, 26, tzinfo=UTC)
+    start = datetime(2026, 3, 26, tzinfo=UTC)
     await count_clicks(
         stats_database,
         *(
             click_event(
                 chance.choice((link, other)).id,
                 number,
-                at_ms=milliseconds(begin) + chance.randrange(6 * 86_400_000),
+                at_ms=milliseconds(start) + chance.randrange(6 * 86_400_000),
                 user_agent=chance.choice((FIREFOX, IPHONE, BOT)),
             )
             for number in range(400)
@@ -260,7 +265,7 @@ async def varied_clicks(stats_database: Database, writer_database: Database, lin
 
 @pytest.mark.usefixtures("varied_clicks")
 @pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin", "Asia/Kolkata", "Asia/Kathmandu", "America/St_Johns"])
-async def test_counts_and_single_clicks_give_the_same_series(stats_database: Database, tz: str) -> None:
+async def test_rollups_and_single_clicks_give_the_same_series(stats_database: Database, tz: str) -> None:
     start = datetime(2026, 3, 27, 5, 15, tzinfo=UTC)
     for interval, bots in itertools.product(set(INTERVALS) - {"minute"}, BOTS):
         counted = ClickFilter(start=start, end=start + 3 * DAY, bots=bots)
@@ -275,14 +280,14 @@ async def test_counts_and_single_clicks_give_the_same_series(stats_database: Dat
 async def test_every_series_adds_up_to_the_totals(stats_database: Database, link: Link, interval: str) -> None:
     start = datetime(2026, 3, 27, 5, 15, tzinfo=UTC)
     for bots, link_id in itertools.product(BOTS, (None, link.id)):
-        wanted = ClickFilter(start=start, end=start + 3 * DAY, bots=bots, link_id=link_id)
-        found = await series(stats_database, wanted, interval, "Europe/Berlin")
-        assert sum(bucket.clicks for bucket in found) == (await rows.totals(stats_database, wanted)).clicks
+        click_filter = ClickFilter(start=start, end=start + 3 * DAY, bots=bots, link_id=link_id)
+        found = await series(stats_database, click_filter, interval, "Europe/Berlin")
+        assert sum(bucket.clicks for bucket in found) == (await rows.totals(stats_database, click_filter)).clicks
 
 
 @pytest.mark.usefixtures("varied_clicks")
 @pytest.mark.parametrize("bots", BOTS)
-async def test_counts_and_single_clicks_give_the_same_top_links(stats_database: Database, bots: Bots) -> None:
+async def test_rollups_and_single_clicks_give_the_same_top_links(stats_database: Database, bots: Bots) -> None:
     counted = ClickFilter(bots=bots)
     single = ClickFilter(bots=bots, dimensions=EVERYTHING)
     found = await rows.top_links(stats_database, counted, domain="default", limit=10)
@@ -291,28 +296,28 @@ async def test_counts_and_single_clicks_give_the_same_top_links(stats_database: 
 
 
 @pytest.mark.usefixtures("varied_clicks")
-async def test_edges_within_a_quarter_of_an_hour_are_exact(stats_database: Database) -> None:
+async def test_a_period_that_ends_within_a_quarter_of_an_hour_is_exact(stats_database: Database) -> None:
     start = datetime(2026, 3, 27, 5, 7, 31, tzinfo=UTC)
     for end in (start + DAY, start + DAY + timedelta(microseconds=1), datetime(2026, 3, 28, 5, 15, tzinfo=UTC)):
-        wanted = ClickFilter(start=start, end=end)
-        found = await series(stats_database, wanted, "hour")
-        assert sum(bucket.clicks for bucket in found) == (await rows.totals(stats_database, wanted)).clicks
+        click_filter = ClickFilter(start=start, end=end)
+        found = await series(stats_database, click_filter, "hour")
+        assert sum(bucket.clicks for bucket in found) == (await rows.totals(stats_database, click_filter)).clicks
 
 
-# Values
+# Breakdowns
 
 
 @pytest.fixture
 async def visits(stats_database: Database, link: Link) -> None:
-    """Three by Firefox on Linux, two by Safari on an iPhone, one by a bot; from three places."""
+    """Three clicks by Firefox on Linux, two by Safari on an iPhone, one by a bot, with three referrers."""
     await click_at(stats_database, link, NOON, NOON + HOUR, referrer="https://a.example/")
     await click_at(stats_database, link, NOON + 2 * HOUR, referrer="https://b.example/")
     await click_at(stats_database, link, NOON, NOON + HOUR, user_agent=IPHONE, referrer="https://b.example/")
     await click_at(stats_database, link, NOON, user_agent=BOT)
 
 
-async def values_of(database: Database, dimension: str, limit: int = 10, **wanted: Any) -> dict[str, int]:
-    values, total = await rows.per_value(database, ClickFilter(**wanted), dimension=dimension, limit=limit)
+async def values_of(database: Database, dimension: str, limit: int = 10, **click_filter: Any) -> dict[str, int]:
+    values, total = await rows.per_value(database, ClickFilter(**click_filter), dimension=dimension, limit=limit)
     assert len(values) == limit or total == sum(clicks for _, clicks in values)
     return dict(values)
 
@@ -342,29 +347,29 @@ async def test_clicks_are_broken_down_by_value(
         ("only", {"bot": 1}),
     ],
 )
-async def test_a_breakdown_takes_bots_as_it_is_told(
+async def test_a_breakdown_includes_bots_as_the_filter_says(
     stats_database: Database, bots: Bots, values: dict[str, int]
 ) -> None:
     assert await values_of(stats_database, "device", bots=bots) == values
 
 
 @pytest.mark.usefixtures("visits")
-async def test_the_most_frequent_values_come_first_and_equal_ones_by_name(stats_database: Database, link: Link) -> None:
+async def test_values_are_ordered_by_clicks_and_then_by_name(stats_database: Database, link: Link) -> None:
     await click_at(stats_database, link, NOON, referrer="https://0.example/")
     await click_at(stats_database, link, NOON + HOUR, referrer="https://00.example/")
     assert list(await values_of(stats_database, "referrer")) == ["b.example", "a.example", "0.example", "00.example"]
 
 
 @pytest.mark.usefixtures("visits")
-async def test_a_limited_breakdown_still_knows_how_many_clicks_there_are(stats_database: Database) -> None:
+async def test_a_limited_breakdown_has_the_total_of_all_clicks(stats_database: Database) -> None:
     assert await rows.per_value(stats_database, ClickFilter(), dimension="device", limit=1) == ([("desktop", 3)], 5)
 
 
-async def test_a_breakdown_of_nothing_is_empty(stats_database: Database) -> None:
+async def test_a_breakdown_without_clicks_is_empty(stats_database: Database) -> None:
     assert await rows.per_value(stats_database, ClickFilter(), dimension="device", limit=10) == ([], 0)
 
 
-async def test_nothing_is_broken_down_by_what_is_no_dimension(stats_database: Database) -> None:
+async def test_a_breakdown_by_an_unknown_dimension_is_refused(stats_database: Database) -> None:
     with pytest.raises(ValueError, match="visitor"):
         await rows.per_value(stats_database, ClickFilter(), dimension="visitor", limit=10)
 
@@ -382,19 +387,19 @@ async def test_nothing_is_broken_down_by_what_is_no_dimension(stats_database: Da
         ({"browser": ValueFilter(keep=("'; DROP TABLE clicks; --", "%s"))}, 0),
     ],
 )
-async def test_filters_keep_and_leave_out(
+async def test_filters_include_and_exclude_values(
     stats_database: Database, dimensions: dict[str, ValueFilter], clicks: int
 ) -> None:
-    wanted = ClickFilter(start=NOON, end=NOON + DAY, dimensions=dimensions)
-    assert (await rows.totals(stats_database, wanted)).clicks == clicks
-    assert sum(bucket.clicks for bucket in await series(stats_database, wanted, "day")) == clicks
+    click_filter = ClickFilter(start=NOON, end=NOON + DAY, dimensions=dimensions)
+    assert (await rows.totals(stats_database, click_filter)).clicks == clicks
+    assert sum(bucket.clicks for bucket in await series(stats_database, click_filter, "day")) == clicks
     assert sum((await values_of(stats_database, "os", dimensions=dimensions)).values()) == clicks
 
 
-# Top
+# Top links
 
 
-async def test_the_top_links_come_with_most_clicks_first_and_equal_ones_by_code(
+async def test_top_links_are_ordered_by_clicks_and_then_by_code(
     stats_database: Database, writer_database: Database, owner_id: int
 ) -> None:
     for number, (code, clicks) in enumerate([("b", 2), ("a", 2), ("most", 3), ("none", 0)]):
@@ -406,9 +411,7 @@ async def test_the_top_links_come_with_most_clicks_first_and_equal_ones_by_code(
     ]
 
 
-async def test_no_more_top_links_come_than_asked_for(
-    stats_database: Database, writer_database: Database, owner_id: int
-) -> None:
+async def test_top_links_are_limited(stats_database: Database, writer_database: Database, owner_id: int) -> None:
     for number, code in enumerate("abc"):
         made = await make_link(writer_database, owner_id=owner_id, code=code)
         await count_clicks(stats_database, click_event(made.id, number))
@@ -416,18 +419,20 @@ async def test_no_more_top_links_come_than_asked_for(
     assert [top.code for top in found] == ["a", "b"]
 
 
-async def test_a_deleted_link_is_no_top_link(stats_database: Database, writer_database: Database, link: Link) -> None:
+async def test_a_deleted_link_is_not_a_top_link(
+    stats_database: Database, writer_database: Database, link: Link
+) -> None:
     await count_clicks(stats_database, click_event(link.id))
     await shortening.delete(writer_database, in_default_domain(link.code), based_on=None)
     assert await rows.top_links(stats_database, ClickFilter(), domain="default", limit=10) == []
 
 
-async def test_the_top_links_of_a_period_are_ranked_by_its_clicks_alone(
+async def test_the_top_links_of_a_period_are_ordered_by_its_clicks_alone(
     stats_database: Database, writer_database: Database, link: Link, owner_id: int
 ) -> None:
     other = await make_link(writer_database, owner_id=owner_id, code="other")
     await click_at(stats_database, link, NOON - 2 * HOUR, NOON - HOUR)
     await click_at(stats_database, other, NOON)
-    wanted = ClickFilter(start=NOON, end=NOON + HOUR)
-    found = await rows.top_links(stats_database, wanted, domain="default", limit=10)
+    click_filter = ClickFilter(start=NOON, end=NOON + HOUR)
+    found = await rows.top_links(stats_database, click_filter, domain="default", limit=10)
     assert [(top.code, top.clicks) for top in found] == [("other", 1)]

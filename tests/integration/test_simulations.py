@@ -1,4 +1,4 @@
-"""The simulated stores do what the real ones do: the same steps on both, and the same answers."""
+"""The simulated stores behave like the real ones: the same steps on both have the same results."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,21 +25,21 @@ STEPS = st.lists(
 )
 PUTS = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["https://a.test/", "https://b.test/"]), st.booleans()))
 
-once_a_store = settings(
+with_shared_redis = settings(
     max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
 @pytest.fixture(autouse=True)
 def redis_is_shared(redis: RedisClient) -> Iterator[None]:
-    """All examples of a test use one Redis, and begin by emptying it."""
+    """All examples of a test use one Redis. Each example flushes it first."""
     assert redis
     return iter([None])
 
 
 @given(puts=PUTS)
-@once_a_store
-async def test_records_are_replaced_alike(redis: RedisClient, puts: list[tuple[int, str, bool]]) -> None:
+@with_shared_redis
+async def test_both_stores_replace_the_same_records(redis: RedisClient, puts: list[tuple[int, str, bool]]) -> None:
     await redis.flushall()
     real, simulated = RouteRecords(redis), SimulatedRecords()
     for version, url, again in puts:
@@ -50,20 +50,20 @@ async def test_records_are_replaced_alike(redis: RedisClient, puts: list[tuple[i
 
 
 @given(steps=STEPS)
-@example(  # an entry that is gone counts as one of those that are claimed at once
+@example(  # a deleted entry counts towards the maximum of one claim
     steps=[(step, "consumer-1") for step in ("add", "add", "add", "read", "read", "delete", "claim", "claim")]
 )
-@once_a_store
-async def test_a_stream_is_read_alike(redis: RedisClient, steps: list[tuple[str, str]]) -> None:
+@with_shared_redis
+async def test_both_streams_return_the_same_entries(redis: RedisClient, steps: list[tuple[str, str]]) -> None:
     await redis.flushall()
     pair = Pair(redis)
-    await pair.begin()
+    await pair.create_group()
     for number, (step, consumer) in enumerate(steps):
-        await pair.take(step, consumer, number)
+        await pair.run(step, consumer, number)
 
 
 class Pair:
-    """The same stream twice, with the same two consumers."""
+    """A real and a simulated stream, each with the same two consumers."""
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
@@ -73,12 +73,12 @@ class Pair:
             name: SimulatedStream(self._state, name, FaultInjector(), batch_size=2) for name in self._real
         }
         self._ids: list[bytes] = []
-        self._held: dict[str, list[tuple[Any, Any]]] = {name: [] for name in self._real}
+        self._unacknowledged: dict[str, list[tuple[Any, Any]]] = {name: [] for name in self._real}
 
-    async def begin(self) -> None:
-        await self._real["consumer-1"].read()  # makes the group
+    async def create_group(self) -> None:
+        await self._real["consumer-1"].read()
 
-    async def take(self, step: str, consumer: str, number: int) -> None:
+    async def run(self, step: str, consumer: str, number: int) -> None:
         real, simulated = self._real[consumer], self._simulated[consumer]
         if step == "add":
             made: Any = await self._redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: b"%d" % number})
@@ -88,10 +88,10 @@ class Pair:
             real.reread_pending()
             simulated.start_over()
         elif step == "acknowledge":
-            for one, other in self._held[consumer]:
+            for one, other in self._unacknowledged[consumer]:
                 await real.acknowledge(one)
                 await simulated.acknowledge(other)
-            self._held[consumer].clear()
+            self._unacknowledged[consumer].clear()
         elif step == "delete" and self._state.entries:
             first = min(self._state.entries)
             del self._state.entries[first]
@@ -102,7 +102,7 @@ class Pair:
             found, expected = await real.read(), await simulated.read()
             assert [entry.events for entry in found] == [entry.events for entry in expected]
             if found:
-                self._held[consumer].append((found, expected))
+                self._unacknowledged[consumer].append((found, expected))
 
     def _stream(self, name: str) -> ClickStream:
         stream = ClickStream(self._redis, name, batch_size=2, claim_after=60, timeout=2)

@@ -14,13 +14,15 @@ from shared.postgres.pool import Database
 from tests.support.builders import BOT, NOON, click_event, count_clicks, make_link, make_owner, milliseconds
 from tests.support.environments import PUBLIC_URL
 
-Ask = Callable[..., Any]
+GetReport = Callable[..., Any]
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-async def ask(aiohttp_client: AiohttpClient, environ: Callable[..., dict[str, str]], writer_database: Database) -> Ask:
-    """Ask the stats API: the status and the document of its answer."""
+async def get_report(
+    aiohttp_client: AiohttpClient, environ: Callable[..., dict[str, str]], writer_database: Database
+) -> GetReport:
+    """A function that requests a report from the stats API and returns the status and the document of the response."""
     _, secret = await make_key(writer_database, name="key", scopes=["stats:read"])
     client: TestClient[web.Request, web.Application] = await aiohttp_client(
         create_api(StatsSettings.from_env(environ("stats")))
@@ -28,15 +30,15 @@ async def ask(aiohttp_client: AiohttpClient, environ: Callable[..., dict[str, st
 
     async def get(path: str, **query: str) -> tuple[int, Any]:
         params = {name.rstrip("_"): value for name, value in query.items()}
-        async with client.get(path, params=params, headers={"Authorization": f"Bearer {secret}"}) as answer:
-            return answer.status, await answer.json(content_type=None)
+        async with client.get(path, params=params, headers={"Authorization": f"Bearer {secret}"}) as response:
+            return response.status, await response.json(content_type=None)
 
     return get
 
 
 @pytest.fixture
 async def visits(writer_database: Database, stats_database: Database) -> None:
-    """Three clicks of `abc` by two visitors, and one by a bot, an hour apart each."""
+    """Three clicks of `abc` by two visitors and one by a bot, one per hour."""
     link = await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc", title="A")
     fields: list[dict[str, Any]] = [
         {"referrer": "https://a.example/"},
@@ -63,19 +65,19 @@ TOTALS = {
 
 
 @pytest.mark.usefixtures("visits")
-async def test_the_overview_totals_all_links(ask: Ask) -> None:
-    assert await ask("/stats/overview") == (200, TOTALS)
+async def test_the_overview_totals_all_links(get_report: GetReport) -> None:
+    assert await get_report("/stats/overview") == (200, TOTALS)
 
 
 @pytest.mark.usefixtures("visits")
-async def test_a_link_has_its_totals(ask: Ask) -> None:
-    assert await ask("/stats/links/abc") == (200, {"code": "abc", **TOTALS})
+async def test_the_totals_of_a_link_are_returned(get_report: GetReport) -> None:
+    assert await get_report("/stats/links/abc") == (200, {"code": "abc", **TOTALS})
 
 
 @pytest.mark.usefixtures("visits")
 @pytest.mark.parametrize("path", ["/stats/timeseries", "/stats/links/abc/timeseries"])
-async def test_a_series_is_told_in_utc(ask: Ask, path: str) -> None:
-    status, document = await ask(
+async def test_the_times_of_a_series_are_in_utc(get_report: GetReport, path: str) -> None:
+    status, document = await get_report(
         path, from_="2026-03-01T13:00:00+01:00", to="2026-03-01T14:00:00Z", interval="hour", tz="Europe/Berlin"
     )
     assert status == 200
@@ -88,8 +90,8 @@ async def test_a_series_is_told_in_utc(ask: Ask, path: str) -> None:
 
 @pytest.mark.usefixtures("visits")
 @pytest.mark.parametrize("path", ["/stats/breakdown/referrer", "/stats/links/abc/breakdown/referrer"])
-async def test_a_breakdown_has_counts_and_shares(ask: Ask, path: str) -> None:
-    assert await ask(path) == (
+async def test_a_breakdown_has_counts_and_shares(get_report: GetReport, path: str) -> None:
+    assert await get_report(path) == (
         200,
         {
             "dimension": "referrer",
@@ -103,8 +105,8 @@ async def test_a_breakdown_has_counts_and_shares(ask: Ask, path: str) -> None:
 
 
 @pytest.mark.usefixtures("visits")
-async def test_the_top_links_say_where_they_are(ask: Ask) -> None:
-    assert await ask("/stats/top") == (
+async def test_the_top_links_have_their_urls_and_titles(get_report: GetReport) -> None:
+    assert await get_report("/stats/top") == (
         200,
         {
             "links": [
@@ -136,23 +138,23 @@ async def test_the_top_links_say_where_they_are(ask: Ask) -> None:
         ({"to": "2026-03-01", "tz": "Pacific/Kiritimati"}, 0),
     ],
 )
-async def test_a_query_filters(ask: Ask, query: dict[str, str], clicks: int) -> None:
-    _, document = await ask("/stats/overview", **query)
+async def test_the_query_filters_the_clicks(get_report: GetReport, query: dict[str, str], clicks: int) -> None:
+    _, document = await get_report("/stats/overview", **query)
     assert document["clicks"] == clicks
 
 
 @pytest.mark.parametrize("path", ["", "/timeseries", "/breakdown/os"])
-async def test_an_unknown_link_is_404(ask: Ask, path: str) -> None:
-    assert (await ask(f"/stats/links/unknown{path}"))[0] == 404
+async def test_an_unknown_link_is_404(get_report: GetReport, path: str) -> None:
+    assert (await get_report(f"/stats/links/unknown{path}"))[0] == 404
 
 
-async def test_an_unknown_dimension_is_404(ask: Ask) -> None:
-    assert (await ask("/stats/breakdown/visitor"))[0] == 404
+async def test_an_unknown_dimension_is_404(get_report: GetReport) -> None:
+    assert (await get_report("/stats/breakdown/visitor"))[0] == 404
 
 
 @pytest.mark.parametrize("code", ["%00", "%FF", "%C3%28", "%F0%9F%98%80", "%0A", "a" * 1_000])
-async def test_a_code_that_cannot_be_is_404(ask: Ask, code: str) -> None:
-    assert (await ask(f"/stats/links/{code}"))[0] == 404
+async def test_an_invalid_code_is_404(get_report: GetReport, code: str) -> None:
+    assert (await get_report(f"/stats/links/{code}"))[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -166,5 +168,7 @@ async def test_a_code_that_cannot_be_is_404(ask: Ask, code: str) -> None:
     ],
 )
 @pytest.mark.parametrize("interval", ["hour", "day", "week", "month"])
-async def test_the_ends_of_the_calendar_are_no_fault_of_ours(ask: Ask, query: dict[str, str], interval: str) -> None:
-    assert (await ask("/stats/timeseries", interval=interval, **query))[0] in (200, 422)
+async def test_a_period_at_the_ends_of_the_calendar_causes_no_500(
+    get_report: GetReport, query: dict[str, str], interval: str
+) -> None:
+    assert (await get_report("/stats/timeseries", interval=interval, **query))[0] in (200, 422)

@@ -107,20 +107,21 @@ class SimulatedStream:
             found = self._read()
             self._injector.half_step()
         except BaseException:
-            self.start_over()
+            self.reread_pending()
             raise
         return [Entry(b"%d" % number, self.state.entries.get(number, b"")) for number in found]
 
-    def start_over(self) -> None:
+    def reread_pending(self) -> None:
         self._own_first = True
 
-    async def acknowledge(self, entries: Sequence[Entry], dead_letters: Sequence[DeadLetter] = ()) -> None:
+    async def acknowledge(self, entries: Sequence[Entry], dead_letters: Sequence[DeadLetter] = ()) -> bool:
         self._injector.half_step()
         self.state.dead_letters += [dead_letter.event for dead_letter in dead_letters]
         for entry in entries:
             self.state.pending.pop(int(entry.id), None)
             self.state.entries.pop(int(entry.id), None)
         self._injector.half_step()
+        return True
 
     def _read(self) -> list[int]:
         state = self.state

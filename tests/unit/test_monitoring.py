@@ -1,4 +1,4 @@
-"""What is watched exists, what is shown is what the code makes, and every alert can be looked up."""
+"""Alerts and dashboards use existing metrics, the committed dashboards are current, and every alert is documented."""
 
 import json
 import re
@@ -60,9 +60,9 @@ EXPORTED: Final = frozenset(
         "boltlink_certificate_end_seconds",
     }
 )
-"""What others tell, as read from their /metrics, in containers and in Debian 12: Prometheus itself, the exporters for
-nginx (1.4.1, 0.11.0), Redis (1.69, 1.45), Postgres (0.17.1, 0.11.1) and the machine (1.9, 1.5). The last one is written
-by deploy/compose/certificate-watch.sh."""
+"""Metrics of other programs, as read from their /metrics, in containers and in Debian 12: Prometheus, the exporters for
+nginx (1.4.1, 0.11.0), Redis (1.69, 1.45), Postgres (0.17.1, 0.11.1) and the machine (1.9, 1.5). The last one is
+written by deploy/compose/certificate-watch.sh."""
 
 
 def document(path: Path) -> Any:
@@ -87,7 +87,7 @@ PANELS: Final[dict[str, dict[str, Any]]] = {
 
 
 def expressions() -> dict[str, str]:
-    """Every expression, by where it stands."""
+    """Every PromQL expression, by its place."""
     found = {f"alert {rule['alert']}": rule["expr"] for rule in ALERTS}
     found |= {f"record {rule['record']}": rule["expr"] for rule in RECORDED}
     found |= {
@@ -110,13 +110,13 @@ _NOT_A_METRIC: Final = re.compile(
 
 
 def metrics_of(expression: str) -> set[str]:
-    """The names of the series that an expression asks for."""
+    """The names of the series in an expression."""
     without_texts = re.sub(r'"[^"]*"', "", expression)
     return set(re.findall(r"[a-zA-Z_:][\w:]*", _NOT_A_METRIC.sub(" ", _LABELS.sub("", without_texts))))
 
 
 def documented_metrics() -> set[str]:
-    """Ours, by docs/metrics.md; a histogram under the names of its series."""
+    """The metrics of docs/metrics.md; a histogram under the names of its series."""
     page = (CHECKOUT / "docs" / "metrics.md").read_text(encoding="utf-8")
     names = set()
     for name, kind in re.findall(r"^\| `(boltlink_\w+)` \| (\w+) \|", page, re.MULTILINE):
@@ -130,19 +130,19 @@ def test_the_metrics_of_an_expression_are_found() -> None:
 
 
 @pytest.mark.parametrize("place", expressions())
-def test_every_metric_that_is_asked_for_exists(place: str) -> None:
+def test_every_metric_that_is_used_exists(place: str) -> None:
     asked = metrics_of(expressions()[place])
     assert asked
     assert asked <= documented_metrics() | EXPORTED | {rule["record"] for rule in RECORDED}
 
 
-def test_every_metric_of_the_list_is_asked_for() -> None:
+def test_every_metric_of_the_list_is_used() -> None:
     asked = set().union(*map(metrics_of, expressions().values()))
     assert asked >= EXPORTED
     assert asked >= {rule["record"] for rule in RECORDED}
 
 
-def test_only_services_and_routes_that_exist_are_asked_for() -> None:
+def test_only_existing_services_jobs_and_routes_are_used() -> None:
     text = "\n".join(expressions().values())
     assert set(re.findall(r'service="(\w+)"', text)) <= SERVICES
     assert set(re.findall(r'job="(\w+)"', text)) <= JOBS
@@ -152,12 +152,12 @@ def test_only_services_and_routes_that_exist_are_asked_for() -> None:
 # Alerts
 
 
-def test_every_alert_has_its_heading_and_no_heading_is_without_an_alert() -> None:
+def test_every_alert_has_a_section_in_the_runbook_and_every_section_an_alert() -> None:
     page = (CHECKOUT / "docs" / "runbook.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (.+)$", page, re.MULTILINE) == [rule["alert"] for rule in ALERTS]
 
 
-def test_every_heading_of_the_runbook_says_what_to_see_look_at_and_do() -> None:
+def test_every_section_of_the_runbook_has_the_same_parts() -> None:
     page = (CHECKOUT / "docs" / "runbook.md").read_text(encoding="utf-8")
     for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
         words = re.findall(r"^\*\*(You see|It means|Look|Do|Over)\*\*", section, re.MULTILINE)
@@ -165,14 +165,14 @@ def test_every_heading_of_the_runbook_says_what_to_see_look_at_and_do() -> None:
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
-def test_every_alert_says_how_bad_it_is_what_is_seen_and_where_to_read_on(rule: dict[str, Any]) -> None:
+def test_every_alert_has_a_severity_texts_and_a_link_to_the_runbook(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"warning", "critical"}
     assert set(rule["annotations"]) == {"summary", "description", "runbook"}
     assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=lambda rule: rule["alert"])
-def test_every_alert_is_tested_firing_and_silent(rule: dict[str, Any]) -> None:
+def test_every_alert_has_a_test_in_which_it_fires_and_one_in_which_it_does_not(rule: dict[str, Any]) -> None:
     cases = [
         case
         for test in document(MONITORING / "rules_test.yml")["tests"]
@@ -183,7 +183,7 @@ def test_every_alert_is_tested_firing_and_silent(rule: dict[str, Any]) -> None:
     assert any(not case.get("exp_alerts") for case in cases)
 
 
-def test_what_silences_and_what_is_silenced_are_alerts() -> None:
+def test_inhibition_rules_name_existing_alerts() -> None:
     named = [
         matcher
         for inhibition in document(MONITORING / "alertmanager.yml")["inhibit_rules"]
@@ -202,7 +202,7 @@ def targets(name: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_every_target_says_who_it_is() -> None:
+def test_every_target_has_its_labels() -> None:
     entries = [*targets("targets/compose.yml"), *targets("production-targets/production.yml")]
     for entry in entries:
         ours = entry["labels"]["job"] == "boltlink"
@@ -236,12 +236,12 @@ def test_every_file_is_yaml(path: Path) -> None:
     assert document(path)
 
 
-def test_the_committed_dashboards_are_those_that_the_code_makes() -> None:
+def test_the_committed_dashboards_are_those_of_the_code() -> None:
     committed = {path.name: path.read_text(encoding="utf-8") for path in dashboards.FOLDER.iterdir()}
     assert committed == dashboards.documents(), "run: python -m monitoring.grafana.dashboards"
 
 
-def test_a_file_of_a_dashboard_that_there_is_no_more_goes(tmp_path: Path) -> None:
+def test_the_file_of_a_removed_dashboard_is_deleted(tmp_path: Path) -> None:
     (tmp_path / "old.json").touch()
     dashboards.write(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(dashboards.documents())
@@ -255,7 +255,7 @@ def test_no_two_panels_of_a_dashboard_share_a_title() -> None:
 
 
 @pytest.mark.parametrize("place", PANELS)
-def test_every_panel_says_what_it_shows_and_in_which_unit(place: str) -> None:
+def test_every_panel_has_a_title_a_description_and_a_unit(place: str) -> None:
     panel = PANELS[place]
     defaults = panel["fieldConfig"]["defaults"]
     assert panel["title"]
@@ -266,16 +266,16 @@ def test_every_panel_says_what_it_shows_and_in_which_unit(place: str) -> None:
         assert "legendFormat" in query
 
 
-def test_every_panel_asks_the_provisioned_source_and_needs_no_plugin() -> None:
+def test_every_panel_uses_the_provisioned_data_source_and_needs_no_plugin() -> None:
     provisioned = document(MONITORING / "grafana/provisioning/datasources/prometheus.yml")["datasources"]
     reference = {(source["type"], source["uid"]) for source in provisioned}
     for place, panel in PANELS.items():
         assert panel["type"] in {"stat", "timeseries"}, place
-        for asker in (panel, *panel["targets"]):
-            assert {(asker["datasource"]["type"], asker["datasource"]["uid"])} == reference, place
+        for part in (panel, *panel["targets"]):
+            assert {(part["datasource"]["type"], part["datasource"]["uid"])} == reference, place
 
 
-def test_no_two_panels_of_a_dashboard_share_an_id_or_a_place() -> None:
+def test_no_two_panels_of_a_dashboard_share_an_id_or_overlap() -> None:
     for board in BOARDS.values():
         ids = [panel["id"] for panel in board["panels"]]
         assert len(ids) == len(set(ids))
@@ -289,6 +289,6 @@ def test_no_two_panels_of_a_dashboard_share_an_id_or_a_place() -> None:
         assert max(column for column, _ in taken) < 24
 
 
-def test_every_dashboard_can_be_told_from_the_others_and_not_be_changed_by_hand() -> None:
+def test_every_dashboard_has_its_own_uid_and_title_and_cannot_be_edited() -> None:
     assert len({board["uid"] for board in BOARDS.values()}) == len({board["title"] for board in BOARDS.values()}) == 5
     assert not any(board["editable"] for board in BOARDS.values())

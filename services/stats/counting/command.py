@@ -20,7 +20,7 @@ async def _run(settings: ConsumerSettings, options: argparse.Namespace) -> None:
             print(f"{moved:,} events are in the stream again. An event that fails again becomes a dead letter again.")
             return
         newest = await dead_letters.newest(redis, options.show)
-        print(f"{await dead_letters.count(redis):,} events are set aside." + " The newest:" * bool(newest))
+        print(f"{await dead_letters.count(redis):,} dead letters wait." + " The newest:" * bool(newest))
         for stored_at, dead_letter in newest:
             print(f"  {stored_at:%Y-%m-%d %H:%M:%S}Z  {dead_letter.reason}\n    {dead_letter.event[:300]!r}")
 

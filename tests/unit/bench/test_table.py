@@ -7,8 +7,8 @@ import pytest
 from tests.bench import table
 from tests.bench.figures import Bound, Figure, NotMeasured, Results
 
-AT_LEAST = Bound(direction="at least", must=0.75, goal=0.9)
-AT_MOST = Bound(direction="at most", goal=250)
+LOWER = Bound(direction="at least", must=0.75, goal=0.9)
+UPPER = Bound(direction="at most", goal=250)
 
 
 def line_of(figure: Figure | NotMeasured) -> str:
@@ -26,31 +26,31 @@ def line_of(figure: Figure | NotMeasured) -> str:
     ],
 )
 def test_a_line_shows_the_limit_the_goal_the_value_and_the_result(value: float, measured: str, result: str) -> None:
-    line = line_of(Figure(name="the figure", bound=AT_LEAST, rounds=[value]))
+    line = line_of(Figure(name="the figure", bound=LOWER, rounds=[value]))
 
     assert line == f"| the figure | ≥ 0.75 | ≥ 0.9 | {measured} | | {result} |"
 
 
 def test_a_value_near_its_limit_has_enough_digits_to_show_its_side() -> None:
-    line = line_of(Figure(name="the figure", bound=AT_LEAST, rounds=[0.7499]))
+    line = line_of(Figure(name="the figure", bound=LOWER, rounds=[0.7499]))
 
     assert line == "| the figure | ≥ 0.75 | ≥ 0.9 | 0.7499 | | **no** |"
 
 
 def test_a_figure_without_a_limit_is_only_reported() -> None:
-    line = line_of(Figure(name="the figure", bound=AT_MOST, rounds=[262.4]))
+    line = line_of(Figure(name="the figure", bound=UPPER, rounds=[262.4]))
 
     assert line == "| the figure | report | ≤ 250 | 262 | | less than tried for |"
 
 
 def test_a_line_shows_the_rounds_beside_their_median() -> None:
-    line = line_of(Figure(name="the figure", bound=AT_LEAST, rounds=[0.9, 1.25, 0.8]))
+    line = line_of(Figure(name="the figure", bound=LOWER, rounds=[0.9, 1.25, 0.8]))
 
     assert "| 0.90 | 0.9, 1.25, 0.8 | yes, as tried for |" in line
 
 
 def test_a_line_shows_the_note_beside_the_value() -> None:
-    line = line_of(Figure(name="the figure", bound=AT_LEAST, rounds=[1], note="here 10 links"))
+    line = line_of(Figure(name="the figure", bound=LOWER, rounds=[1], note="here 10 links"))
 
     assert "| 1.00 (here 10 links) |" in line
 

@@ -14,11 +14,11 @@ from services.stats.counting.partitions import months_ahead
         (date(2024, 2, 29), [date(2024, 2, 1), date(2024, 3, 1), date(2024, 4, 1)]),
     ],
 )
-def test_this_month_and_the_next_two_are_made_ready(today: date, months: list[date]) -> None:
+def test_there_are_partitions_for_this_month_and_the_next_two(today: date, months: list[date]) -> None:
     assert months_ahead(today) == months
 
 
-def test_no_month_is_left_out_over_years() -> None:
+def test_no_month_is_missing_over_years() -> None:
     months = months_ahead(date(2026, 1, 31), 36)
     assert [(month.year, month.month, month.day) for month in months] == [
         (2026 + number // 12, number % 12 + 1, 1) for number in range(37)

@@ -18,7 +18,7 @@ def click(*, at: datetime = NOON, link_id: int = 5, bot: bool = False) -> Click:
     return Click(id="0", at=at, link_id=link_id, bot=bot, **values)
 
 
-def test_a_click_keeps_what_the_event_says_of_it() -> None:
+def test_a_click_has_the_id_the_time_and_the_link_of_its_event() -> None:
     counted = click_of(click_event(5, id="a" * 32, at_ms=1_500), b"secret")
     assert (counted.id, counted.at, counted.link_id) == (
         "a" * 32,
@@ -27,7 +27,7 @@ def test_a_click_keeps_what_the_event_says_of_it() -> None:
     )
 
 
-def test_a_click_tells_software_and_origin() -> None:
+def test_a_click_has_software_and_origin_of_the_visitor() -> None:
     counted = click_of(click_event(5, referrer="https://www.example.com/x"), b"secret")
     assert (counted.browser, counted.device, counted.bot, counted.referrer) == (
         "Firefox",
@@ -37,12 +37,12 @@ def test_a_click_tells_software_and_origin() -> None:
     )
 
 
-def test_a_click_holds_no_address() -> None:
+def test_a_click_contains_no_address() -> None:
     assert "192.0.2.1" not in str(click_of(click_event(5, address="192.0.2.1"), b"secret"))
 
 
 @pytest.mark.parametrize("at_ms", [10**15, -(10**15), 10**30, 10**400])
-def test_a_time_that_no_calendar_has_is_a_value_error(at_ms: int) -> None:
+def test_a_time_out_of_range_is_a_value_error(at_ms: int) -> None:
     with pytest.raises(ValueError, match=r"."):
         click_of(click_event(5, at_ms=at_ms), b"secret")
 
@@ -58,7 +58,7 @@ def test_a_time_that_no_calendar_has_is_a_value_error(at_ms: int) -> None:
         ("1969-12-31T23:59:59Z", "1969-12-31T23:45:00Z"),
     ],
 )
-def test_a_moment_falls_into_its_quarter_of_an_hour(moment: str, bucket: str) -> None:
+def test_a_bucket_begins_with_a_quarter_of_an_hour(moment: str, bucket: str) -> None:
     assert bucket_of(datetime.fromisoformat(moment)) == datetime.fromisoformat(bucket)
 
 
@@ -73,13 +73,13 @@ def test_clicks_are_counted_by_link_quarter_and_kind() -> None:
     ]
 
 
-def test_no_clicks_are_no_counts() -> None:
+def test_without_clicks_there_are_no_counts() -> None:
     assert per_bucket([]) == []
 
 
 _CLICKS = st.builds(
     click,
-    at=st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 2), timezones=st.just(UTC)),  # noqa: DTZ001  # given apart
+    at=st.datetimes(datetime(2026, 1, 1), datetime(2026, 1, 2), timezones=st.just(UTC)),  # noqa: DTZ001  # `timezones` adds it
     link_id=st.integers(1, 3),
     bot=st.booleans(),
 )
@@ -93,7 +93,7 @@ def test_every_click_is_counted_once(clicks: list[Click]) -> None:
     assert counted == Counter((one.link_id, one.bot) for one in clicks)
 
 
-@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)))  # noqa: DTZ001  # given apart
+@given(st.datetimes(timezones=st.just(UTC), min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)))  # noqa: DTZ001  # `timezones` adds it
 def test_a_moment_lies_in_its_bucket(moment: datetime) -> None:
     bucket = bucket_of(moment)
     assert bucket <= moment < bucket + timedelta(seconds=BUCKET_SECONDS)

@@ -58,15 +58,15 @@ WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)"
         ("???", Agent("unknown", "unknown", "unknown", bot=False)),
     ],
 )
-def test_a_user_agent_tells_of_the_visitors_software(user_agent: str, agent: Agent) -> None:
+def test_a_user_agent_shows_the_software_of_the_visitor(user_agent: str, agent: Agent) -> None:
     found = agent_of(user_agent)
     if agent.bot:
-        found = Agent(found.browser, agent.os, found.device, found.bot)  # what a bot runs on is nobody's concern
+        found = Agent(found.browser, agent.os, found.device, found.bot)  # the operating system of a bot does not matter
     assert found == agent
 
 
 @pytest.mark.parametrize("user_agent", ["curl/8.5.0", "python-requests/2.32", "Wget/1.21"])
-def test_a_program_follows_a_link_for_a_person(user_agent: str) -> None:
+def test_a_program_is_no_bot(user_agent: str) -> None:
     assert not agent_of(user_agent).bot
 
 
@@ -88,16 +88,16 @@ def test_a_program_follows_a_link_for_a_person(user_agent: str) -> None:
         ("https://exam\N{REPLACEMENT CHARACTER}ple.com/", "unknown"),
     ],
 )
-def test_a_referrer_is_known_by_its_host_alone(referrer: str, host: str) -> None:
+def test_only_the_host_of_a_referrer_is_kept(referrer: str, host: str) -> None:
     assert referrer_of(referrer) == host
 
 
 @given(st.text())
-def test_any_header_has_a_host_or_none(referrer: str) -> None:
+def test_any_header_gives_some_value(referrer: str) -> None:
     assert referrer_of(referrer)
 
 
-def test_a_visitor_has_one_name() -> None:
+def test_a_visitor_has_one_pseudonym() -> None:
     assert visitor_of(b"secret", "192.0.2.1", "curl/8") == visitor_of(b"secret", "192.0.2.1", "curl/8")
 
 
@@ -105,9 +105,9 @@ def test_a_visitor_has_one_name() -> None:
     ("secret", "address", "user_agent"),
     [(b"other", "192.0.2.1", "curl/8"), (b"secret", "192.0.2.2", "curl/8"), (b"secret", "192.0.2.1", "curl/9")],
 )
-def test_another_visitor_has_another_name(secret: bytes, address: str, user_agent: str) -> None:
+def test_another_visitor_has_another_pseudonym(secret: bytes, address: str, user_agent: str) -> None:
     assert visitor_of(secret, address, user_agent) != visitor_of(b"secret", "192.0.2.1", "curl/8")
 
 
-def test_a_name_is_short_and_tells_no_address() -> None:
+def test_a_pseudonym_has_16_hexadecimal_digits() -> None:
     assert len(bytes.fromhex(visitor_of(b"secret", "192.0.2.1", "curl/8"))) == 8

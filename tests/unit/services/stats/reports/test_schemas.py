@@ -11,25 +11,25 @@ from tests.unit.faults import query_faults_of
 
 
 def filter_of(**query: str) -> ClickFilter:
-    """The filter that a query asks for; `from_` stands for `from`."""
+    """The filter of a query. `from_` stands for `from`."""
     pairs = MultiDict((name.rstrip("_"), value) for name, value in query.items())
-    wanted = parse_query(FilterQuery(), pairs)["filter"]
-    assert isinstance(wanted, ClickFilter)
-    return wanted
+    click_filter = parse_query(FilterQuery(), pairs)["filter"]
+    assert isinstance(click_filter, ClickFilter)
+    return click_filter
 
 
 def test_a_filter_has_its_defaults() -> None:
     assert filter_of() == ClickFilter(bots="exclude")
 
 
-def test_a_time_is_a_time_whatever_the_zone() -> None:
-    wanted = filter_of(from_="2026-01-31T12:00:00+02:00", tz="Asia/Tokyo")
-    assert wanted.start == datetime(2026, 1, 31, 10, tzinfo=UTC)
+def test_a_time_with_an_offset_ignores_the_zone() -> None:
+    click_filter = filter_of(from_="2026-01-31T12:00:00+02:00", tz="Asia/Tokyo")
+    assert click_filter.start == datetime(2026, 1, 31, 10, tzinfo=UTC)
 
 
 def test_a_date_begins_at_midnight_in_the_zone() -> None:
-    wanted = filter_of(from_="2026-07-01", tz="Europe/Berlin")
-    assert wanted.start == datetime(2026, 6, 30, 22, tzinfo=UTC)
+    click_filter = filter_of(from_="2026-07-01", tz="Europe/Berlin")
+    assert click_filter.start == datetime(2026, 6, 30, 22, tzinfo=UTC)
 
 
 def test_the_last_date_is_included() -> None:
@@ -37,13 +37,16 @@ def test_the_last_date_is_included() -> None:
 
 
 def test_the_last_date_ends_at_midnight_in_the_zone() -> None:
-    wanted = filter_of(to="2026-03-29", tz="Europe/Berlin")  # the clock moves on this day
-    assert wanted.end == datetime(2026, 3, 29, 22, tzinfo=UTC)
+    click_filter = filter_of(to="2026-03-29", tz="Europe/Berlin")  # the clock moves on this day
+    assert click_filter.end == datetime(2026, 3, 29, 22, tzinfo=UTC)
 
 
-def test_one_day_may_be_asked_for() -> None:
-    wanted = filter_of(from_="2026-07-01", to="2026-07-01")
-    assert (wanted.start, wanted.end) == (datetime(2026, 7, 1, tzinfo=UTC), datetime(2026, 7, 2, tzinfo=UTC))
+def test_a_period_may_be_one_day() -> None:
+    click_filter = filter_of(from_="2026-07-01", to="2026-07-01")
+    assert (click_filter.start, click_filter.end) == (
+        datetime(2026, 7, 1, tzinfo=UTC),
+        datetime(2026, 7, 2, tzinfo=UTC),
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,28 +65,28 @@ def test_a_period_that_ends_before_it_begins_is_refused(start: str, end: str) ->
     ("name", "value", "tz"),
     [("to", "9999-12-31", "UTC"), ("from", "0001-01-01", "Asia/Tokyo"), ("to", "9999-12-31", "America/New_York")],
 )
-def test_a_date_that_no_calendar_ends_is_refused(name: str, value: str, tz: str) -> None:
+def test_a_date_at_the_end_of_the_calendar_is_refused(name: str, value: str, tz: str) -> None:
     assert set(query_faults_of(FilterQuery(), (name, value), ("tz", tz))) == {name}
 
 
 @pytest.mark.parametrize("value", ["1969-12-31", "9000-01-01", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
-def test_a_year_that_no_click_can_be_of_is_refused(value: str) -> None:
+def test_a_year_without_clicks_is_refused(value: str) -> None:
     assert set(query_faults_of(FilterQuery(), ("from", value))) == {"from"}
 
 
 @pytest.mark.parametrize("value", ["20260131", "2026-W05-6", "2026-1-31"])
-def test_a_date_is_written_in_one_way(value: str) -> None:
+def test_other_formats_of_a_date_are_refused(value: str) -> None:
     assert set(query_faults_of(FilterQuery(), ("from", value))) == {"from"}
 
 
 @pytest.mark.parametrize("value", ["2026-02-30", "2026-01-31T12:00:00", "today", "", "0000-01-01", "1772366400"])
 @pytest.mark.parametrize("name", ["from", "to"])
-def test_what_is_neither_time_nor_date_is_refused(name: str, value: str) -> None:
+def test_a_value_that_is_neither_time_nor_date_is_refused(name: str, value: str) -> None:
     assert set(query_faults_of(FilterQuery(), (name, value))) == {name}
 
 
 @pytest.mark.parametrize("tz", ["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/Argentina/Buenos_Aires"])
-def test_a_zone_is_known_by_its_iana_name(tz: str) -> None:
+def test_a_zone_is_accepted_by_its_iana_name(tz: str) -> None:
     assert parse_query(FilterQuery(), MultiDict(tz=tz))["tz"] == tz
 
 
@@ -95,11 +98,11 @@ def test_an_unknown_zone_is_refused(tz: str) -> None:
 
 
 @pytest.mark.parametrize("bots", ["exclude", "include", "only"])
-def test_bots_may_be_asked_for(bots: str) -> None:
+def test_the_values_of_bots_are_accepted(bots: str) -> None:
     assert filter_of(bots=bots).bots == bots
 
 
-def test_other_words_for_bots_are_refused() -> None:
+def test_other_values_of_bots_are_refused() -> None:
     assert set(query_faults_of(FilterQuery(), ("bots", "some"))) == {"bots"}
 
 
@@ -114,7 +117,7 @@ def test_other_words_for_bots_are_refused() -> None:
         ("a-b", ValueFilter(keep=("a-b",))),
     ],
 )
-def test_values_are_kept_or_left_out(text: str, values: ValueFilter) -> None:
+def test_values_are_included_or_excluded(text: str, values: ValueFilter) -> None:
     assert filter_of(browser=text).dimensions == {"browser": values}
 
 
@@ -128,11 +131,11 @@ def test_several_dimensions_may_be_filtered() -> None:
 
 
 @pytest.mark.parametrize("text", ["", ",", "a,,b", "-", "a,-", " ", "a\x00", "x" * 1_025, ",".join("x" * 101)])
-def test_values_that_cannot_be_are_refused(text: str) -> None:
+def test_invalid_values_are_refused(text: str) -> None:
     assert set(query_faults_of(FilterQuery(), ("browser", text))) == {"browser"}
 
 
-def test_all_faults_of_a_query_are_told_at_once() -> None:
+def test_all_faults_of_a_query_are_reported_at_once() -> None:
     faults = query_faults_of(
         LimitedQuery(), ("from", "x"), ("to", "y"), ("tz", "z"), ("bots", "b"), ("limit", "0"), ("colour", "blue")
     )
@@ -140,7 +143,7 @@ def test_all_faults_of_a_query_are_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("interval", ["minute", "hour", "day", "week", "month"])
-def test_an_interval_may_be_asked_for(interval: str) -> None:
+def test_the_intervals_are_accepted(interval: str) -> None:
     assert parse_query(TimeseriesQuery(), MultiDict(interval=interval))["interval"] == interval
 
 
@@ -153,5 +156,5 @@ def test_an_interval_may_be_asked_for(interval: str) -> None:
         (LimitedQuery(), "limit", "x"),
     ],
 )
-def test_what_a_report_does_not_know_is_refused(schema: Any, name: str, value: str) -> None:
+def test_invalid_intervals_and_limits_are_refused(schema: Any, name: str, value: str) -> None:
     assert set(query_faults_of(schema, (name, value))) == {name}

@@ -15,7 +15,7 @@ BERLIN = "Europe/Berlin"
 
 
 def local_starts(start: str, end: str, interval: str, tz: str = "UTC") -> list[str]:
-    """The beginnings of the buckets as a clock in the zone shows them; `start` and `end` by the same clock."""
+    """The starts of the buckets in local time; `start` and `end` are local times too."""
     zone = ZoneInfo(tz)
     begin, finish = (datetime.fromisoformat(text).replace(tzinfo=zone) for text in (start, end))
     return [moment.astimezone(zone).isoformat() for moment in bucket_starts(begin, finish, interval, zone)]
@@ -31,21 +31,21 @@ def local_starts(start: str, end: str, interval: str, tz: str = "UTC") -> list[s
         ("month", "2025-12-31", "2026-02-01", ["2025-12-01T00:00:00", "2026-01-01T00:00:00"]),
     ],
 )
-def test_every_bucket_of_a_period_is_there(interval: str, start: str, end: str, starts: list[str]) -> None:
+def test_a_period_has_all_its_buckets(interval: str, start: str, end: str, starts: list[str]) -> None:
     assert local_starts(start, end, interval) == [f"{moment}+00:00" for moment in starts]
 
 
-def test_a_bucket_that_begins_at_the_end_is_not_there() -> None:
+def test_a_bucket_that_begins_at_the_end_is_not_included() -> None:
     assert len(local_starts("2026-03-01", "2026-03-02", "day")) == 1
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-03-28", 24), ("2026-03-29", 23), ("2026-10-25", 25)])
-def test_a_day_has_as_many_hours_as_the_clock_makes(day: str, hours: int) -> None:
+def test_a_day_has_23_or_25_hours_when_the_clock_moves(day: str, hours: int) -> None:
     following = (datetime.fromisoformat(day) + timedelta(days=1)).isoformat()
     assert len(local_starts(day, following, "hour", BERLIN)) == hours
 
 
-def test_the_hour_that_comes_twice_is_two_buckets() -> None:
+def test_an_hour_that_occurs_twice_is_two_buckets() -> None:
     starts = local_starts("2026-10-25T01:00", "2026-10-25T04:00", "hour", BERLIN)
     assert starts == [
         "2026-10-25T01:00:00+02:00",
@@ -77,7 +77,7 @@ def test_a_day_without_a_midnight_is_one_bucket() -> None:
     assert [start[:10] for start in starts] == ["2018-11-03", "2018-11-04", "2018-11-05"]
 
 
-def test_a_day_whose_midnight_comes_twice_begins_where_postgres_says() -> None:
+def test_a_day_whose_midnight_occurs_twice_begins_as_in_postgres() -> None:
     start = datetime(2020, 11, 1, 12, tzinfo=UTC)  # date_trunc gives the second 0:00 of that day
     starts = list(bucket_starts(start, start + timedelta(hours=1), "day", ZoneInfo("America/Havana")))
     assert starts == [datetime(2020, 11, 1, 5, tzinfo=UTC)]
@@ -88,7 +88,7 @@ def test_a_zone_may_be_off_by_minutes() -> None:
     assert starts == ["2026-03-01T12:00:00+05:45", "2026-03-01T13:00:00+05:45"]
 
 
-def test_as_many_buckets_as_there_may_be_are_given() -> None:
+def test_the_maximum_of_buckets_is_allowed() -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     end = start + timedelta(minutes=MAX_BUCKETS)
     assert len(list(bucket_starts(start, end, "minute", ZoneInfo("UTC")))) == MAX_BUCKETS
@@ -112,18 +112,20 @@ def test_more_buckets_are_refused() -> None:
     ],
     ids=["the beginning", "the end"],
 )
-def test_a_period_at_an_end_of_time_is_drawn_or_refused(start: str, end: str, tz: str, interval: str) -> None:
+def test_a_period_at_an_end_of_the_calendar_has_buckets_or_is_refused(
+    start: str, end: str, tz: str, interval: str
+) -> None:
     query = MultiDict({"from": start, "to": end, "tz": tz, "interval": interval})
     try:
-        wanted = parse_query(TimeseriesQuery(), query)["filter"]
-        starts = list(bucket_starts(wanted.start, wanted.end, interval, ZoneInfo(tz)))
+        click_filter = parse_query(TimeseriesQuery(), query)["filter"]
+        starts = list(bucket_starts(click_filter.start, click_filter.end, interval, ZoneInfo(tz)))
     except InvalidInput:
         return
     assert starts
 
 
 @given(
-    start=st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # given apart
+    start=st.datetimes(datetime(2000, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  # `timezones` adds it
     hours=st.integers(1, 400),
     interval=st.sampled_from(["hour", "day", "week", "month"]),
     tz=st.sampled_from(["UTC", BERLIN, "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Africa/Cairo"]),
