@@ -64,7 +64,7 @@ async def test_each_link_has_its_item_in_order(start: Start, writer_database: Da
         assert await one.json() == links[0]
 
 
-async def test_a_bad_link_has_its_problem_with_all_faults_and_stops_no_other(
+async def test_an_invalid_link_gets_a_problem_with_all_faults_and_does_not_affect_the_others(
     start: Start, writer_database: Database
 ) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
@@ -84,7 +84,7 @@ async def test_a_bad_link_has_its_problem_with_all_faults_and_stops_no_other(
     assert [fault["field"] for fault in reserved["errors"]] == ["code"]
 
 
-async def test_taken_names_are_409_each_with_its_problem(start: Start, writer_database: Database) -> None:
+async def test_each_taken_name_is_409_with_its_problem(start: Start, writer_database: Database) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
     wanted = [
         {"url": URL, "code": "a", "external_id": "x"},
@@ -99,7 +99,7 @@ async def test_taken_names_are_409_each_with_its_problem(start: Start, writer_da
     ]
 
 
-async def test_a_thousand_links_are_in_redis_before_the_answer(
+async def test_a_thousand_links_are_in_redis_before_the_response(
     start: Start, writer_database: Database, redis: RedisClient
 ) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
@@ -110,7 +110,7 @@ async def test_a_thousand_links_are_in_redis_before_the_answer(
     assert [decode(record).url for record in records] == [f"{URL}{number}" for number in range(1_000)]
 
 
-async def test_more_than_a_thousand_links_are_refused_at_once(start: Start, writer_database: Database) -> None:
+async def test_more_than_a_thousand_links_are_refused_as_a_whole(start: Start, writer_database: Database) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
     status, _, problem = await ask_for(client, secret, *[{"url": URL}] * 1_001)
     assert (status, problem["errors"]) == (422, [{"field": "links", "message": "At most 1000 links."}])
@@ -127,7 +127,7 @@ async def test_more_than_a_thousand_links_are_refused_at_once(start: Start, writ
         ({"links": None}, {"links"}),
     ],
 )
-async def test_what_is_no_batch_is_422(
+async def test_an_invalid_batch_is_422(
     start: Start, writer_database: Database, document: Any, fields: set[str]
 ) -> None:
     status, _, problem = await ask(await start(), await secret_of(writer_database, "links:write"), document)
@@ -139,7 +139,7 @@ async def test_a_batch_needs_the_scope_to_write_links(start: Start, writer_datab
     assert status == 403
 
 
-async def test_a_repeat_gets_the_first_answer_again(start: Start, writer_database: Database) -> None:
+async def test_a_repeat_gets_the_first_response_again(start: Start, writer_database: Database) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
     wanted = [{"url": URL}, {"url": "no URL"}]
     _, _, first = await ask_for(client, secret, *wanted, Idempotency_Key="key-1")
@@ -164,7 +164,7 @@ async def test_every_fifty_links_count_as_a_request(start: Start, writer_databas
     assert int(headers["Retry-After"]) > 1
 
 
-async def test_a_batch_may_be_longer_than_another_body(start: Start, writer_database: Database) -> None:
+async def test_a_batch_may_be_larger_than_another_body(start: Start, writer_database: Database) -> None:
     secret = await secret_of(writer_database, "links:write")
     client = await start(BODY_LIMIT="1024", BATCH_BODY_LIMIT="4096")
     assert (await ask_for(client, secret, {"url": URL + "a" * 2_000}))[0] == 200
@@ -172,7 +172,7 @@ async def test_a_batch_may_be_longer_than_another_body(start: Start, writer_data
     assert (status, problem["detail"]) == (413, "The body may have at most 4,096 bytes.")
 
 
-async def test_a_batch_while_postgres_is_away_is_503_and_makes_nothing(
+async def test_a_batch_while_postgres_is_unavailable_is_503_and_creates_nothing(
     start: Start, writer_database: Database, stores: Stores, database_name: str
 ) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")

@@ -47,7 +47,7 @@ async def change_title(database: Database, name: LinkName, *, based_on: shorteni
     return await shortening.change(database, name, {"title": "new"}, based_on=based_on)
 
 
-async def test_every_change_of_a_link_leaves_word_in_the_outbox(writer_database: Database, owner_id: int) -> None:
+async def test_every_change_of_a_link_writes_an_outbox_message(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     await shortening.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=None)
     await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
@@ -56,7 +56,7 @@ async def test_every_change_of_a_link_leaves_word_in_the_outbox(writer_database:
     assert await outbox_of(writer_database) == [("abc", version) for version in (1, 2, 3, 4, 5)]
 
 
-async def test_without_the_outbox_there_is_no_link(
+async def test_a_link_is_not_created_if_its_outbox_message_fails(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     await database.execute("ALTER TABLE outbox RENAME TO hidden")
@@ -65,31 +65,33 @@ async def test_without_the_outbox_there_is_no_link(
     assert await writer_database.fetch_all("SELECT * FROM links") == []
 
 
-async def test_without_the_outbox_there_is_no_change(writer_database: Database, link: Link, database: Database) -> None:
+async def test_a_link_is_not_changed_if_its_outbox_message_fails(
+    writer_database: Database, link: Link, database: Database
+) -> None:
     await database.execute("ALTER TABLE outbox RENAME TO hidden")
     with pytest.raises(psycopg2.errors.UndefinedTable):
         await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     assert await shortening.get(writer_database, in_default_domain("abc")) == link
 
 
-async def test_a_change_that_changes_nothing_is_no_new_version(writer_database: Database, link: Link) -> None:
+async def test_a_change_without_effect_is_no_new_version(writer_database: Database, link: Link) -> None:
     assert await shortening.change(writer_database, in_default_domain("abc"), {"title": None}, based_on=None) == link
     assert await outbox_of(writer_database) == [("abc", 1)]
 
 
-async def test_an_equal_link_is_given_again(writer_database: Database, link: Link, owner_id: int) -> None:
+async def test_reuse_returns_an_equal_link(writer_database: Database, link: Link, owner_id: int) -> None:
     shortened = await reuse(writer_database, owner_id)
     assert (shortened.status, shortened.links) == (200, (link,))
     assert await outbox_of(writer_database) == [("abc", 1)]
 
 
-async def test_where_no_link_is_equal_one_is_made(writer_database: Database, link: Link, owner_id: int) -> None:
+async def test_reuse_creates_a_link_if_none_is_equal(writer_database: Database, link: Link, owner_id: int) -> None:
     shortened = await reuse(writer_database, owner_id, title="another")
     assert shortened.status == 201
     assert shortened.document["code"] != link.code
 
 
-async def test_a_change_based_on_the_version_that_is_there_is_made(writer_database: Database, link: Link) -> None:
+async def test_a_change_based_on_the_current_version_is_accepted(writer_database: Database, link: Link) -> None:
     versions = frozenset({7, link.version})
     assert (
         await shortening.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=versions)
@@ -98,7 +100,7 @@ async def test_a_change_based_on_the_version_that_is_there_is_made(writer_databa
 
 @pytest.mark.parametrize("versions", [frozenset({2}), frozenset()])
 @pytest.mark.parametrize("act", [change_title, shortening.delete, shortening.purge])
-async def test_what_is_based_on_another_version_is_refused(
+async def test_a_change_based_on_another_version_is_refused(
     writer_database: Database, link: Link, versions: frozenset[int], act: Callable[..., Awaitable[Link]]
 ) -> None:
     with pytest.raises(LinkChanged):
@@ -106,7 +108,9 @@ async def test_what_is_based_on_another_version_is_refused(
     assert await shortening.get(writer_database, in_default_domain("abc")) == link
 
 
-async def test_of_changes_at_once_based_on_the_same_version_one_is_made(writer_database: Database, link: Link) -> None:
+async def test_of_simultaneous_changes_based_on_one_version_one_is_accepted(
+    writer_database: Database, link: Link
+) -> None:
     ends = await asyncio.gather(
         *(
             shortening.change(
@@ -119,7 +123,7 @@ async def test_of_changes_at_once_based_on_the_same_version_one_is_made(writer_d
     assert sorted(type(end).__name__ for end in ends) == ["Link"] + ["LinkChanged"] * 4
 
 
-async def test_changes_at_once_of_different_fields_are_all_made(writer_database: Database, link: Link) -> None:
+async def test_simultaneous_changes_of_different_fields_are_all_applied(writer_database: Database, link: Link) -> None:
     changes: list[dict[str, Any]] = [{"title": "t"}, {"notes": "n"}, {"tags": ("a",)}, {"max_clicks": 3}]
     await asyncio.gather(
         *(shortening.change(writer_database, in_default_domain("abc"), fields, based_on=None) for fields in changes)
@@ -129,7 +133,9 @@ async def test_changes_at_once_of_different_fields_are_all_made(writer_database:
     assert changed.version == 5
 
 
-async def test_the_outbox_of_changes_at_once_has_every_version_once(writer_database: Database, link: Link) -> None:
+async def test_simultaneous_changes_write_each_version_to_the_outbox_once(
+    writer_database: Database, link: Link
+) -> None:
     await asyncio.gather(
         *(
             shortening.change(writer_database, in_default_domain(link.code), {"title": str(number)}, based_on=None)
@@ -179,9 +185,7 @@ async def test_a_reserved_code_is_refused(writer_database: Database, owner_id: i
     assert list(caught.value.faults) == ["code"]
 
 
-async def test_an_end_before_the_beginning_that_is_there_already_is_refused(
-    writer_database: Database, owner_id: int
-) -> None:
+async def test_a_valid_until_before_the_stored_valid_since_is_refused(writer_database: Database, owner_id: int) -> None:
     made = await make_link(writer_database, owner_id=owner_id, code="abc", valid_since=NOON)
     with pytest.raises(InvalidInput) as caught:
         await shortening.change(

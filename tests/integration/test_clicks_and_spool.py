@@ -73,7 +73,7 @@ async def test_the_stream_has_no_lifetime(clicks: ClickRecorder, redis: RedisCli
     assert await redis.ttl(redis_keys.CLICK_STREAM) == -1
 
 
-async def test_clicks_that_come_together_are_all_held_in_one_entry(clicks: ClickRecorder, redis: RedisClient) -> None:
+async def test_simultaneous_clicks_share_one_entry(clicks: ClickRecorder, redis: RedisClient) -> None:
     await asyncio.gather(*(clicks.record(event(number)) for number in range(100)))
     assert await events_of(redis) == sorted(event(number) for number in range(100))
     assert len(await stream_of(redis)) == 1
@@ -87,7 +87,7 @@ async def test_a_recorded_click_is_in_the_stream_already(clicks: ClickRecorder, 
     await asyncio.gather(*(record(number) for number in range(20)))
 
 
-async def test_while_redis_is_away_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
+async def test_while_redis_is_unavailable_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
             clicks = ClickRecorder(away, spool, StreamWriter(away, ReplayBuffer()), CircuitBreaker())
@@ -96,7 +96,7 @@ async def test_while_redis_is_away_clicks_go_into_the_spool(stores: Stores, spoo
     assert clicks.lost == 0
 
 
-async def test_while_redis_says_nothing_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
+async def test_while_redis_does_not_reply_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
     with silent_port() as port:
         async with redis_client(at_port(stores.redis_settings(timeout=0.1), port)) as silent, asyncio.timeout(10):
             await ClickRecorder(silent, spool, StreamWriter(silent, ReplayBuffer()), CircuitBreaker()).record(event())
@@ -114,7 +114,7 @@ async def drained(spool: Spool) -> list[bytes]:
     return sorted(event for batch in batches for event in click_events.split(batch))
 
 
-async def test_the_spool_is_fed_into_the_stream_when_redis_is_back(
+async def test_the_spool_is_drained_into_the_stream_when_redis_is_available_again(
     shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient, spool: Spool
 ) -> None:
     await way.shut()
@@ -126,7 +126,7 @@ async def test_the_spool_is_fed_into_the_stream_when_redis_is_back(
     assert spool.size == 0
 
 
-async def test_a_spool_that_was_fed_is_not_fed_again(
+async def test_a_drained_spool_is_not_drained_again(
     shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient
 ) -> None:
     await way.shut()
@@ -137,7 +137,7 @@ async def test_a_spool_that_was_fed_is_not_fed_again(
     assert len(await stream_of(redis)) == 1
 
 
-async def test_a_spool_cannot_be_fed_while_redis_is_away_and_keeps_all(
+async def test_while_redis_is_unavailable_the_spool_cannot_be_drained_and_keeps_its_clicks(
     shaky_clicks: ClickRecorder, way: TcpProxy, spool: Spool
 ) -> None:
     await way.shut()
@@ -147,7 +147,7 @@ async def test_a_spool_cannot_be_fed_while_redis_is_away_and_keeps_all(
     assert await drained(spool) == [event()]
 
 
-async def test_clicks_go_into_the_stream_again_when_redis_is_back(
+async def test_clicks_go_into_the_stream_again_when_redis_is_available_again(
     shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient
 ) -> None:
     await way.shut()
@@ -161,7 +161,7 @@ async def test_clicks_go_into_the_stream_again_when_redis_is_back(
     await until(arrives)
 
 
-async def test_a_click_that_redis_took_without_saying_so_is_in_the_spool_as_well(
+async def test_a_click_that_redis_did_not_confirm_is_spooled_as_well(
     shaky_clicks: ClickRecorder, way: TcpProxy, spool: Spool
 ) -> None:
     await shaky_clicks.record(event(0))
@@ -171,7 +171,7 @@ async def test_a_click_that_redis_took_without_saying_so_is_in_the_spool_as_well
     assert await drained(spool) == [event(1)]
 
 
-async def test_a_new_resolver_feeds_what_the_old_one_left(
+async def test_a_new_resolver_drains_the_spool_of_the_old_one(
     shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient, spool: Spool, tmp_path: Path
 ) -> None:
     await way.shut()
@@ -183,7 +183,7 @@ async def test_a_new_resolver_feeds_what_the_old_one_left(
     assert await stream_of(redis) == [[event()]]
 
 
-async def test_clicks_recorded_while_the_spool_is_fed_are_kept(
+async def test_batches_appended_while_the_spool_is_drained_are_kept(
     shaky_clicks: ClickRecorder, way: TcpProxy, spool: Spool
 ) -> None:
     await way.shut()
@@ -197,7 +197,7 @@ async def test_clicks_recorded_while_the_spool_is_fed_are_kept(
     assert await drained(spool) == [event(11), event(12)]
 
 
-async def test_a_full_spool_loses_a_click_and_says_so(stores: Stores, tmp_path: Path) -> None:
+async def test_a_click_that_a_full_spool_refuses_is_counted_as_lost(stores: Stores, tmp_path: Path) -> None:
     with refusing_port() as port, closing(Spool(tmp_path, limit=len(event()) + 8)) as small:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
             clicks = ClickRecorder(away, small, StreamWriter(away, ReplayBuffer()), CircuitBreaker())
@@ -207,7 +207,7 @@ async def test_a_full_spool_loses_a_click_and_says_so(stores: Stores, tmp_path: 
             assert clicks.lost == 1
 
 
-async def test_a_spool_without_its_folder_loses_a_click_and_says_so(
+async def test_a_click_that_cannot_be_spooled_without_the_folder_is_counted_as_lost(
     shaky_clicks: ClickRecorder, way: TcpProxy, tmp_path: Path
 ) -> None:
     await way.shut()
@@ -216,7 +216,7 @@ async def test_a_spool_without_its_folder_loses_a_click_and_says_so(
     assert shaky_clicks.lost == 1
 
 
-async def test_a_feed_that_fails_half_way_goes_on_where_it_failed(spool: Spool) -> None:
+async def test_a_drain_that_fails_continues_where_it_failed(spool: Spool) -> None:
     for number in range(3):
         await spool.append(event(number))
     taken = []
@@ -231,7 +231,7 @@ async def test_a_feed_that_fails_half_way_goes_on_where_it_failed(spool: Spool) 
     assert await drained(spool) == [event(1), event(2)]
 
 
-async def test_batches_are_fed_oldest_first(tmp_path: Path) -> None:
+async def test_batches_are_drained_oldest_first(tmp_path: Path) -> None:
     taken: list[bytes] = []
 
     async def take(batch: bytes) -> None:
@@ -245,7 +245,7 @@ async def test_batches_are_fed_oldest_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("torn", [1, 7, 8, 20])
-async def test_a_record_that_a_crash_tore_off_is_left_out(spool: Spool, tmp_path: Path, torn: int) -> None:
+async def test_a_truncated_record_is_skipped(spool: Spool, tmp_path: Path, torn: int) -> None:
     await spool.append(event(1))
     await spool.append(event(2))
     spool.close()
@@ -255,7 +255,7 @@ async def test_a_record_that_a_crash_tore_off_is_left_out(spool: Spool, tmp_path
     assert await drained(Spool(tmp_path / "spool", LIMIT)) == [event(1)]
 
 
-async def test_a_record_whose_bytes_have_changed_is_left_out(spool: Spool, tmp_path: Path) -> None:
+async def test_a_record_with_a_wrong_checksum_is_skipped(spool: Spool, tmp_path: Path) -> None:
     await spool.append(event(1))
     await spool.append(event(2))
     spool.close()

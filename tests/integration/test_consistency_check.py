@@ -56,7 +56,7 @@ def faults(report: Report) -> dict[str, str]:
     return {difference.name.code: difference.fault for difference in report.differences}
 
 
-async def test_what_agrees_is_no_difference(
+async def test_records_that_agree_with_their_links_are_no_difference(
     writer_database: Database, records: RouteRecords, link: Link, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="not-in-redis")
@@ -76,7 +76,7 @@ async def test_what_agrees_is_no_difference(
         ("nonsense", "unreadable"),
     ],
 )
-async def test_a_record_that_differs_is_told_and_put_right(
+async def test_a_record_that_differs_is_reported_and_repaired(
     writer_database: Database, redis: RedisClient, link: Link, record: str, fault: str
 ) -> None:
     records = RouteRecords(redis)
@@ -98,7 +98,7 @@ async def test_a_live_record_without_a_link_is_removed(
     assert await read(redis, "ghost") is None
 
 
-async def test_a_change_on_its_way_is_no_difference(
+async def test_a_change_that_is_just_being_published_is_no_difference(
     writer_database: Database, records: RouteRecords, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consistency_check, "RETRY_INTERVAL", 0.2)
@@ -115,7 +115,7 @@ async def test_a_change_on_its_way_is_no_difference(
     await arriving
 
 
-async def test_a_repair_leaves_alone_what_has_changed_since_it_was_seen(
+async def test_a_repair_does_not_remove_a_record_that_changed_since_the_check(
     records: RouteRecords, redis: RedisClient, link: Link
 ) -> None:
     await write(redis, "abc", f"2 {link.id} 302 https://example.org/")
@@ -123,7 +123,7 @@ async def test_a_repair_leaves_alone_what_has_changed_since_it_was_seen(
     assert await read(redis, "abc") == f"2 {link.id} 302 https://example.org/".encode()
 
 
-async def test_a_repair_undoes_no_change_that_was_made_meanwhile(
+async def test_a_repair_undoes_no_change_that_was_published_meanwhile(
     writer_database: Database,
     records: RouteRecords,
     redis: RedisClient,
@@ -144,7 +144,7 @@ async def test_a_repair_undoes_no_change_that_was_made_meanwhile(
     assert await read(redis, "abc") is None
 
 
-async def test_every_link_is_looked_at_whatever_the_size_of_a_batch(
+async def test_every_link_is_compared_whatever_the_size_of_a_batch(
     writer_database: Database, records: RouteRecords, redis: RedisClient, owner_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consistency_check, "BATCH", 3)

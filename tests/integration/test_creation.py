@@ -50,23 +50,25 @@ async def count_of(database: Database, table: str) -> int:
     return int(row["n"])
 
 
-async def test_what_became_of_each_wish_is_told_in_order(writer_database: Database, owner_id: int) -> None:
+async def test_the_results_are_in_the_order_of_the_requests(writer_database: Database, owner_id: int) -> None:
     outcomes = await make(writer_database, *(request(owner_id, code) for code in ("c", "a", "b")))
     assert told(outcomes) == ["c", "a", "b"]
 
 
-async def test_links_made_at_once_are_listed_in_their_order(writer_database: Database, owner_id: int) -> None:
+async def test_links_created_at_once_are_listed_in_the_order_of_the_requests(
+    writer_database: Database, owner_id: int
+) -> None:
     outcomes = await make(writer_database, *(request(owner_id, title=str(number)) for number in range(50)))
     listed = await link_pages.page(writer_database, domain=DEFAULT_DOMAIN, descending=False, limit=100)
     assert listed == outcomes
 
 
-async def test_every_link_has_its_word_in_the_outbox(writer_database: Database, owner_id: int) -> None:
+async def test_every_link_has_an_outbox_message(writer_database: Database, owner_id: int) -> None:
     await make(writer_database, request(owner_id, "a"), request(owner_id, "Links"), request(owner_id, "b"))
     assert await outbox_of(writer_database) == {("a", 1), ("b", 1)}
 
 
-async def test_without_the_outbox_there_are_no_links(
+async def test_no_link_is_created_if_the_outbox_messages_fail(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     await database.execute("ALTER TABLE outbox RENAME TO hidden")
@@ -75,7 +77,7 @@ async def test_without_the_outbox_there_are_no_links(
     assert await count_of(writer_database, "links") == 0
 
 
-async def test_a_refused_wish_stops_no_other(writer_database: Database, owner_id: int) -> None:
+async def test_a_refused_request_does_not_affect_the_others(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken", external_id="mine")
     outcomes = await make(
         writer_database,
@@ -89,24 +91,24 @@ async def test_a_refused_wish_stops_no_other(writer_database: Database, owner_id
     assert told(outcomes) == ["a", "CodeTaken", "InvalidInput", "ExternalIdTaken", "InvalidInput", "d"]
 
 
-async def test_of_equal_codes_the_first_wins(writer_database: Database, owner_id: int) -> None:
+async def test_of_requests_for_one_code_the_first_wins(writer_database: Database, owner_id: int) -> None:
     outcomes = await make(writer_database, *(request(owner_id, "abc", title=str(number)) for number in range(4)))
     assert told(outcomes) == ["abc"] + ["CodeTaken"] * 3
     assert (await shortening.get(writer_database, in_default_domain("abc"))).options.title == "0"
 
 
-async def test_of_equal_external_ids_the_first_wins(writer_database: Database, owner_id: int) -> None:
+async def test_of_requests_for_one_external_id_the_first_wins(writer_database: Database, owner_id: int) -> None:
     outcomes = await make(writer_database, *(request(owner_id, code, external_id="mine") for code in ("b", "a", "c")))
     assert told(outcomes) == ["b", "ExternalIdTaken", "ExternalIdTaken"]
 
 
-async def test_who_was_first_and_refused_leaves_the_code_to_the_next(writer_database: Database, owner_id: int) -> None:
+async def test_the_code_of_a_refused_request_goes_to_the_next_one(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, external_id="mine")
     outcomes = await make(writer_database, request(owner_id, "abc", external_id="mine"), request(owner_id, "abc"))
     assert told(outcomes) == ["ExternalIdTaken", "abc"]
 
 
-async def test_a_thousand_who_want_one_code_and_have_taken_external_ids_take_few_statements(
+async def test_a_thousand_requests_for_one_code_with_taken_external_ids_need_few_statements(
     writer_database: Database, owner_id: int
 ) -> None:
     await make(writer_database, *(request(owner_id, external_id=str(number)) for number in range(999)))
@@ -124,7 +126,7 @@ async def test_a_random_code_that_is_taken_is_replaced_by_another(
     assert told(outcomes) == ["free-1", "same", "free-2"]
 
 
-async def test_where_no_random_code_is_free_that_is_said(
+async def test_when_no_random_code_is_free_the_client_is_asked_to_try_again(
     writer_database: Database, owner_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken")
@@ -156,7 +158,7 @@ async def batch(
     )
 
 
-async def test_what_is_no_wish_is_answered_in_its_place(writer_database: Database, owner_id: int) -> None:
+async def test_an_invalid_request_has_its_result_in_its_place(writer_database: Database, owner_id: int) -> None:
     requests: list[LinkRequest | InvalidInput] = [
         request(owner_id, "a"),
         InvalidInput({"url": ["Is missing."]}),
@@ -167,11 +169,11 @@ async def test_what_is_no_wish_is_answered_in_its_place(writer_database: Databas
     assert [link.code for link in shortened.links] == ["a", "b"]
 
 
-async def test_an_empty_batch_has_an_empty_answer(writer_database: Database, owner_id: int) -> None:
+async def test_an_empty_batch_has_an_empty_response(writer_database: Database, owner_id: int) -> None:
     assert await batch(writer_database, owner_id) == Created(200, {"items": []}, ())
 
 
-async def test_a_repeated_batch_gets_the_first_answer_and_makes_nothing(
+async def test_a_repeated_batch_gets_the_first_response_and_creates_nothing(
     writer_database: Database, owner_id: int
 ) -> None:
     key = IdempotencyKey("key-1", b"the body")
@@ -188,7 +190,7 @@ async def test_another_batch_under_the_same_key_is_refused(writer_database: Data
         await batch(writer_database, owner_id, request(owner_id), key=IdempotencyKey("key-1", b"another body"))
 
 
-async def test_of_batches_that_want_the_same_in_different_orders_each_code_goes_to_one(
+async def test_batches_that_request_the_same_codes_in_different_orders_get_each_code_once(
     writer_database: Database, owner_id: int
 ) -> None:
     codes = [f"code-{number}" for number in range(300)]
@@ -200,14 +202,16 @@ async def test_of_batches_that_want_the_same_in_different_orders_each_code_goes_
     assert sorted(made) == sorted(codes)
 
 
-async def test_wishes_at_once_share_a_transaction(writer_database: Database, owner_id: int) -> None:
+async def test_simultaneous_requests_share_a_transaction(writer_database: Database, owner_id: int) -> None:
     together = GroupCommit(writer_database)
     made = await asyncio.gather(*(together.create(request(owner_id)) for _ in range(50)))
     assert len({link.code for link in made}) == 50
     assert len({link.created_at for link in made}) == 1  # now() is the same for all of a transaction
 
 
-async def test_wishes_at_once_are_refused_each_for_itself(writer_database: Database, owner_id: int) -> None:
+async def test_a_refused_request_of_a_group_does_not_affect_the_others(
+    writer_database: Database, owner_id: int
+) -> None:
     together = GroupCommit(writer_database)
     requests = [
         request(owner_id, "abc", external_id="mine"),
@@ -220,9 +224,7 @@ async def test_wishes_at_once_are_refused_each_for_itself(writer_database: Datab
     assert [type(end) for end in ends] == [Link, CodeTaken, ExternalIdTaken, Link]
 
 
-async def test_who_waits_for_a_code_that_another_transaction_holds_holds_up_no_other(
-    writer_database: Database, owner_id: int
-) -> None:
+async def test_a_request_that_waits_for_a_locked_code_delays_no_other(writer_database: Database, owner_id: int) -> None:
     together = GroupCommit(writer_database)
     async with writer_database.transaction() as conn:
         await create_all(conn, [request(owner_id, "held")])
@@ -234,7 +236,7 @@ async def test_who_waits_for_a_code_that_another_transaction_holds_holds_up_no_o
         await waiting
 
 
-async def test_a_fault_that_lies_with_one_wish_is_its_own(
+async def test_an_exception_that_one_request_causes_is_raised_for_it_alone(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     await database.execute("ALTER TABLE links ADD CONSTRAINT no_such_title CHECK (title <> 'unforeseen')")
@@ -248,7 +250,7 @@ async def test_a_fault_that_lies_with_one_wish_is_its_own(
     assert [type(end) for end in ends] == [Link, psycopg2.errors.CheckViolation, Link]
 
 
-async def test_a_request_that_is_gone_takes_no_other_with_it(writer_database: Database, owner_id: int) -> None:
+async def test_a_cancelled_request_does_not_affect_the_others(writer_database: Database, owner_id: int) -> None:
     together = GroupCommit(writer_database)
     tasks = [asyncio.create_task(together.create(request(owner_id, f"code-{number}"))) for number in range(5)]
     await asyncio.sleep(0)

@@ -98,17 +98,19 @@ async def open_connections(database: Database, count: int) -> None:
     assert database.pool_use().idle == count
 
 
-async def test_a_read_over_its_time_raises_store_unavailable(hasty_database: Database) -> None:
+async def test_a_read_that_exceeds_the_timeout_raises_store_unavailable(hasty_database: Database) -> None:
     with pytest.raises(StoreUnavailable):
         await hasty_database.fetch_all(LONG)
 
 
-async def test_a_write_over_its_time_raises_store_unavailable(hasty_database: Database) -> None:
+async def test_a_write_that_exceeds_the_timeout_raises_store_unavailable(hasty_database: Database) -> None:
     with pytest.raises(StoreUnavailable):
         await hasty_database.execute(LONG)
 
 
-async def test_a_statement_over_its_time_undoes_its_transaction(notes: Database, hasty_database: Database) -> None:
+async def test_a_statement_that_exceeds_the_timeout_rolls_its_transaction_back(
+    notes: Database, hasty_database: Database
+) -> None:
     with pytest.raises(StoreUnavailable):  # noqa: PT012  # what ends the block may raise as well
         async with hasty_database.transaction() as conn:
             await conn.execute(NOTE, ["lost"])
@@ -116,33 +118,35 @@ async def test_a_statement_over_its_time_undoes_its_transaction(notes: Database,
     assert await words(notes) == []
 
 
-async def test_a_read_over_its_time_is_not_tried_again(database: Database, hasty_database: Database) -> None:
+async def test_a_read_that_exceeds_the_timeout_is_not_repeated(database: Database, hasty_database: Database) -> None:
     await database.execute("CREATE SEQUENCE tries")
     with pytest.raises(StoreUnavailable):
         await hasty_database.fetch_all("SELECT nextval('tries'), pg_sleep(30)")
     assert await database.fetch_one("SELECT last_value AS tries FROM tries") == {"tries": 1}
 
 
-async def test_the_pool_is_whole_after_a_statement_over_its_time(hasty_database: Database) -> None:
+async def test_the_pool_is_complete_after_a_statement_that_exceeded_the_timeout(hasty_database: Database) -> None:
     with pytest.raises(StoreUnavailable):
         await hasty_database.execute(LONG)
     await asyncio.gather(*(hasty_database.ping() for _ in range(10)))
     assert hasty_database.pool_use().used == 0
 
 
-async def test_a_burst_of_statements_over_their_time_ends_for_all_of_them(hasty_database: Database) -> None:
+async def test_a_burst_of_statements_that_exceed_the_timeout_fails_for_each_of_them(hasty_database: Database) -> None:
     async with asyncio.timeout(20):
         ends = await asyncio.gather(*(hasty_database.fetch_all(LONG) for _ in range(9)), return_exceptions=True)
     assert [type(end) for end in ends] == [StoreUnavailable] * 9
 
 
-async def test_the_pool_is_whole_after_a_burst_of_statements_over_their_time(hasty_database: Database) -> None:
+async def test_the_pool_is_complete_after_a_burst_of_statements_that_exceeded_the_timeout(
+    hasty_database: Database,
+) -> None:
     await asyncio.gather(*(hasty_database.execute(LONG) for _ in range(9)), return_exceptions=True)
     await asyncio.gather(*(hasty_database.ping() for _ in range(20)))
     assert hasty_database.pool_use().used == 0
 
 
-async def test_who_waits_for_a_connection_gets_one_when_that_of_a_cancelled_task_is_closed(
+async def test_a_waiting_task_gets_a_connection_when_that_of_a_cancelled_task_is_closed(
     stores: Stores, database_name: str, database: Database
 ) -> None:
     async with connect(stores.database_settings(database_name, pool_size=1)) as narrow:
@@ -154,7 +158,7 @@ async def test_who_waits_for_a_connection_gets_one_when_that_of_a_cancelled_task
         assert await waiting == {"seven": 7}
 
 
-async def test_a_connection_that_is_not_to_be_had_raises_store_unavailable(hasty: DatabaseSettings) -> None:
+async def test_an_exhausted_pool_raises_store_unavailable(hasty: DatabaseSettings) -> None:
     async with connect(replace(hasty, pool_size=1, acquire_timeout=0.1)) as narrow, narrow.transaction():
         with pytest.raises(StoreUnavailable):
             await narrow.ping()
@@ -178,7 +182,7 @@ async def test_a_connection_that_the_server_closed_is_replaced_for_a_transaction
 
 
 @pytest.mark.parametrize("statement", ["read", "write"])
-async def test_a_whole_pool_that_the_server_closed_is_replaced(
+async def test_a_pool_whose_connections_the_server_closed_is_replaced(
     stores: Stores, database_name: str, database: Database, statement: str
 ) -> None:
     await open_connections(database, 5)
@@ -210,7 +214,7 @@ async def test_a_connection_that_the_server_closes_before_the_commit_raises_stor
     assert await words(notes) == []
 
 
-async def test_a_read_whose_connection_the_server_closes_meanwhile_is_repeated(
+async def test_a_read_is_repeated_when_the_server_closes_its_connection(
     stores: Stores, database_name: str, database: Database
 ) -> None:
     reading = asyncio.create_task(database.fetch_all("SELECT pg_sleep(1), 7 AS seven"))
@@ -220,7 +224,7 @@ async def test_a_read_whose_connection_the_server_closes_meanwhile_is_repeated(
     assert [row["seven"] for row in await reading] == [7]
 
 
-async def test_an_exception_undoes_the_transaction(notes: Database) -> None:
+async def test_an_exception_rolls_the_transaction_back(notes: Database) -> None:
     with pytest.raises(LookupError):  # noqa: PT012  # what ends the block may raise as well
         async with notes.transaction() as conn:
             await conn.execute(NOTE, ["lost"])
@@ -234,20 +238,20 @@ async def test_the_end_of_the_block_commits_the_transaction(notes: Database) -> 
     assert await words(notes) == ["kept"]
 
 
-async def test_others_do_not_see_a_transaction_before_it_ends(notes: Database) -> None:
+async def test_a_transaction_is_invisible_before_its_commit(notes: Database) -> None:
     async with notes.transaction() as conn:
         await conn.execute(NOTE, ["not yet"])
         assert await words(notes) == []
 
 
-async def test_a_repeatable_read_sees_one_moment(notes: Database) -> None:
+async def test_a_repeatable_read_sees_one_snapshot(notes: Database) -> None:
     async with notes.transaction("REPEATABLE READ") as conn:
         before = await conn.fetch_all("SELECT word FROM notes")
         await notes.execute(NOTE, ["meanwhile"])
         assert await conn.fetch_all("SELECT word FROM notes") == before
 
 
-async def test_a_transaction_that_postgres_gives_up_raises_store_unavailable(notes: Database) -> None:
+async def test_a_transaction_that_postgres_aborts_raises_store_unavailable(notes: Database) -> None:
     await notes.execute(NOTE, ["one"])
     with pytest.raises(StoreUnavailable):  # noqa: PT012  # what ends the block may raise as well
         async with notes.transaction("REPEATABLE READ") as conn:
@@ -265,7 +269,7 @@ async def test_a_cancelled_read_stays_cancelled(database: Database) -> None:
         await reading
 
 
-async def test_a_cancelled_read_harms_nobody(stores: Stores, database_name: str, database: Database) -> None:
+async def test_a_cancelled_read_does_not_affect_others(stores: Stores, database_name: str, database: Database) -> None:
     async with connect(stores.database_settings(database_name, pool_size=2)) as small:
         reading = [asyncio.create_task(small.fetch_all(LONG)) for _ in range(2)]
         await until(lambda: _is(sleeping(database), 2))
@@ -276,7 +280,7 @@ async def test_a_cancelled_read_harms_nobody(stores: Stores, database_name: str,
         assert small.pool_use().used == 0
 
 
-async def test_a_cancelled_transaction_is_undone_and_stays_cancelled(notes: Database) -> None:
+async def test_a_cancelled_transaction_is_rolled_back_and_stays_cancelled(notes: Database) -> None:
     async def work() -> None:
         async with notes.transaction() as conn:
             await conn.execute(NOTE, ["lost"])
@@ -290,7 +294,7 @@ async def test_a_cancelled_transaction_is_undone_and_stays_cancelled(notes: Data
     assert await words(notes) == []
 
 
-async def test_a_task_cancelled_between_two_statements_undoes_its_transaction(notes: Database) -> None:
+async def test_a_task_cancelled_between_two_statements_rolls_its_transaction_back(notes: Database) -> None:
     written = asyncio.Event()
 
     async def work() -> None:
@@ -308,7 +312,7 @@ async def test_a_task_cancelled_between_two_statements_undoes_its_transaction(no
     assert notes.pool_use().used == 0
 
 
-async def test_a_task_cancelled_while_it_waits_for_a_connection_takes_none(stores: Stores, database_name: str) -> None:
+async def test_a_task_cancelled_while_it_waits_for_a_connection_uses_none(stores: Stores, database_name: str) -> None:
     async with connect(stores.database_settings(database_name, pool_size=1)) as narrow:
         async with narrow.transaction():
             waiting = asyncio.create_task(narrow.ping())
@@ -320,14 +324,14 @@ async def test_a_task_cancelled_while_it_waits_for_a_connection_takes_none(store
         assert narrow.pool_use().used == 0
 
 
-async def test_a_limit_of_the_caller_ends_a_statement_as_a_timeout(database: Database) -> None:
+async def test_a_timeout_of_the_caller_raises_timeout_error(database: Database) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await database.fetch_all(LONG)
     await database.ping()
 
 
-async def test_a_server_that_is_away_raises_store_unavailable(hasty: DatabaseSettings) -> None:
+async def test_an_unavailable_server_raises_store_unavailable(hasty: DatabaseSettings) -> None:
     with refusing_port() as port:
         async with connect(at_port(hasty, port)) as away:
             with pytest.raises(StoreUnavailable):
@@ -367,7 +371,7 @@ def test_a_connection_that_breaks_leaves_no_socket_watched(
         assert cast("WatchingLoop", runner.get_loop()).watched == set()
 
 
-async def test_a_connection_that_breaks_while_the_pool_waits_for_another_is_passed_over(
+async def test_a_connection_that_breaks_while_the_pool_opens_another_is_skipped(
     stores: Stores, database_name: str, way: TcpProxy
 ) -> None:
     settings = replace(stores.database_settings(database_name, pool_size=20), acquire_timeout=10.0)
@@ -382,14 +386,16 @@ async def test_a_connection_that_breaks_while_the_pool_waits_for_another_is_pass
             assert {type(end) for end in ends if isinstance(end, BaseException)} <= {StoreUnavailable}
 
 
-async def test_a_server_that_says_nothing_raises_store_unavailable_for_all_who_ask(hasty: DatabaseSettings) -> None:
+async def test_a_server_that_does_not_respond_raises_store_unavailable_for_every_caller(
+    hasty: DatabaseSettings,
+) -> None:
     with silent_port() as port:
         async with connect(replace(at_port(hasty, port), acquire_timeout=0.3)) as silent, asyncio.timeout(10):
             ends = await asyncio.gather(*(silent.ping() for _ in range(10)), return_exceptions=True)
     assert [type(end) for end in ends] == [StoreUnavailable] * 10
 
 
-async def test_a_server_that_falls_silent_raises_store_unavailable(hasty: DatabaseSettings, way: TcpProxy) -> None:
+async def test_a_server_that_stops_responding_raises_store_unavailable(hasty: DatabaseSettings, way: TcpProxy) -> None:
     async with connect(replace(at_port(hasty, way.port), acquire_timeout=0.3)) as hanging:
         await hanging.ping()
         way.freeze()
@@ -398,7 +404,7 @@ async def test_a_server_that_falls_silent_raises_store_unavailable(hasty: Databa
                 await hanging.ping()
 
 
-async def test_a_transaction_on_a_server_that_falls_silent_ends(hasty: DatabaseSettings, way: TcpProxy) -> None:
+async def test_a_transaction_on_a_server_that_stops_responding_ends(hasty: DatabaseSettings, way: TcpProxy) -> None:
     async with connect(at_port(hasty, way.port)) as hanging, asyncio.timeout(10):
         with pytest.raises(StoreUnavailable):  # noqa: PT012  # what ends the block may raise as well
             async with hanging.transaction() as conn:
@@ -407,7 +413,7 @@ async def test_a_transaction_on_a_server_that_falls_silent_ends(hasty: DatabaseS
         assert hanging.pool_use().used == 0
 
 
-async def test_a_server_that_comes_back_is_used_again(hasty: DatabaseSettings, way: TcpProxy) -> None:
+async def test_a_server_that_is_available_again_is_used_again(hasty: DatabaseSettings, way: TcpProxy) -> None:
     async with connect(at_port(hasty, way.port)) as found:
         await found.ping()
         await way.shut()
@@ -417,14 +423,14 @@ async def test_a_server_that_comes_back_is_used_again(hasty: DatabaseSettings, w
         await found.ping()
 
 
-async def test_a_value_that_is_taken_raises_unique_violation_with_the_name_of_the_index(notes: Database) -> None:
+async def test_a_taken_value_raises_unique_violation_with_the_name_of_the_index(notes: Database) -> None:
     await notes.execute(NOTE, ["one"])
     with pytest.raises(UniqueViolation) as caught:
         await notes.execute(NOTE, ["one"])
     assert caught.value.constraint == "notes_pkey"
 
 
-async def test_a_unique_violation_leaves_the_pool_whole(notes: Database) -> None:
+async def test_a_unique_violation_leaves_the_pool_complete(notes: Database) -> None:
     await notes.execute(NOTE, ["one"])
     await asyncio.gather(*(notes.execute(NOTE, ["one"]) for _ in range(20)), return_exceptions=True)
     assert notes.pool_use().used == 0
@@ -438,13 +444,13 @@ async def test_pool_use_counts_connections_in_use_and_idle(database: Database) -
     assert database.pool_use() == PoolUse(used=0, idle=1, limit=5)
 
 
-async def test_a_pool_never_grows_over_its_limit(stores: Stores, database_name: str) -> None:
+async def test_a_pool_never_exceeds_its_limit(stores: Stores, database_name: str) -> None:
     async with connect(stores.database_settings(database_name, pool_size=3)) as small:
         await asyncio.gather(*(small.fetch_all("SELECT pg_sleep(0.02)") for _ in range(12)))
         assert small.pool_use() == PoolUse(used=0, idle=3, limit=3)
 
 
-async def test_a_statement_that_is_under_way_when_the_pool_closes_ends(
+async def test_a_running_statement_ends_when_the_pool_closes(
     stores: Stores, database_name: str, database: Database
 ) -> None:
     async with connect(stores.database_settings(database_name)) as closing:

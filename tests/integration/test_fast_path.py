@@ -180,7 +180,7 @@ async def test_a_redirect_to_expired_url_is_no_click(
         ("/abc", {}, "HEAD"),
     ],
 )
-async def test_an_unusual_request_goes_the_ordinary_way(
+async def test_an_unusual_request_is_passed_to_the_application(
     client: Client, publish: Callable[..., Any], path: str, headers: dict[str, str], method: str
 ) -> None:
     await publish()
@@ -394,7 +394,7 @@ def debug(request_id: str) -> str:
     return "true" if int(request_id, 16) % 2 else ""
 
 
-async def test_a_full_redis_is_no_reason_to_leave_the_fast_path_where_nothing_is_written(
+async def test_a_full_redis_does_not_stop_the_fast_path_when_there_is_no_click_to_write(
     client: Client, full_redis: Callable[..., Any]
 ) -> None:
     await full_redis(valid_until=datetime.now(UTC) - HOUR, expired_url="https://example.com/over")
@@ -423,7 +423,7 @@ async def shaky_app(
 
 
 @pytest.mark.parametrize("fault", ["shut", "frozen"])
-async def test_clicks_while_redis_is_away_are_held_and_the_short_way_comes_back(
+async def test_clicks_are_kept_while_redis_is_unavailable_and_the_fast_path_recovers(
     *,
     shaky_app: web.Application,
     aiohttp_client: AiohttpClient,
@@ -458,7 +458,7 @@ async def test_clicks_while_redis_is_away_are_held_and_the_short_way_comes_back(
     await until(are_all_recorded)
 
 
-async def test_a_connection_that_redis_closes_costs_no_redirect(
+async def test_a_connection_that_redis_closes_loses_no_redirect(
     shaky_app: web.Application,
     aiohttp_client: AiohttpClient,
     publish: Callable[..., Any],

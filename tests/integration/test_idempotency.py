@@ -52,20 +52,20 @@ async def age(database: Database, interval: str) -> None:
     await database.execute("UPDATE idempotent_answers SET created_at = created_at - %s::interval", [interval])
 
 
-async def test_a_repeat_gets_the_first_answer(writer_database: Database, owner_id: int) -> None:
+async def test_a_repeat_gets_the_first_response(writer_database: Database, owner_id: int) -> None:
     first = await ask(writer_database, owner_id)
     repeat = await ask(writer_database, owner_id)
     assert (repeat.status, repeat.document) == (201, first.document)
 
 
-async def test_a_repeat_gets_every_field_of_the_first_answer(writer_database: Database, owner_id: int) -> None:
+async def test_a_repeat_gets_every_field_of_the_first_response(writer_database: Database, owner_id: int) -> None:
     options: dict[str, Any] = {"title": 'Ü "😀" \\ %s', "tags": ("a", "b"), "max_clicks": 2**53 - 1}
     first = await ask(writer_database, owner_id, **options)
     repeat = await ask(writer_database, owner_id, **options)
     assert list(repeat.document.items()) == list(first.document.items())
 
 
-async def test_a_repeat_makes_no_second_link(writer_database: Database, owner_id: int) -> None:
+async def test_a_repeat_creates_no_second_link(writer_database: Database, owner_id: int) -> None:
     await ask(writer_database, owner_id)
     repeat = await ask(writer_database, owner_id)
     assert repeat.links == ()
@@ -73,7 +73,7 @@ async def test_a_repeat_makes_no_second_link(writer_database: Database, owner_id
     assert await rows_of(writer_database, "outbox") == 1
 
 
-async def test_a_repeat_gets_the_first_answer_also_when_the_link_has_changed(
+async def test_a_repeat_gets_the_first_response_also_when_the_link_has_changed(
     writer_database: Database, owner_id: int
 ) -> None:
     first = await ask(writer_database, owner_id, code="abc")
@@ -95,26 +95,26 @@ async def test_another_body_under_the_same_key_is_refused(writer_database: Datab
     assert await rows_of(writer_database, "links") == 1
 
 
-async def test_another_key_is_another_wish(writer_database: Database, owner_id: int) -> None:
+async def test_another_key_is_another_request(writer_database: Database, owner_id: int) -> None:
     first = await ask(writer_database, owner_id)
     other = await ask(writer_database, owner_id, key="key-2")
     assert other.document["code"] != first.document["code"]
 
 
-async def test_the_same_key_of_another_owner_is_another_wish(writer_database: Database, owner_id: int) -> None:
+async def test_the_same_key_of_another_owner_is_another_request(writer_database: Database, owner_id: int) -> None:
     first = await ask(writer_database, owner_id)
     other = await ask(writer_database, await make_owner(writer_database), body=b"another body")
     assert other.document["code"] != first.document["code"]
 
 
-async def test_requests_at_once_with_the_same_key_make_one_link(writer_database: Database, owner_id: int) -> None:
+async def test_simultaneous_requests_with_one_key_create_one_link(writer_database: Database, owner_id: int) -> None:
     answers = await asyncio.gather(*(ask(writer_database, owner_id) for _ in range(10)))
     assert all(answer.document == answers[0].document for answer in answers)
     assert [len(answer.links) for answer in answers].count(1) == 1
     assert await rows_of(writer_database, "links") == 1
 
 
-async def test_of_different_bodies_at_once_under_one_key_one_is_accepted(
+async def test_of_simultaneous_different_bodies_under_one_key_one_is_accepted(
     writer_database: Database, owner_id: int
 ) -> None:
     bodies = [f"body {number}".encode() for number in range(5)]
@@ -122,7 +122,7 @@ async def test_of_different_bodies_at_once_under_one_key_one_is_accepted(
     assert sorted(type(end).__name__ for end in ends) == ["Created"] + ["IdempotencyKeyReused"] * 4
 
 
-async def test_an_answer_older_than_a_day_is_forgotten(
+async def test_a_response_older_than_a_day_is_not_repeated(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     first = await ask(writer_database, owner_id)
@@ -131,7 +131,7 @@ async def test_an_answer_older_than_a_day_is_forgotten(
     assert later.document["code"] != first.document["code"]
 
 
-async def test_an_answer_of_nearly_a_day_is_remembered(
+async def test_a_response_of_nearly_a_day_is_repeated(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     first = await ask(writer_database, owner_id)
@@ -139,7 +139,7 @@ async def test_an_answer_of_nearly_a_day_is_remembered(
     assert (await ask(writer_database, owner_id)).document == first.document
 
 
-async def test_a_new_answer_under_an_old_key_is_remembered(
+async def test_a_new_response_under_an_old_key_is_repeated(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     await ask(writer_database, owner_id)
@@ -148,7 +148,7 @@ async def test_a_new_answer_under_an_old_key_is_remembered(
     assert (await ask(writer_database, owner_id)).document == second.document
 
 
-async def test_only_answers_older_than_a_day_are_swept_away(
+async def test_only_responses_older_than_a_day_are_deleted(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     await ask(writer_database, owner_id, key="old")
@@ -158,7 +158,7 @@ async def test_only_answers_older_than_a_day_are_swept_away(
     assert (await ask(writer_database, owner_id, key="young")).document == young.document
 
 
-async def test_a_refused_wish_leaves_nothing(writer_database: Database, owner_id: int) -> None:
+async def test_a_refused_request_stores_nothing(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken")
     with pytest.raises(CodeTaken):
         await ask(writer_database, owner_id, code="taken")
@@ -166,7 +166,7 @@ async def test_a_refused_wish_leaves_nothing(writer_database: Database, owner_id
     assert await rows_of(writer_database, "links") == 1
 
 
-async def test_a_refused_wish_can_be_corrected_under_the_same_key(writer_database: Database, owner_id: int) -> None:
+async def test_a_refused_request_can_be_corrected_under_the_same_key(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken")
     with pytest.raises(CodeTaken):
         await ask(writer_database, owner_id, code="taken")
@@ -174,7 +174,7 @@ async def test_a_refused_wish_can_be_corrected_under_the_same_key(writer_databas
     assert corrected.document["code"] == "free"
 
 
-async def test_a_wish_whose_answer_cannot_be_told_leaves_nothing(writer_database: Database, owner_id: int) -> None:
+async def test_a_request_whose_response_fails_stores_nothing(writer_database: Database, owner_id: int) -> None:
     def fail(_link: object) -> dict[str, Any]:
         raise LookupError
 

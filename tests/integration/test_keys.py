@@ -32,12 +32,12 @@ async def test_a_new_key_is_found_by_its_secret(writer_database: Database) -> No
     assert (key.name, key.scopes, key.expires_at, key.last_used_at) == ("ci", ("links:read", "stats:read"), None, None)
 
 
-async def test_stats_finds_a_key_as_well(writer_database: Database, stats_database: Database) -> None:
+async def test_the_stats_role_finds_a_key_as_well(writer_database: Database, stats_database: Database) -> None:
     key, secret = await make_key(writer_database, name="ci", scopes=["stats:read"])
     assert await found(stats_database, secret) == key
 
 
-async def test_a_scope_that_is_given_twice_counts_once(writer_database: Database) -> None:
+async def test_a_repeated_scope_is_stored_once(writer_database: Database) -> None:
     key, _ = await make_key(writer_database, name="ci", scopes=["admin", "links:read", "admin"])
     assert key.scopes == ("admin", "links:read")
 
@@ -62,14 +62,14 @@ async def test_a_revoked_key_is_not_found(writer_database: Database) -> None:
     assert await keys.all_unrevoked(writer_database) == []
 
 
-async def test_a_key_past_its_time_is_not_found_but_listed(writer_database: Database) -> None:
+async def test_an_expired_key_is_not_found_but_listed(writer_database: Database) -> None:
     past = datetime.now(UTC) - timedelta(seconds=1)
     key, secret = await make_key(writer_database, name="ci", scopes=["admin"], expires_at=past)
     assert await found(writer_database, secret) is None
     assert await keys.all_unrevoked(writer_database) == [key]
 
 
-async def test_a_key_before_the_end_of_its_time_is_found(writer_database: Database) -> None:
+async def test_a_key_that_has_not_expired_is_found(writer_database: Database) -> None:
     future = datetime.now(UTC) + timedelta(hours=1)
     key, secret = await make_key(writer_database, name="ci", scopes=["admin"], expires_at=future)
     assert await found(writer_database, secret) == key
@@ -80,7 +80,7 @@ async def test_keys_are_listed_oldest_first(writer_database: Database) -> None:
     assert await keys.all_unrevoked(writer_database) == made
 
 
-async def test_a_key_is_revoked_once(writer_database: Database) -> None:
+async def test_a_revoked_key_cannot_be_revoked_again(writer_database: Database) -> None:
     key, _ = await make_key(writer_database, name="ci", scopes=["admin"])
     await revoke(writer_database, key.id)
     with pytest.raises(KeyNotFound):
@@ -92,13 +92,13 @@ async def test_an_unknown_key_cannot_be_revoked(writer_database: Database) -> No
         await revoke(writer_database, 10**18)
 
 
-async def test_the_use_of_a_key_is_noted(writer_database: Database, stats_database: Database) -> None:
+async def test_the_use_of_a_key_is_recorded(writer_database: Database, stats_database: Database) -> None:
     key, secret = await make_key(writer_database, name="ci", scopes=["admin"])
     await keys.record_use(stats_database, key.id)
     assert await last_used_at(writer_database, secret) is not None
 
 
-async def test_the_use_of_a_key_is_noted_once_a_minute(writer_database: Database) -> None:
+async def test_the_use_of_a_key_is_recorded_once_a_minute(writer_database: Database) -> None:
     key, secret = await make_key(writer_database, name="ci", scopes=["admin"])
     await keys.record_use(writer_database, key.id)
     first = await last_used_at(writer_database, secret)
@@ -106,7 +106,7 @@ async def test_the_use_of_a_key_is_noted_once_a_minute(writer_database: Database
     assert await last_used_at(writer_database, secret) == first
 
 
-async def test_the_use_of_a_key_is_noted_again_after_a_minute(writer_database: Database) -> None:
+async def test_the_use_of_a_key_is_recorded_again_after_a_minute(writer_database: Database) -> None:
     key, secret = await make_key(writer_database, name="ci", scopes=["admin"])
     await writer_database.execute("UPDATE api_keys SET last_used_at = now() - interval '61 s'")
     first = await last_used_at(writer_database, secret)
@@ -114,32 +114,32 @@ async def test_the_use_of_a_key_is_noted_again_after_a_minute(writer_database: D
     assert await last_used_at(writer_database, secret) != first
 
 
-async def test_the_first_key_is_made_where_there_has_never_been_one(writer_database: Database) -> None:
+async def test_the_first_key_is_created_if_there_has_never_been_one(writer_database: Database) -> None:
     secret = await make_first_key(writer_database, "")
     key = await found(writer_database, secret or "")
     assert key is not None
     assert key.scopes == ("admin",)
 
 
-async def test_no_second_first_key_is_made(writer_database: Database) -> None:
+async def test_the_first_key_is_created_only_once(writer_database: Database) -> None:
     await make_first_key(writer_database, "")
     assert await make_first_key(writer_database, "") is None
 
 
-async def test_no_first_key_is_made_where_all_are_revoked(writer_database: Database) -> None:
+async def test_no_first_key_is_created_if_all_keys_are_revoked(writer_database: Database) -> None:
     key, _ = await make_key(writer_database, name="ci", scopes=["admin"])
     await revoke(writer_database, key.id)
     assert await make_first_key(writer_database, "") is None
 
 
-async def test_a_given_key_is_taken_and_not_shown(writer_database: Database) -> None:
+async def test_a_given_key_is_stored_and_not_shown(writer_database: Database) -> None:
     assert await make_first_key(writer_database, GIVEN) is None
     key = await found(writer_database, GIVEN)
     assert key is not None
     assert key.scopes == ("admin",)
 
 
-async def test_a_given_key_is_taken_once_however_often_and_at_once_it_is_given(writer_database: Database) -> None:
+async def test_a_given_key_is_stored_once_also_by_simultaneous_calls(writer_database: Database) -> None:
     await asyncio.gather(*(make_first_key(writer_database, GIVEN) for _ in range(5)))
     assert len(await keys.all_unrevoked(writer_database)) == 1
 
@@ -153,7 +153,7 @@ async def test_a_given_key_that_was_revoked_stays_revoked(writer_database: Datab
     assert await found(writer_database, GIVEN) is None
 
 
-async def test_the_command_makes_a_key_and_shows_nothing_but_it(
+async def test_the_command_creates_a_key_and_prints_only_the_key(
     stores: Stores, database_name: str, writer_database: Database
 ) -> None:
     process = await asyncio.create_subprocess_exec(

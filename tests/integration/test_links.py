@@ -69,7 +69,7 @@ async def waits_for_a_lock(database: Database) -> bool:
     return row is not None
 
 
-async def test_a_link_is_found_as_it_was_made(writer_database: Database, owner_id: int) -> None:
+async def test_a_link_is_found_as_it_was_created(writer_database: Database, owner_id: int) -> None:
     made = await insert(writer_database, "abc", owner_id, **EVERY_OPTION)
     assert made is not None
     assert made.options == LinkOptions(**EVERY_OPTION)
@@ -81,7 +81,7 @@ async def test_a_new_link_is_active_at_version_one_without_clicks(writer_databas
     assert (link.status, link.version, link.clicks) == ("active", 1, 0)
 
 
-async def test_a_taken_code_is_not_given_again(writer_database: Database, owner_id: int) -> None:
+async def test_a_taken_code_is_not_assigned_again(writer_database: Database, owner_id: int) -> None:
     first = await insert(writer_database, "abc", owner_id)
     assert await insert(writer_database, "abc", owner_id, url="https://other.example/") is None
     assert await found(writer_database, "abc") == first
@@ -92,30 +92,34 @@ async def test_codes_that_differ_by_case_are_different(writer_database: Database
     assert await insert(writer_database, "ABC", owner_id) is not None
 
 
-async def test_of_many_who_want_one_code_at_once_one_gets_it(writer_database: Database, owner_id: int) -> None:
+async def test_of_many_simultaneous_requests_for_one_code_one_succeeds(
+    writer_database: Database, owner_id: int
+) -> None:
     made = await asyncio.gather(*(insert(writer_database, "abc", owner_id) for _ in range(20)))
     assert len([link for link in made if link]) == 1
 
 
-async def test_a_wanted_code_that_is_taken_raises_code_taken(writer_database: Database, owner_id: int) -> None:
+async def test_a_requested_code_that_is_taken_raises_code_taken(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     with pytest.raises(CodeTaken):
         await make_link(writer_database, owner_id=owner_id, code="abc")
 
 
-async def test_the_code_of_a_deleted_link_is_not_given_again(writer_database: Database, owner_id: int) -> None:
+async def test_the_code_of_a_deleted_link_is_not_assigned_again(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     with pytest.raises(CodeTaken):
         await make_link(writer_database, owner_id=owner_id, code="abc")
 
 
-async def test_a_taken_external_id_is_not_given_again(writer_database: Database, owner_id: int) -> None:
+async def test_a_taken_external_id_is_not_assigned_again(writer_database: Database, owner_id: int) -> None:
     await insert(writer_database, "abc", owner_id, external_id="mine")
     assert await insert(writer_database, "def", owner_id, external_id="mine") is None
 
 
-async def test_of_many_who_want_one_external_id_at_once_one_gets_it(writer_database: Database, owner_id: int) -> None:
+async def test_of_many_simultaneous_requests_for_one_external_id_one_succeeds(
+    writer_database: Database, owner_id: int
+) -> None:
     ends = await asyncio.gather(
         *(make_link(writer_database, owner_id=owner_id, external_id="mine") for _ in range(10)), return_exceptions=True
     )
@@ -155,21 +159,23 @@ async def test_every_change_is_a_new_version(writer_database: Database, owner_id
     assert restored.created_at == made.created_at
 
 
-async def test_a_deleted_link_says_so_and_keeps_everything(writer_database: Database, owner_id: int) -> None:
+async def test_a_deleted_link_has_the_status_deleted_and_keeps_its_options(
+    writer_database: Database, owner_id: int
+) -> None:
     made = await insert(writer_database, "abc", owner_id, **EVERY_OPTION)
     deleted = await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     assert made is not None
     assert (deleted.status, deleted.options) == ("deleted", made.options)
 
 
-async def test_a_restored_link_is_what_it_was(writer_database: Database, owner_id: int) -> None:
+async def test_a_restored_link_is_as_before(writer_database: Database, owner_id: int) -> None:
     made = await make_link(writer_database, owner_id=owner_id, code="abc")
     await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
     restored = await shortening.restore(writer_database, in_default_domain("abc"))
     assert (restored.status, restored.options, restored.id) == ("active", made.options, made.id)
 
 
-async def test_a_link_that_is_not_deleted_is_restored_to_itself(writer_database: Database, owner_id: int) -> None:
+async def test_restoring_a_link_that_is_not_deleted_changes_nothing(writer_database: Database, owner_id: int) -> None:
     made = await make_link(writer_database, owner_id=owner_id, code="abc")
     assert await shortening.restore(writer_database, in_default_domain("abc")) == made
 
@@ -185,7 +191,7 @@ async def test_a_purge_leaves_nothing_of_a_link(
         assert await rows_of(database, table) == 0
 
 
-async def test_a_purge_leaves_other_links_alone(
+async def test_a_purge_does_not_affect_other_links(
     writer_database: Database, stats_database: Database, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -203,7 +209,9 @@ async def test_a_deleted_link_can_be_purged(writer_database: Database, owner_id:
     assert await links.get(writer_database, in_default_domain("abc")) is None
 
 
-async def test_a_purged_code_can_be_given_again_with_a_newer_version(writer_database: Database, owner_id: int) -> None:
+async def test_a_purged_code_can_be_assigned_again_with_a_newer_version(
+    writer_database: Database, owner_id: int
+) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     purged = await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
     again = await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -218,7 +226,7 @@ async def test_versions_grow_over_several_purges_of_one_code(writer_database: Da
     assert versions == sorted(set(versions))
 
 
-async def test_a_link_made_while_its_code_is_purged_is_newer_than_the_purge(
+async def test_a_link_created_while_its_code_is_purged_is_newer_than_the_purge(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -231,9 +239,7 @@ async def test_a_link_made_while_its_code_is_purged_is_newer_than_the_purge(
     assert (await making).version > purged_version
 
 
-async def test_links_are_found_many_at_a_time_and_unknown_ones_left_out(
-    writer_database: Database, owner_id: int
-) -> None:
+async def test_many_links_are_found_at_once_without_unknown_ones(writer_database: Database, owner_id: int) -> None:
     for code in ("a", "b", "c"):
         await make_link(writer_database, owner_id=owner_id, code=code)
     await shortening.delete(writer_database, in_default_domain("b"), based_on=None)
@@ -241,7 +247,7 @@ async def test_links_are_found_many_at_a_time_and_unknown_ones_left_out(
     assert sorted(link.code for link in many) == ["a", "b"]
 
 
-async def test_no_links_are_found_where_none_are_asked_for(writer_database: Database) -> None:
+async def test_no_links_are_found_for_no_names(writer_database: Database) -> None:
     assert await links.get_many(writer_database, []) == []
 
 
@@ -272,7 +278,7 @@ async def test_a_link_that_differs_by_one_option_is_not_equal(
     assert await equal(writer_database, owner_id, **{name: EVERY_OPTION[name]}) is None
 
 
-async def test_an_equal_link_is_searched_among_those_to_its_url_in_their_order(
+async def test_an_equal_link_is_searched_by_the_index_of_urls_in_its_order(
     writer_database: Database, owner_id: int
 ) -> None:
     options = links.option_values(LinkOptions(url=URL))
@@ -305,14 +311,14 @@ async def test_a_deleted_equal_link_is_not_found(writer_database: Database, owne
     assert await equal(writer_database, owner_id) is None
 
 
-async def test_an_equal_link_of_another_code_is_not_found_when_a_code_is_wanted(
+async def test_an_equal_link_with_another_code_is_not_found_when_a_code_is_requested(
     writer_database: Database, owner_id: int
 ) -> None:
     await insert(writer_database, "abc", owner_id)
     assert await equal(writer_database, owner_id, code="def") is None
 
 
-async def test_an_equal_link_of_the_wanted_code_is_found(writer_database: Database, owner_id: int) -> None:
+async def test_an_equal_link_with_the_requested_code_is_found(writer_database: Database, owner_id: int) -> None:
     await insert(writer_database, "abc", owner_id)
     requested = await insert(writer_database, "def", owner_id)
     assert await equal(writer_database, owner_id, code="def") == requested
@@ -332,7 +338,7 @@ def leads(link: Link, *, permit_left: bool) -> str:
     return "active" if permit_left else "exhausted"
 
 
-async def test_the_status_of_a_link_says_what_its_redirect_does(
+async def test_the_status_of_a_link_agrees_with_its_redirect(
     database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     cases = itertools.product(
@@ -368,7 +374,7 @@ async def test_the_status_of_a_link_says_what_its_redirect_does(
         ({"enabled": False, "valid_until": EARLIER}, "disabled"),
     ],
 )
-async def test_the_options_of_a_link_give_its_status(
+async def test_the_options_of_a_link_determine_its_status(
     writer_database: Database, owner_id: int, options: dict[str, Any], status: str
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc", **options)
@@ -387,7 +393,7 @@ async def test_a_link_whose_permits_are_used_up_is_exhausted(
 # Permits
 
 
-async def test_of_fifty_who_take_permits_at_once_max_clicks_get_one(
+async def test_of_fifty_simultaneous_requests_for_a_permit_max_clicks_succeed(
     writer_database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, max_clicks=7)
@@ -395,7 +401,7 @@ async def test_of_fifty_who_take_permits_at_once_max_clicks_get_one(
     assert taken.count(True) == 7
 
 
-async def test_a_permit_is_left_until_all_are_taken(
+async def test_a_permit_is_left_until_all_are_used_up(
     writer_database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, max_clicks=2)
@@ -406,7 +412,7 @@ async def test_a_permit_is_left_until_all_are_taken(
     assert left == [True, True, False]
 
 
-async def test_to_ask_for_a_permit_uses_none_up(
+async def test_permit_left_uses_up_no_permit(
     writer_database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, max_clicks=1)
@@ -424,7 +430,7 @@ async def test_raised_max_clicks_give_more_permits(
     assert taken == [True, False]
 
 
-async def test_max_clicks_lowered_under_what_was_used_give_no_permit(
+async def test_max_clicks_below_the_used_permits_give_no_permit(
     writer_database: Database, resolver_database: Database, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=5)
@@ -447,7 +453,7 @@ async def test_a_link_that_does_not_exist_has_no_permit(resolver_database: Datab
     assert not await permits.permit_left(resolver_database, 1)
 
 
-async def test_a_permit_asked_for_while_the_link_is_purged_is_not_given(
+async def test_a_link_that_is_being_purged_gives_no_permit(
     writer_database: Database, resolver_database: Database, owner_id: int, database: Database
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, max_clicks=7)

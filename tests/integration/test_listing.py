@@ -79,12 +79,12 @@ async def test_without_a_filter_all_links_are_listed_newest_first(writer_databas
     assert await codes(writer_database) == ["c", "a", "b"]
 
 
-async def test_nothing_is_listed_where_nothing_is(writer_database: Database) -> None:
+async def test_without_links_the_list_is_empty(writer_database: Database) -> None:
     assert await codes(writer_database) == []
 
 
 @pytest.mark.parametrize("q", ["NEEDLE", "needle", "eedl"])
-async def test_q_looks_in_code_url_title_and_tags_whatever_the_case(
+async def test_q_searches_code_url_title_and_tags_in_upper_and_lower_case(
     writer_database: Database, owner_id: int, q: str
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="Needle")
@@ -95,7 +95,7 @@ async def test_q_looks_in_code_url_title_and_tags_whatever_the_case(
     assert sorted(await codes(writer_database, q=q)) == ["Needle", "tag", "title", "url"]
 
 
-async def test_q_knows_the_case_of_letters_beyond_ascii(writer_database: Database, owner_id: int) -> None:
+async def test_q_ignores_the_case_of_letters_beyond_ascii(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="found", title="Äpfel, ЯБЛОКИ")
     assert await codes(writer_database, q="äPFEL, яблоки") == ["found"]
 
@@ -109,13 +109,13 @@ async def test_wildcards_in_q_are_literal(writer_database: Database, owner_id: i
     assert await codes(writer_database, q=q) == ["literal"]
 
 
-async def test_tag_asks_for_all_of_its_tags(writer_database: Database, owner_id: int) -> None:
+async def test_tag_requires_all_of_its_tags(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="both", tags=("a", "b", "c"))
     await make_link(writer_database, owner_id=owner_id, code="one", tags=("a",))
     assert await codes(writer_database, ("tag", "a"), ("tag", "b")) == ["both"]
 
 
-async def test_any_tag_asks_for_one_of_its_tags(writer_database: Database, owner_id: int) -> None:
+async def test_any_tag_requires_one_of_its_tags(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="a", tags=("a",))
     await make_link(writer_database, owner_id=owner_id, code="b", tags=("b",))
     await make_link(writer_database, owner_id=owner_id, code="c", tags=("c",))
@@ -123,7 +123,7 @@ async def test_any_tag_asks_for_one_of_its_tags(writer_database: Database, owner
     assert sorted(await codes(writer_database, ("any_tag", "a"), ("any_tag", "b"))) == ["a", "b"]
 
 
-async def test_a_tag_is_asked_for_whole_and_in_its_case(writer_database: Database, owner_id: int) -> None:
+async def test_a_tag_is_compared_as_a_whole_and_with_its_case(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="a", tags=("Summer sale",))
     assert await codes(writer_database, tag="summer sale") == []
     assert await codes(writer_database, tag="Summer") == []
@@ -131,7 +131,7 @@ async def test_a_tag_is_asked_for_whole_and_in_its_case(writer_database: Databas
 
 
 @pytest.mark.parametrize("status", ["active", "scheduled", "expired", "exhausted", "disabled", "deleted"])
-async def test_status_asks_for_links_of_that_status(
+async def test_status_lists_the_links_of_that_status(
     writer_database: Database, resolver_database: Database, owner_id: int, status: str
 ) -> None:
     now = datetime.now(UTC)
@@ -153,7 +153,7 @@ async def test_deleted_links_are_listed_only_on_demand(writer_database: Database
     assert await codes(writer_database) == ["kept"]
 
 
-async def test_created_after_and_before_leave_out_their_own_moment(database: Database, owner_id: int) -> None:
+async def test_created_after_and_before_exclude_their_own_time(database: Database, owner_id: int) -> None:
     for hour in range(5):
         await make_link(database, owner_id=owner_id, code=f"at-{hour}")
         await database.execute(
@@ -163,7 +163,7 @@ async def test_created_after_and_before_leave_out_their_own_moment(database: Dat
     assert await codes(database, created_after=after, created_before=before) == ["at-3", "at-2"]
 
 
-async def test_filters_that_come_together_must_all_hold(writer_database: Database, owner_id: int) -> None:
+async def test_a_link_must_match_all_filters(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="both", title="needle", tags=("a",))
     await make_link(writer_database, owner_id=owner_id, code="title", title="needle")
     await make_link(writer_database, owner_id=owner_id, code="tag", tags=("a",))
@@ -181,7 +181,7 @@ async def test_links_of_another_domain_are_not_listed(writer_database: Database,
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_links_are_listed_in_the_wanted_order(database: Database, owner_id: int, order: str) -> None:
+async def test_links_are_listed_in_the_requested_order(database: Database, owner_id: int, order: str) -> None:
     await make_varied_links(database, owner_id)
     listed, _ = await list_links(database, parse_query(ListQuery(), MultiDict(sort=order)))
     values = [(getattr(link, order.removeprefix("-")), link.id) for link in listed]
@@ -199,13 +199,15 @@ async def test_codes_are_ordered_by_their_bytes(writer_database: Database, owner
 
 
 @pytest.mark.parametrize(("order", "limit"), [*itertools.product(ORDERS, (1, 4))])
-async def test_a_walk_sees_every_link_once_in_order(database: Database, owner_id: int, order: str, limit: int) -> None:
+async def test_paging_returns_every_link_once_in_order(
+    database: Database, owner_id: int, order: str, limit: int
+) -> None:
     await make_varied_links(database, owner_id)
     assert await walk(database, order, limit) == await codes(database, sort=order)
 
 
 @pytest.mark.parametrize("order", ORDERS)
-async def test_a_walk_sees_every_link_that_stays_once_while_others_come_and_go(
+async def test_paging_returns_every_remaining_link_once_while_others_are_created_and_deleted(
     database: Database, owner_id: int, order: str
 ) -> None:
     await make_varied_links(database, owner_id)
@@ -223,7 +225,7 @@ async def test_a_walk_sees_every_link_that_stays_once_while_others_come_and_go(
     assert sorted(code for code in seen if code in staying) == sorted(staying)
 
 
-async def test_a_cursor_outlives_the_link_it_was_made_of(database: Database, owner_id: int) -> None:
+async def test_a_cursor_stays_valid_when_its_link_is_deleted(database: Database, owner_id: int) -> None:
     for code in ("a", "b", "c"):
         await make_link(database, owner_id=owner_id, code=code)
     first, cursor = await page(database, sort="code", limit="2")
@@ -263,7 +265,7 @@ def forged(*parts: Any) -> str:
         ("created_at", forged("created_at", "2026-01-01T12:00:00,5+00:00", 1)),
     ],
 )
-async def test_a_cursor_that_we_did_not_make_is_refused(writer_database: Database, order: str, cursor: str) -> None:
+async def test_a_forged_cursor_is_refused(writer_database: Database, order: str, cursor: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         await page(writer_database, sort=order, cursor=cursor)
     assert list(caught.value.faults) == ["cursor"]

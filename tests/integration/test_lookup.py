@@ -98,14 +98,14 @@ async def publish(database: Database, redis: RedisClient) -> None:
     await relay_once(database, RouteRecords(redis), link_lifetime=LINK_LIFETIME)
 
 
-async def test_a_link_that_redis_knows_is_a_hit_without_postgres(
+async def test_a_link_with_a_record_is_a_hit_without_postgres(
     redis: RedisClient, writer_database: Database, link: Link, away_database: Database
 ) -> None:
     await publish(writer_database, redis)
     assert await lookup_of(redis, away_database).find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
 
-async def test_a_link_that_redis_does_not_know_is_a_miss(lookup: Lookup, link: Link) -> None:
+async def test_a_link_without_a_record_is_a_miss(lookup: Lookup, link: Link) -> None:
     assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "miss")
 
 
@@ -115,7 +115,7 @@ async def test_a_miss_is_a_hit_the_next_time(lookup: Lookup, link: Link, redis: 
     assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
 
-async def test_what_postgres_said_is_remembered_for_the_lifetime_of_links(
+async def test_a_link_read_from_postgres_is_stored_in_redis_for_the_lifetime_of_links(
     lookup: Lookup, link: Link, redis: RedisClient
 ) -> None:
     await lookup.find(link.name)
@@ -127,14 +127,16 @@ async def test_an_unknown_code_has_the_unknown_route(lookup: Lookup) -> None:
     assert await lookup.find(in_default_domain("unknown")) == Found(UNKNOWN, "miss")
 
 
-async def test_an_unknown_code_is_remembered_shortly(lookup: Lookup, redis: RedisClient) -> None:
+async def test_an_unknown_code_is_stored_in_redis_for_the_lifetime_of_misses(
+    lookup: Lookup, redis: RedisClient
+) -> None:
     await lookup.find(in_default_domain("unknown"))
     await until(lambda: remembered(redis, "unknown"))
     assert await lookup.find(in_default_domain("unknown")) == Found(UNKNOWN, "hit")
     assert 0 < await redis.ttl(redis_keys.route(in_default_domain("unknown"))) <= MISS_LIFETIME
 
 
-async def test_a_remembered_miss_is_forgotten_when_the_link_is_made_and_relayed(
+async def test_a_stored_miss_is_replaced_when_the_link_is_created_and_relayed(
     lookup: Lookup, writer_database: Database, redis: RedisClient
 ) -> None:
     await lookup.find(in_default_domain("abc"))
@@ -144,7 +146,7 @@ async def test_a_remembered_miss_is_forgotten_when_the_link_is_made_and_relayed(
     assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
 
-async def test_a_deleted_link_is_found_as_one_that_leads_nowhere(
+async def test_a_deleted_link_has_a_route_that_is_not_live(
     lookup: Lookup, writer_database: Database, link: Link
 ) -> None:
     await shortening.delete(writer_database, in_default_domain(link.code), based_on=None)
@@ -158,7 +160,7 @@ async def mget_calls(redis: RedisClient) -> int:
 
 
 @pytest.mark.parametrize("code", ["abc", "unknown"])
-async def test_a_burst_for_one_code_asks_postgres_once(
+async def test_a_burst_for_one_code_makes_one_postgres_lookup(
     *, lookup: Lookup, redis: RedisClient, database: Database, link: Link, count_reads: Callable[[], int], code: str
 ) -> None:
     await redis.config_resetstat()
@@ -182,13 +184,13 @@ async def test_a_burst_for_one_code_makes_one_round_trip_to_redis(
 
 
 @pytest.mark.usefixtures("link")
-async def test_what_was_found_is_remembered_by_the_end(lookup: Lookup, redis: RedisClient) -> None:
+async def test_a_lookup_is_stored_in_redis_before_the_application_stops(lookup: Lookup, redis: RedisClient) -> None:
     await lookup.find(in_default_domain("abc"))
     await lookup.finish()
     assert await remembered(redis)
 
 
-async def test_a_burst_for_many_codes_finds_each_its_own(
+async def test_a_burst_for_many_codes_finds_the_route_of_each(
     lookup: Lookup, redis: RedisClient, writer_database: Database
 ) -> None:
     owner_id = await make_owner(writer_database)
@@ -262,15 +264,13 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-async def test_a_broken_record_is_as_good_as_none(
-    lookup: Lookup, redis: RedisClient, link: Link, broken: bytes
-) -> None:
+async def test_a_malformed_record_is_a_miss(lookup: Lookup, redis: RedisClient, link: Link, broken: bytes) -> None:
     await redis.set(redis_keys.route(in_default_domain("abc")), broken)
     assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "miss")
 
 
 @pytest.mark.parametrize("broken", [b"junk", b"1 7 {"])
-async def test_a_broken_record_heals(lookup: Lookup, redis: RedisClient, link: Link, broken: bytes) -> None:
+async def test_a_malformed_record_is_replaced(lookup: Lookup, redis: RedisClient, link: Link, broken: bytes) -> None:
     await redis.set(redis_keys.route(in_default_domain("abc")), broken)
 
     async def heals() -> bool:
@@ -279,7 +279,7 @@ async def test_a_broken_record_heals(lookup: Lookup, redis: RedisClient, link: L
     await until(heals, seconds=5)
 
 
-async def test_a_broken_record_does_not_keep_others_from_redis(
+async def test_a_malformed_record_does_not_affect_other_lookups(
     lookup: Lookup, redis: RedisClient, writer_database: Database, link: Link
 ) -> None:
     await publish(writer_database, redis)
@@ -290,7 +290,7 @@ async def test_a_broken_record_does_not_keep_others_from_redis(
     assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
 
-async def test_where_redis_is_away_postgres_is_asked(
+async def test_while_redis_is_unavailable_links_are_read_from_postgres(
     away_redis: RedisClient, resolver_database: Database, link: Link
 ) -> None:
     lookup = lookup_of(away_redis, resolver_database)
@@ -298,7 +298,7 @@ async def test_where_redis_is_away_postgres_is_asked(
     assert await lookup.find(in_default_domain("unknown")) == Found(UNKNOWN, "fallback")
 
 
-async def test_where_redis_says_nothing_postgres_is_asked(
+async def test_while_redis_does_not_reply_links_are_read_from_postgres(
     silent_redis: RedisClient, resolver_database: Database, link: Link
 ) -> None:
     assert await lookup_of(silent_redis, resolver_database).find(in_default_domain("abc")) == Found(
@@ -306,7 +306,7 @@ async def test_where_redis_says_nothing_postgres_is_asked(
     )
 
 
-async def test_a_burst_while_redis_is_away_is_answered(
+async def test_a_burst_while_redis_is_unavailable_finds_every_route(
     away_redis: RedisClient, resolver_database: Database, link: Link
 ) -> None:
     lookup = lookup_of(away_redis, resolver_database)
@@ -314,7 +314,7 @@ async def test_a_burst_while_redis_is_away_is_answered(
     assert set(found) == {Found(route_of(link), "fallback")}
 
 
-async def test_a_redis_that_comes_back_is_asked_again(
+async def test_redis_is_used_again_when_it_is_available_again(
     stores: Stores, redis: RedisClient, resolver_database: Database, writer_database: Database, link: Link
 ) -> None:
     await publish(writer_database, redis)
@@ -334,9 +334,7 @@ def redis_through(stores: Stores, way: TcpProxy) -> Any:
     return redis_client(at_port(stores.redis_settings(), way.port))
 
 
-async def test_a_flood_of_unknown_codes_is_a_trickle_of_questions(
-    lookup: Lookup, count_reads: Callable[[], int]
-) -> None:
+async def test_a_flood_of_unknown_codes_is_throttled(lookup: Lookup, count_reads: Callable[[], int]) -> None:
     finding = [asyncio.create_task(lookup.find(in_default_domain(f"flood-{number}"))) for number in range(20)]
     await asyncio.gather(*finding)  # as many queries as may come at once have been used up, or nearly
     for number in range(BURST):
@@ -347,7 +345,7 @@ async def test_a_flood_of_unknown_codes_is_a_trickle_of_questions(
     assert count_reads() - before <= 2  # the first alone, then all others
 
 
-async def test_links_that_redis_has_forgotten_hold_up_nobody(
+async def test_evicted_links_are_not_throttled(
     lookup: Lookup, writer_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner_id = await make_owner(writer_database)
@@ -357,7 +355,7 @@ async def test_links_that_redis_has_forgotten_hold_up_nobody(
     assert [(await lookup.find(in_default_domain(code))).route for code in codes] == [route_of(link) for link in made]
 
 
-async def test_while_redis_is_away_postgres_is_asked_for_a_code_once_in_a_moment(
+async def test_while_redis_is_unavailable_a_code_is_looked_up_in_postgres_once_a_second(
     away_redis: RedisClient, resolver_database: Database, link: Link, count_reads: Callable[[], int]
 ) -> None:
     lookup = lookup_of(away_redis, resolver_database)
@@ -365,7 +363,7 @@ async def test_while_redis_is_away_postgres_is_asked_for_a_code_once_in_a_moment
     assert count_reads() == 1
 
 
-async def test_what_was_looked_up_while_redis_is_away_is_forgotten_within_a_second(
+async def test_the_fallback_cache_expires_within_a_second(
     away_redis: RedisClient, resolver_database: Database, writer_database: Database, link: Link
 ) -> None:
     lookup = lookup_of(away_redis, resolver_database)
@@ -380,12 +378,14 @@ async def test_what_was_looked_up_while_redis_is_away_is_forgotten_within_a_seco
     await until(shows)
 
 
-async def test_where_both_stores_are_away_nobody_can_tell(away_redis: RedisClient, away_database: Database) -> None:
+async def test_without_both_stores_a_lookup_raises_store_unavailable(
+    away_redis: RedisClient, away_database: Database
+) -> None:
     with pytest.raises(StoreUnavailable):
         await lookup_of(away_redis, away_database).find(in_default_domain("abc"))
 
 
-async def test_a_burst_while_both_stores_are_away_ends_for_all(
+async def test_without_both_stores_a_burst_ends_for_every_lookup(
     away_redis: RedisClient, away_database: Database
 ) -> None:
     lookup = lookup_of(away_redis, away_database)
@@ -396,7 +396,7 @@ async def test_a_burst_while_both_stores_are_away_ends_for_all(
     assert [type(end) for end in ends] == [StoreUnavailable] * 50
 
 
-async def test_a_postgres_that_hangs_is_asked_once_and_then_left_alone(stores: Stores, redis: RedisClient) -> None:
+async def test_a_postgres_that_hangs_opens_the_circuit_breaker(stores: Stores, redis: RedisClient) -> None:
     with silent_port() as port:
         settings = replace(at_port(stores.database_settings("any_test"), port), acquire_timeout=0.5)
         async with connect(settings) as hanging:
@@ -410,20 +410,18 @@ async def test_a_postgres_that_hangs_is_asked_once_and_then_left_alone(stores: S
     assert reads() == 1
 
 
-async def test_what_redis_does_not_know_nobody_can_tell_without_postgres(
-    redis: RedisClient, away_database: Database
-) -> None:
+async def test_a_miss_without_postgres_raises_store_unavailable(redis: RedisClient, away_database: Database) -> None:
     with pytest.raises(StoreUnavailable):
         await lookup_of(redis, away_database).find(in_default_domain("abc"))
 
 
-async def test_a_failure_of_postgres_is_not_remembered(redis: RedisClient, away_database: Database) -> None:
+async def test_a_failure_of_postgres_is_not_cached(redis: RedisClient, away_database: Database) -> None:
     with pytest.raises(StoreUnavailable):
         await lookup_of(redis, away_database).find(in_default_domain("abc"))
     assert not await remembered(redis)
 
 
-async def test_a_visitor_who_leaves_does_not_disturb_those_who_asked_for_the_same(
+async def test_a_cancelled_lookup_does_not_affect_others_for_the_same_code(
     lookup: Lookup, database: Database, redis: RedisClient, link: Link
 ) -> None:
     await redis.config_resetstat()

@@ -67,7 +67,7 @@ async def test_a_file_that_was_changed_since_it_ran_is_refused(database: Databas
         await migrate.migrate(database, [changed, *others])
 
 
-async def test_nothing_runs_after_a_file_that_was_changed(database: Database) -> None:
+async def test_no_migration_runs_after_a_file_that_was_changed(database: Database) -> None:
     *others, last = migrate.read_migrations()
     changed = replace(last, statements="SELECT 1")
     new = Migration("9001_new", "CREATE TABLE new_table (x int)")
@@ -84,7 +84,7 @@ async def test_two_migrators_at_once_run_each_migration_once(empty: DatabaseSett
     assert sorted(first + second) == NAMES
 
 
-async def test_a_failing_migration_leaves_nothing(database: Database) -> None:
+async def test_a_failing_migration_is_rolled_back(database: Database) -> None:
     failing = Migration("9001_failing", "CREATE TABLE half (x int); SELECT 1 / 0")
     with pytest.raises(psycopg2.errors.DivisionByZero):
         await migrate.migrate(database, [failing])
@@ -92,13 +92,13 @@ async def test_a_failing_migration_leaves_nothing(database: Database) -> None:
     assert await ran(database) == NAMES
 
 
-async def test_a_failing_migration_runs_again_when_it_is_mended(database: Database) -> None:
+async def test_a_failing_migration_runs_again_when_it_is_fixed(database: Database) -> None:
     with pytest.raises(psycopg2.errors.DivisionByZero):
         await migrate.migrate(database, [Migration("9001_failing", "SELECT 1 / 0")])
     assert await migrate.migrate(database, [Migration("9001_failing", "SELECT 1")]) == ["9001_failing"]
 
 
-async def test_what_ran_before_a_failing_migration_stays(database: Database) -> None:
+async def test_migrations_before_a_failing_one_stay(database: Database) -> None:
     good = Migration("9001_good", "CREATE TABLE good (x int)")
     with pytest.raises(psycopg2.errors.DivisionByZero):
         await migrate.migrate(database, [good, Migration("9002_failing", "SELECT 1 / 0")])
@@ -117,7 +117,7 @@ async def test_any_password_can_be_set(stores: Stores, database: Database, odd_r
     assert stores.execute(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{odd_role}'") == [(True,)]
 
 
-async def test_an_empty_password_leaves_its_role_alone(stores: Stores, database: Database, odd_role: str) -> None:
+async def test_an_empty_password_does_not_change_its_role(stores: Stores, database: Database, odd_role: str) -> None:
     await migrate.set_passwords(database, {odd_role: ""})
     assert stores.execute(f"SELECT rolcanlogin FROM pg_roles WHERE rolname = '{odd_role}'") == [(False,)]
 
@@ -142,13 +142,13 @@ async def command(url: str) -> tuple[int | None, str]:
     return process.returncode, (out + err).decode()
 
 
-async def test_the_command_says_what_it_ran(empty: DatabaseSettings) -> None:
+async def test_the_command_prints_which_migrations_ran(empty: DatabaseSettings) -> None:
     code, said = await command(empty.url)
     assert code == 0
     assert f"migrate: ran {', '.join(NAMES)}" in said
 
 
-async def test_the_command_fails_in_words_when_postgres_is_away(empty: DatabaseSettings) -> None:
+async def test_the_command_reports_an_unavailable_postgres(empty: DatabaseSettings) -> None:
     with refusing_port() as port:
         code, said = await command(at_port(empty, port).url)
     assert code == 1

@@ -56,13 +56,13 @@ async def make_links(database: Database, owner_id: int, count: int) -> list[Link
     return [await make_link(database, owner_id=owner_id, code=f"code-{number}") for number in range(count)]
 
 
-async def test_a_new_link_is_taken_to_redis(writer_database: Database, records: RouteRecords, owner_id: int) -> None:
+async def test_a_new_link_is_published(writer_database: Database, records: RouteRecords, owner_id: int) -> None:
     link = await make_link(writer_database, owner_id=owner_id, url="https://例え.jp/ü", redirect_status=308)
     assert await relay(writer_database, records) == 1
     assert await route_in_redis(records, link.code) == route_of(link)
 
 
-async def test_a_link_with_conditions_is_taken_to_redis(
+async def test_a_link_with_conditions_is_published(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     moment = datetime.now(UTC) + timedelta(days=1)
@@ -86,14 +86,14 @@ async def test_a_relayed_record_lives_for_the_lifetime_of_links(
     assert 0 < await redis.ttl(redis_keys.route(in_default_domain("abc"))) <= LIFETIME
 
 
-async def test_a_relayed_message_is_gone(writer_database: Database, records: RouteRecords, owner_id: int) -> None:
+async def test_a_relayed_message_is_deleted(writer_database: Database, records: RouteRecords, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id)
     await relay(writer_database, records)
     assert await waiting(writer_database) == 0
     assert await relay(writer_database, records) == 0
 
 
-async def test_of_several_changes_the_last_state_is_published(
+async def test_of_several_changes_the_latest_is_published(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -105,7 +105,7 @@ async def test_of_several_changes_the_last_state_is_published(
 
 
 @pytest.mark.parametrize("batches", [1, 2])
-async def test_a_deleted_link_leads_nowhere_in_redis(
+async def test_the_record_of_a_deleted_link_is_not_live(
     writer_database: Database, records: RouteRecords, owner_id: int, batches: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -118,7 +118,7 @@ async def test_a_deleted_link_leads_nowhere_in_redis(
     assert not route.live
 
 
-async def test_a_disabled_link_leads_nowhere_in_redis(
+async def test_the_record_of_a_disabled_link_is_not_live(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, enabled=False)
@@ -136,7 +136,7 @@ async def test_a_purged_link_becomes_a_removal_that_is_newer_than_its_record(
     assert await route_in_redis(records, "abc") == Route(version=link.version + 1)
 
 
-async def test_a_code_that_is_purged_and_made_again_leads_to_its_new_link(
+async def test_a_purged_code_that_is_assigned_again_redirects_to_its_new_link(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -147,7 +147,7 @@ async def test_a_code_that_is_purged_and_made_again_leads_to_its_new_link(
     assert await route_in_redis(records, "abc") == route_of(again)
 
 
-async def test_a_purge_and_a_new_link_in_one_batch_lead_to_the_new_link(
+async def test_a_purge_and_a_new_link_in_one_batch_publish_the_new_link(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -157,9 +157,7 @@ async def test_a_purge_and_a_new_link_in_one_batch_lead_to_the_new_link(
     assert await route_in_redis(records, "abc") == route_of(again)
 
 
-async def test_a_message_that_comes_late_undoes_nothing(
-    writer_database: Database, records: RouteRecords, owner_id: int
-) -> None:
+async def test_a_late_message_undoes_no_change(writer_database: Database, records: RouteRecords, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     changed = await shortening.change(
         writer_database, in_default_domain("abc"), {"url": "https://example.com/new"}, based_on=None
@@ -170,7 +168,7 @@ async def test_a_message_that_comes_late_undoes_nothing(
     assert await route_in_redis(records, "abc") == route_of(changed)
 
 
-async def test_while_redis_is_away_messages_stay_and_are_published_later(
+async def test_while_redis_is_unavailable_messages_stay_and_are_published_later(
     writer_database: Database, records: RouteRecords, owner_id: int, stores: Stores
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id)
@@ -183,7 +181,9 @@ async def test_while_redis_is_away_messages_stay_and_are_published_later(
     assert await route_in_redis(records, link.code) == route_of(link)
 
 
-async def test_while_redis_says_nothing_messages_stay(writer_database: Database, owner_id: int, stores: Stores) -> None:
+async def test_while_redis_does_not_reply_messages_stay(
+    writer_database: Database, owner_id: int, stores: Stores
+) -> None:
     await make_link(writer_database, owner_id=owner_id)
     with silent_port() as port:
         async with redis_client(at_port(stores.redis_settings(timeout=0.1), port)) as silent, asyncio.timeout(10):
@@ -192,7 +192,7 @@ async def test_while_redis_says_nothing_messages_stay(writer_database: Database,
     assert await waiting(writer_database) == 1
 
 
-async def test_a_removal_that_redis_did_not_take_stays(
+async def test_the_message_of_a_removal_that_redis_did_not_confirm_stays(
     writer_database: Database, records: RouteRecords, owner_id: int, stores: Stores
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -215,7 +215,9 @@ async def test_two_relays_at_once_publish_every_message_once(
     assert [await route_in_redis(records, link.code) for link in made] == [route_of(link) for link in made]
 
 
-async def test_what_one_relay_holds_is_left_out_by_another(writer_database: Database, owner_id: int) -> None:
+async def test_messages_that_one_relay_has_locked_are_skipped_by_another(
+    writer_database: Database, owner_id: int
+) -> None:
     await make_links(writer_database, owner_id, 3)
     async with writer_database.transaction() as one, writer_database.transaction() as other:
         held = await outbox.dequeue(one, 2)
@@ -224,7 +226,7 @@ async def test_what_one_relay_holds_is_left_out_by_another(writer_database: Data
     assert [message.name.code for message in rest] == ["code-2"]
 
 
-async def test_what_a_dead_relay_held_is_there_again(writer_database: Database, owner_id: int) -> None:
+async def test_messages_of_a_relay_that_died_are_there_again(writer_database: Database, owner_id: int) -> None:
     await make_links(writer_database, owner_id, 2)
     with pytest.raises(LookupError):  # noqa: PT012  # what ends the block may raise as well
         async with writer_database.transaction() as conn:
@@ -233,15 +235,13 @@ async def test_what_a_dead_relay_held_is_there_again(writer_database: Database, 
     assert await waiting(writer_database) == 2
 
 
-async def test_messages_are_taken_oldest_first_and_no_more_than_asked_for(
-    writer_database: Database, owner_id: int
-) -> None:
+async def test_messages_are_dequeued_oldest_first_up_to_the_limit(writer_database: Database, owner_id: int) -> None:
     await make_links(writer_database, owner_id, 4)
     async with writer_database.transaction() as conn:
         assert [message.name.code for message in await outbox.dequeue(conn, 3)] == ["code-0", "code-1", "code-2"]
 
 
-async def test_more_messages_than_a_batch_are_taken_in_several(
+async def test_more_messages_than_a_batch_are_relayed_in_several(
     writer_database: Database, records: RouteRecords
 ) -> None:
     await writer_database.execute(
@@ -252,7 +252,7 @@ async def test_more_messages_than_a_batch_are_taken_in_several(
     assert await relay(writer_database, records) == 1
 
 
-async def test_a_broken_record_in_redis_does_not_stop_the_relay(
+async def test_a_malformed_record_in_redis_does_not_stop_the_relay(
     writer_database: Database, records: RouteRecords, owner_id: int, redis: RedisClient
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -261,7 +261,7 @@ async def test_a_broken_record_in_redis_does_not_stop_the_relay(
     assert await route_in_redis(records, "abc") == route_of(link)
 
 
-async def test_the_backlog_counts_what_waits_and_for_how_long(
+async def test_the_backlog_has_the_number_and_the_age_of_messages(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     await make_links(writer_database, owner_id, 2)

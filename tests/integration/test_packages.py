@@ -9,7 +9,7 @@ import pytest
 from deploy.local import packages
 
 
-def test_an_environment_that_was_left_half_made_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_incomplete_environment_is_created_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     venv = tmp_path / ".venv"
     monkeypatch.setattr(packages, "CHECKOUT", tmp_path)
     monkeypatch.setattr(packages, "VENV", venv)

@@ -29,18 +29,18 @@ async def shown(redis: RedisClient, links: list[Link]) -> int:
     )
 
 
-async def test_a_change_is_shown_when_show_returns(redis: RedisClient, made: list[Link]) -> None:
+async def test_a_change_is_in_redis_when_publish_returns(redis: RedisClient, made: list[Link]) -> None:
     await Publisher(RouteRecords(redis), LIFETIME).publish(made[:1])
     assert await shown(redis, made) == 1
 
 
-async def test_changes_at_once_are_all_shown(redis: RedisClient, made: list[Link]) -> None:
+async def test_simultaneous_changes_are_all_published(redis: RedisClient, made: list[Link]) -> None:
     publisher = Publisher(RouteRecords(redis), LIFETIME)
     await asyncio.gather(*(publisher.publish([link]) for link in made))
     assert await shown(redis, made) == 5
 
 
-async def test_many_links_are_all_shown_in_pieces(
+async def test_many_links_are_all_published_in_batches(
     redis: RedisClient, made: list[Link], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(publishing, "_BATCH", 2)
@@ -48,13 +48,15 @@ async def test_many_links_are_all_shown_in_pieces(
     assert await shown(redis, made) == 5
 
 
-async def test_nothing_to_show_is_nothing_to_do(redis: RedisClient) -> None:
+async def test_publishing_no_links_does_nothing(redis: RedisClient) -> None:
     await Publisher(RouteRecords(redis), LIFETIME).publish([])
     assert await redis.dbsize() == 0
 
 
 @pytest.mark.parametrize("count", [1, 5])
-async def test_while_redis_is_away_a_change_is_left_to_the_relay(stores: Stores, made: list[Link], count: int) -> None:
+async def test_while_redis_is_unavailable_a_change_is_left_to_the_relay(
+    stores: Stores, made: list[Link], count: int
+) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
             await Publisher(RouteRecords(away), LIFETIME).publish(made[:count])

@@ -51,7 +51,7 @@ async def start_redis_anew(redis: RedisClient, on_disk: dict[bytes, bytes]) -> N
     await redis.mset({**on_disk, mark: ANOTHER_RUN + b" " + on_disk[mark].split()[1]})
 
 
-async def test_redis_that_lost_its_newest_changes_is_told_of_them_again(
+async def test_changes_that_redis_lost_are_published_again(
     writer_database: Database, redis: RedisClient, owner_id: int
 ) -> None:
     for code in ("deleted", "purged", "disabled"):
@@ -73,7 +73,9 @@ async def test_redis_that_lost_its_newest_changes_is_told_of_them_again(
     assert {**await held(redis), mark: b""} == {**right, mark: b""}
 
 
-async def test_redis_is_told_once(writer_database: Database, redis: RedisClient, owner_id: int) -> None:
+async def test_lost_changes_are_published_again_once(
+    writer_database: Database, redis: RedisClient, owner_id: int
+) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     await recover(writer_database, redis)
     await start_redis_anew(redis, await held(redis))
@@ -81,7 +83,7 @@ async def test_redis_is_told_once(writer_database: Database, redis: RedisClient,
     assert await recover(writer_database, redis) == 0
 
 
-async def test_redis_that_loses_power_twice_before_it_was_told_is_told_of_everything(
+async def test_changes_lost_in_two_power_failures_are_all_published_again(
     database: Database, writer_database: Database, redis: RedisClient, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -97,7 +99,7 @@ async def test_redis_that_loses_power_twice_before_it_was_told_is_told_of_everyt
     assert await recover(writer_database, redis) == 1
 
 
-async def test_what_is_older_than_the_mark_is_left_alone(
+async def test_changes_older_than_the_mark_are_not_published_again(
     database: Database, writer_database: Database, redis: RedisClient, owner_id: int
 ) -> None:
     for code in ("old", "new"):
@@ -109,7 +111,7 @@ async def test_what_is_older_than_the_mark_is_left_alone(
     assert await recover(writer_database, redis) == 1
 
 
-async def test_the_mark_stays_where_the_oldest_unpublished_change_is(
+async def test_the_mark_is_not_newer_than_the_oldest_unpublished_change(
     database: Database, writer_database: Database, redis: RedisClient, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
@@ -119,7 +121,9 @@ async def test_the_mark_stays_where_the_oldest_unpublished_change_is(
     assert datetime.fromisoformat(mark.decode().split()[1]) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-async def test_an_empty_redis_is_told_nothing(writer_database: Database, redis: RedisClient, owner_id: int) -> None:
+async def test_to_an_empty_redis_nothing_is_published_again(
+    writer_database: Database, redis: RedisClient, owner_id: int
+) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     await relay(writer_database, redis)
     await redis.flushall()
@@ -127,7 +131,7 @@ async def test_an_empty_redis_is_told_nothing(writer_database: Database, redis: 
     assert await waiting(writer_database) == 0
 
 
-async def test_while_redis_is_away_nothing_is_republished(
+async def test_while_redis_is_unavailable_nothing_is_published_again(
     writer_database: Database, owner_id: int, stores: Stores
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")

@@ -41,12 +41,12 @@ async def count_one_entry(redis: RedisClient) -> None:
     await stream.acknowledge(entries)
 
 
-async def test_what_was_added_is_in_the_stream(redis: RedisClient, writer: StreamWriter) -> None:
+async def test_added_clicks_are_in_the_stream(redis: RedisClient, writer: StreamWriter) -> None:
     await writer.add(b"a\x1eb")
     assert await waiting(redis) == [b"a", b"b"]
 
 
-async def test_what_redis_has_lost_goes_into_the_stream_again(
+async def test_clicks_that_redis_lost_are_added_again(
     redis: RedisClient, writer: StreamWriter, replay_buffer: ReplayBuffer
 ) -> None:
     for batch in (b"a\x1eb", b"c"):
@@ -57,7 +57,7 @@ async def test_what_redis_has_lost_goes_into_the_stream_again(
     assert (replay_buffer.restored, replay_buffer.lost) == (3, 0)
 
 
-async def test_it_goes_there_once(redis: RedisClient, writer: StreamWriter) -> None:
+async def test_lost_clicks_are_added_again_once(redis: RedisClient, writer: StreamWriter) -> None:
     await writer.add(b"a")
     await redis.flushall()
     for _ in range(3):
@@ -65,7 +65,7 @@ async def test_it_goes_there_once(redis: RedisClient, writer: StreamWriter) -> N
     assert await waiting(redis) == [b"a"]
 
 
-async def test_it_goes_there_again_when_redis_loses_it_again(
+async def test_clicks_that_redis_loses_twice_are_added_again_twice(
     redis: RedisClient, writer: StreamWriter, replay_buffer: ReplayBuffer
 ) -> None:
     await writer.add(b"a")
@@ -76,7 +76,7 @@ async def test_it_goes_there_again_when_redis_loses_it_again(
     assert replay_buffer.restored == 3
 
 
-async def test_what_is_counted_does_not_come_again(redis: RedisClient, writer: StreamWriter) -> None:
+async def test_counted_clicks_are_not_added_again(redis: RedisClient, writer: StreamWriter) -> None:
     for batch in (b"a", b"b", b"c"):
         await writer.add(batch)
     await count_one_entry(redis)
@@ -86,7 +86,7 @@ async def test_what_is_counted_does_not_come_again(redis: RedisClient, writer: S
     assert await waiting(redis) == [b"b", b"c"]
 
 
-async def test_where_all_is_counted_nothing_comes_again(
+async def test_if_all_clicks_are_counted_nothing_is_added_again(
     redis: RedisClient, writer: StreamWriter, replay_buffer: ReplayBuffer
 ) -> None:
     for batch in (b"a", b"b"):
@@ -99,7 +99,7 @@ async def test_where_all_is_counted_nothing_comes_again(
     assert replay_buffer.restored == 0
 
 
-async def test_of_two_resolvers_each_brings_its_own(redis: RedisClient) -> None:
+async def test_each_of_two_resolvers_adds_its_own_clicks_again(redis: RedisClient) -> None:
     pair = [StreamWriter(redis, ReplayBuffer()), StreamWriter(redis, ReplayBuffer())]
     for number, one in enumerate(pair):
         await one.reconcile()
@@ -110,7 +110,7 @@ async def test_of_two_resolvers_each_brings_its_own(redis: RedisClient) -> None:
     assert await waiting(redis) == [b"0", b"1"]
 
 
-async def test_of_too_many_clicks_the_newest_come_again_and_the_others_are_told(
+async def test_of_too_many_clicks_the_newest_are_added_again_and_the_others_reported(
     redis: RedisClient, writer: StreamWriter, replay_buffer: ReplayBuffer
 ) -> None:
     for number in range(130):
@@ -125,7 +125,7 @@ def _one(number: int) -> list[bytes]:
     return [b"%d" % number]
 
 
-async def test_of_clicks_that_are_made_of_too_much_the_newest_come_again(redis: RedisClient) -> None:
+async def test_of_clicks_with_too_many_bytes_the_newest_are_added_again(redis: RedisClient) -> None:
     """A batch of 512 visits, of which one counts, holds what all of them were made of."""
     replay_buffer = ReplayBuffer(max_bytes=1_000)
     writer = StreamWriter(redis, replay_buffer)
@@ -138,7 +138,7 @@ async def test_of_clicks_that_are_made_of_too_much_the_newest_come_again(redis: 
     assert (replay_buffer.restored, replay_buffer.lost) == (3, 17)
 
 
-async def test_of_too_many_clicks_those_that_are_counted_are_no_loss(
+async def test_forgotten_clicks_that_were_counted_are_not_reported_as_lost(
     redis: RedisClient, writer: StreamWriter, replay_buffer: ReplayBuffer
 ) -> None:
     for number in range(130):
@@ -152,7 +152,9 @@ async def test_of_too_many_clicks_those_that_are_counted_are_no_loss(
     assert replay_buffer.lost == 0
 
 
-async def test_a_redis_that_started_anew_gets_what_it_may_have_lost(redis: RedisClient, writer: StreamWriter) -> None:
+async def test_a_restarted_redis_gets_the_clicks_that_it_may_have_lost(
+    redis: RedisClient, writer: StreamWriter
+) -> None:
     """A machine that loses power loses the end of the append-only file; the mark is there, the run is another."""
     await writer.add(b"a")
     entry = await first_entry(redis)
@@ -181,7 +183,7 @@ async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
         yield found
 
 
-async def test_what_could_not_be_brought_again_is_brought_the_next_time(
+async def test_clicks_that_could_not_be_added_again_are_added_the_next_time(
     stores: Stores, redis: RedisClient, way: TcpProxy
 ) -> None:
     async with redis_client(at_port(stores.redis_settings(timeout=0.3), way.port)) as shaky:

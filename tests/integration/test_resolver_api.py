@@ -78,13 +78,13 @@ async def publish(database: Database, redis: RedisClient) -> None:
 
 
 @pytest.mark.usefixtures("link")
-async def test_a_visitor_is_sent_on(client: Client) -> None:
+async def test_a_visitor_is_redirected(client: Client) -> None:
     answer = await follow(client)
     assert (answer.status, answer.headers["Location"]) == (302, URL)
     assert answer.headers["Cache-Control"] == "private, no-store"
 
 
-async def test_a_click_is_held_as_it_was_seen(client: Client, link: Link, redis: RedisClient) -> None:
+async def test_a_click_is_recorded_as_the_resolver_saw_it(client: Client, link: Link, redis: RedisClient) -> None:
     await follow(
         client,
         X_Request_ID=ID,
@@ -106,7 +106,7 @@ async def test_a_click_is_held_as_it_was_seen(client: Client, link: Link, redis:
 
 
 @pytest.mark.usefixtures("link")
-async def test_head_is_answered_alike_and_is_no_click(client: Client, redis: RedisClient) -> None:
+async def test_head_gets_the_same_response_and_is_no_click(client: Client, redis: RedisClient) -> None:
     answer = await follow(client, method="HEAD")
     assert (answer.status, answer.headers["Location"]) == (302, URL)
     assert await clicks_in(redis) == []
@@ -118,7 +118,7 @@ async def test_an_unknown_code_is_404_and_no_click(client: Client, redis: RedisC
 
 
 @pytest.mark.usefixtures("link")
-async def test_a_debugged_redirect_says_who_knew(client: Client) -> None:
+async def test_a_redirect_with_x_debug_names_the_source_of_its_route(client: Client) -> None:
     assert (await follow(client, X_Debug="true")).headers["X-Cache"] == "miss"
 
     async def is_a_hit() -> bool:
@@ -128,7 +128,7 @@ async def test_a_debugged_redirect_says_who_knew(client: Client) -> None:
 
 
 @pytest.mark.parametrize("act", ["delete", "purge"])
-async def test_a_link_that_is_gone_is_404_once_it_is_relayed(
+async def test_a_deleted_or_disabled_link_is_404_once_it_is_relayed(
     client: Client, link: Link, writer_database: Database, redis: RedisClient, act: str
 ) -> None:
     await follow(client)
@@ -153,7 +153,7 @@ async def test_a_link_that_is_gone_is_404_once_it_is_relayed(
     ],
 )
 @pytest.mark.parametrize("relayed", [False, True])
-async def test_a_link_leads_where_its_options_say_whoever_knows_it(
+async def test_a_link_redirects_by_its_options_from_either_store(
     *,
     client: Client,
     writer_database: Database,
@@ -171,7 +171,7 @@ async def test_a_link_leads_where_its_options_say_whoever_knows_it(
     assert (answer.status, answer.headers.get("Location")) == (status, location)
 
 
-async def test_a_limited_link_leads_as_often_as_it_may_also_at_once(
+async def test_a_limited_link_redirects_max_clicks_times_also_simultaneously(
     client: Client, writer_database: Database, owner_id: int, redis: RedisClient
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=7)
@@ -180,7 +180,7 @@ async def test_a_limited_link_leads_as_often_as_it_may_also_at_once(
     assert len(await clicks_in(redis)) == 7
 
 
-async def test_an_exhausted_link_leads_to_its_expired_url_and_counts_no_click(
+async def test_an_exhausted_link_redirects_to_its_expired_url_without_a_click(
     client: Client, writer_database: Database, owner_id: int, redis: RedisClient
 ) -> None:
     await make_link(
@@ -192,7 +192,7 @@ async def test_an_exhausted_link_leads_to_its_expired_url_and_counts_no_click(
     assert len(await clicks_in(redis)) == 1
 
 
-async def test_head_uses_no_click_of_a_limited_link_up(
+async def test_head_uses_up_no_click_of_a_limited_link(
     client: Client, writer_database: Database, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=1)
@@ -201,14 +201,14 @@ async def test_head_uses_no_click_of_a_limited_link_up(
 
 
 @pytest.mark.usefixtures("link")
-async def test_many_visitors_at_once_are_all_sent_on_and_counted(client: Client, redis: RedisClient) -> None:
+async def test_many_simultaneous_visitors_are_all_redirected_and_recorded(client: Client, redis: RedisClient) -> None:
     answers = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(200)))
     assert {answer.status for answer in answers} == {302}
     assert sorted(event.id for event in await clicks_in(redis)) == [f"{number:032x}" for number in range(200)]
 
 
 @pytest.mark.usefixtures("link")
-async def test_while_redis_is_away_visitors_are_sent_on_and_counted_later(
+async def test_while_redis_is_unavailable_visitors_are_redirected_and_recorded_later(
     stores: Stores, database_name: str, serve: Serve, redis: RedisClient, tmp_path: Path
 ) -> None:
     async with running_proxy(stores.settings.redis_port) as way:
@@ -230,7 +230,7 @@ async def test_while_redis_is_away_visitors_are_sent_on_and_counted_later(
         await until(drained)
 
 
-async def test_while_postgres_is_away_visitors_are_sent_on(
+async def test_while_postgres_is_unavailable_visitors_are_redirected(
     *,
     stores: Stores,
     serve: Serve,
@@ -249,7 +249,7 @@ async def test_while_postgres_is_away_visitors_are_sent_on(
         assert len(await clicks_in(redis)) == 1
 
 
-async def test_where_nobody_can_tell_there_is_a_503_and_never_a_404(
+async def test_an_unknown_route_without_postgres_is_503_and_never_404(
     stores: Stores, serve: Serve, tmp_path: Path
 ) -> None:
     with refusing_port() as port:
@@ -265,5 +265,5 @@ async def test_where_nobody_can_tell_there_is_a_503_and_never_a_404(
 
 
 @pytest.mark.parametrize("code", ["%00", "%FF", "%C3%28", "%F0%9F%98%80", "%0A", "a" * 65])
-async def test_a_code_that_cannot_be_is_404(client: Client, code: str) -> None:
+async def test_an_invalid_code_is_404(client: Client, code: str) -> None:
     assert (await follow(client, code)).status == 404

@@ -60,7 +60,7 @@ async def test_no_service_may_empty_or_extend_a_table(database: Database) -> Non
     assert rows == []
 
 
-async def test_no_service_may_make_tables(database: Database) -> None:
+async def test_no_service_may_create_tables(database: Database) -> None:
     rows = await database.fetch_all(
         "SELECT role FROM unnest(%s::text[]) AS role WHERE has_schema_privilege(role, 'public', 'CREATE')",
         [list(ROLES)],
@@ -121,7 +121,7 @@ async def test_stats_may_change_nothing_of_a_key_but_its_last_use(database: Data
         ("stats", "CREATE TABLE mine (x int)"),
     ],
 )
-async def test_what_a_service_does_not_own_is_refused(
+async def test_writing_a_table_of_another_service_is_refused(
     stores: Stores, database_name: str, role: str, statement: str
 ) -> None:
     async with connect(stores.database_settings(database_name, f"boltlink_{role}")) as found:

@@ -56,7 +56,7 @@ async def test_a_route_is_read_as_it_was_written(records: RouteRecords, fields: 
     assert await get(records) == route
 
 
-async def test_records_come_in_the_order_of_their_codes_and_none_where_there_is_none(records: RouteRecords) -> None:
+async def test_records_are_in_the_order_of_the_names_with_none_for_missing_ones(records: RouteRecords) -> None:
     for version, code in ((1, "a"), (2, "b")):
         await put(records, PLAIN._replace(version=version), code=code)
     found = await records.get(
@@ -94,14 +94,14 @@ async def test_an_older_record_does_not_touch_the_lifetime_of_a_newer_one(
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_of_versions_that_come_at_once_in_any_order_the_newest_stays(records: RouteRecords, seed: int) -> None:
+async def test_of_simultaneous_versions_the_newest_stays(records: RouteRecords, seed: int) -> None:
     routes = [PLAIN._replace(version=version, url=f"https://example.com/{version}") for version in range(60)]
     random.Random(seed).shuffle(routes)  # noqa: S311  # no secret
     await asyncio.gather(*(put(records, route) for route in routes))
     assert await get(records) == PLAIN._replace(version=59, url="https://example.com/59")
 
 
-async def test_within_one_call_too_the_newest_version_stays(records: RouteRecords) -> None:
+async def test_of_versions_in_one_call_the_newest_stays(records: RouteRecords) -> None:
     await records.put(
         [RouteUpdate(in_default_domain("abc"), PLAIN._replace(version=version), LIFETIME) for version in (2, 3, 1)]
     )
@@ -114,18 +114,18 @@ async def test_an_equal_version_refreshes_the_lifetime(records: RouteRecords, re
     assert await lifetime_of(redis) > 100
 
 
-async def test_a_record_lives_as_long_as_it_was_told(records: RouteRecords, redis: RedisClient) -> None:
+async def test_a_record_has_its_lifetime(records: RouteRecords, redis: RedisClient) -> None:
     await put(records, PLAIN, lifetime=100)
     assert 0 < await lifetime_of(redis) <= 100
 
 
-async def test_a_record_of_a_code_that_was_never_made_gives_way_to_a_link(records: RouteRecords) -> None:
+async def test_a_record_of_an_unknown_code_is_replaced_by_a_link(records: RouteRecords) -> None:
     await put(records, Route(version=0))
     await put(records, PLAIN)
     assert await get(records) == PLAIN
 
 
-async def test_a_record_of_a_code_that_was_never_made_never_replaces_a_link(records: RouteRecords) -> None:
+async def test_a_record_of_an_unknown_code_never_replaces_a_link(records: RouteRecords) -> None:
     await put(records, PLAIN)
     await put(records, Route(version=0))
     assert await get(records) == PLAIN
@@ -138,21 +138,19 @@ async def test_a_removal_is_not_undone_by_an_older_record(records: RouteRecords)
 
 
 @pytest.mark.parametrize("broken", [b"", b"junk", b"\xff\xfe"])
-async def test_a_broken_record_is_replaced(records: RouteRecords, redis: RedisClient, broken: bytes) -> None:
+async def test_a_malformed_record_is_overwritten(records: RouteRecords, redis: RedisClient, broken: bytes) -> None:
     await redis.set(redis_keys.route(in_default_domain("abc")), broken)
     await put(records, PLAIN)
     assert await get(records) == PLAIN
 
 
-async def test_a_broken_record_does_not_keep_others_from_being_written(
-    records: RouteRecords, redis: RedisClient
-) -> None:
+async def test_a_malformed_record_does_not_affect_other_writes(records: RouteRecords, redis: RedisClient) -> None:
     await redis.set(redis_keys.route(in_default_domain("broken")), b"junk")
     await records.put([RouteUpdate(in_default_domain(code), PLAIN, LIFETIME) for code in ("broken", "abc")])
     assert await get(records) == PLAIN
 
 
-async def test_what_redis_does_not_confirm_raises_store_unavailable(stores: Stores) -> None:
+async def test_a_write_that_redis_does_not_confirm_raises_store_unavailable(stores: Stores) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as away:
             with pytest.raises(StoreUnavailable):
@@ -166,7 +164,7 @@ async def silent_records(stores: Stores) -> AsyncIterator[RouteRecords]:
             yield RouteRecords(silent)
 
 
-async def test_a_redis_that_says_nothing_raises_store_unavailable(silent_records: RouteRecords) -> None:
+async def test_a_redis_that_does_not_reply_raises_store_unavailable(silent_records: RouteRecords) -> None:
     async with asyncio.timeout(10):
         with pytest.raises(StoreUnavailable):
             await silent_records.get([in_default_domain("abc")])
@@ -174,7 +172,7 @@ async def test_a_redis_that_says_nothing_raises_store_unavailable(silent_records
             await put(silent_records, PLAIN)
 
 
-async def test_a_redis_that_forgot_our_script_is_taught_it_again(records: RouteRecords, redis: RedisClient) -> None:
+async def test_a_script_that_redis_has_forgotten_is_loaded_again(records: RouteRecords, redis: RedisClient) -> None:
     await put(records, PLAIN)
     await redis.script_flush()
     await put(records, PLAIN._replace(version=2))

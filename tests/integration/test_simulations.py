@@ -86,7 +86,7 @@ class Pair:
             self._state.add(b"%d" % number)
         elif step == "start over":
             real.reread_pending()
-            simulated.start_over()
+            simulated.reread_pending()
         elif step == "acknowledge":
             for one, other in self._unacknowledged[consumer]:
                 await real.acknowledge(one)

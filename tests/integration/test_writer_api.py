@@ -68,7 +68,7 @@ async def record_of(redis: RedisClient, code: str) -> bytes:
     return bytes(record)
 
 
-async def test_a_new_link_is_answered_with_its_address(
+async def test_the_response_of_a_new_link_has_its_location(
     client: TestClient[web.Request, web.Application], writer_database: Database
 ) -> None:
     _, secret = await make_key(writer_database, name="key", scopes=["links:write"])
@@ -79,25 +79,25 @@ async def test_a_new_link_is_answered_with_its_address(
     assert document["short_url"] == f"{PUBLIC_URL}/abc"
 
 
-async def test_a_new_link_is_in_redis_before_the_answer(writer: Writer, redis: RedisClient) -> None:
+async def test_a_new_link_is_in_redis_before_the_response(writer: Writer, redis: RedisClient) -> None:
     await writer.make(code="abc")
     assert decode(await record_of(redis, "abc")).url == URL
 
 
-async def test_a_change_is_in_redis_before_the_answer(writer: Writer, redis: RedisClient) -> None:
+async def test_a_change_is_in_redis_before_the_response(writer: Writer, redis: RedisClient) -> None:
     await writer.make(code="abc")
     await writer.ask("PATCH", "/links/abc", {"url": "https://example.com/new"})
     assert decode(await record_of(redis, "abc")).url == "https://example.com/new"
 
 
 @pytest.mark.parametrize("query", ["", "?purge=true"])
-async def test_a_deletion_is_in_redis_before_the_answer(writer: Writer, redis: RedisClient, query: str) -> None:
+async def test_a_deletion_is_in_redis_before_the_response(writer: Writer, redis: RedisClient, query: str) -> None:
     await writer.make(code="abc")
     assert await writer.ask("DELETE", f"/links/abc{query}") == (204, None)
     assert not decode(await record_of(redis, "abc")).live
 
 
-async def test_a_restored_link_is_in_redis_before_the_answer(writer: Writer, redis: RedisClient) -> None:
+async def test_a_restored_link_is_in_redis_before_the_response(writer: Writer, redis: RedisClient) -> None:
     await writer.make(code="abc")
     await writer.ask("DELETE", "/links/abc")
     status, document = await writer.ask("POST", "/links/abc/restore")
@@ -105,7 +105,7 @@ async def test_a_restored_link_is_in_redis_before_the_answer(writer: Writer, red
     assert decode(await record_of(redis, "abc")).live
 
 
-async def test_while_redis_is_away_links_are_made_and_wait_in_the_outbox(
+async def test_while_redis_is_unavailable_links_are_created_and_their_messages_wait_in_the_outbox(
     stores: Stores, database_name: str, aiohttp_client: AiohttpClient, writer_database: Database
 ) -> None:
     with refusing_port() as port:
@@ -117,7 +117,7 @@ async def test_while_redis_is_away_links_are_made_and_wait_in_the_outbox(
     assert (await outbox.backlog(writer_database))[0] == 1
 
 
-async def test_an_idempotency_key_makes_one_link_of_two_requests(writer: Writer, writer_database: Database) -> None:
+async def test_two_requests_with_one_idempotency_key_create_one_link(writer: Writer, writer_database: Database) -> None:
     answers = await asyncio.gather(
         *(writer.ask("POST", "/links", {"url": URL}, Idempotency_Key="key-1") for _ in range(5))
     )
@@ -131,7 +131,7 @@ async def test_an_idempotency_key_with_another_body_is_422(writer: Writer) -> No
     assert (status, problem["type"]) == (422, "/problems/idempotency-key-reused")
 
 
-async def test_a_reuse_finds_the_link_of_the_same_key_alone(
+async def test_reuse_finds_only_links_of_the_same_api_key(
     writer: Writer, client: TestClient[web.Request, web.Application], writer_database: Database
 ) -> None:
     made = await writer.make()
@@ -163,7 +163,7 @@ async def test_a_taken_code_is_409(writer: Writer) -> None:
     assert (status, problem["type"]) == (409, "/problems/code-taken")
 
 
-async def test_to_purge_needs_the_scope_admin(
+async def test_a_purge_needs_the_scope_admin(
     client: TestClient[web.Request, web.Application], writer: Writer, writer_database: Database
 ) -> None:
     await writer.make(code="abc")
@@ -172,14 +172,14 @@ async def test_to_purge_needs_the_scope_admin(
     assert (await other.ask("GET", "/links/abc"))[0] == 200
 
 
-async def test_a_purged_link_is_404_and_its_code_free(writer: Writer) -> None:
+async def test_a_purged_link_is_404_and_its_code_is_free(writer: Writer) -> None:
     await writer.make(code="abc")
     await writer.ask("DELETE", "/links/abc?purge=true")
     assert (await writer.ask("GET", "/links/abc"))[0] == 404
     assert (await writer.make(code="abc"))["version"] == 3
 
 
-async def test_pages_of_links_are_walked_by_their_cursors(writer: Writer) -> None:
+async def test_cursors_lead_through_all_pages(writer: Writer) -> None:
     for code in ("a", "b", "c"):
         await writer.make(code=code)
     _, first = await writer.ask("GET", "/links?sort=code&limit=2")
@@ -189,7 +189,7 @@ async def test_pages_of_links_are_walked_by_their_cursors(writer: Writer) -> Non
 
 
 @pytest.mark.parametrize("code", ["%00", "%FF", "%C3%28", "%F0%9F%98%80", "a%2Fb", "%0A", "a" * 65])
-async def test_a_code_that_cannot_be_is_404(writer: Writer, code: str) -> None:
+async def test_an_invalid_code_is_404(writer: Writer, code: str) -> None:
     assert (await writer.ask("GET", f"/links/{code}"))[0] == 404
 
 
@@ -212,7 +212,7 @@ async def test_a_revoked_key_is_not_listed(writer: Writer) -> None:
     assert [key["name"] for key in listed["keys"]] == ["key"]
 
 
-async def test_a_service_that_lost_postgres_answers_503(writer: Writer, stores: Stores, database_name: str) -> None:
+async def test_a_writer_without_postgres_responds_503(writer: Writer, stores: Stores, database_name: str) -> None:
     await writer.make()
     stores.execute(f'ALTER DATABASE "{database_name}" ALLOW_CONNECTIONS false')
     stores.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database_name}'")

@@ -41,14 +41,14 @@ def promised(operations: tuple[Operation, ...]) -> set[Call]:
     return {(operation.method, operation.path, operation.name) for operation in operations}
 
 
-def test_what_a_service_serves_besides_its_operations_is_a_part_of_a_page_or_a_probe() -> None:
+def test_the_other_routes_of_a_service_are_probes_and_files_of_a_page() -> None:
     assert served(writer.ROUTES) - promised(writer.OPERATIONS) == PARTS_OF_A_PAGE
     assert served(stats.ROUTES) == promised(stats.OPERATIONS)
     assert served(resolver.ROUTES) == promised(resolver.OPERATIONS)
     assert served(PROBES) - promised(resolver.PUBLIC_PROBES) == FOR_PROMETHEUS
 
 
-def test_metrics_are_promised_to_nobody() -> None:
+def test_metrics_are_not_part_of_the_contract() -> None:
     assert not FOR_PROMETHEUS & promised(OPERATIONS)
 
 
@@ -58,7 +58,7 @@ def test_no_path_of_a_service_hides_its_probes() -> None:
     assert not probes & others
 
 
-def test_every_call_needs_a_key_unless_it_is_open() -> None:
+def test_every_operation_needs_a_key_unless_it_is_open() -> None:
     assert {operation.name for operation in OPERATIONS if operation.scope is None} == OPEN
 
 
@@ -96,7 +96,7 @@ def example(path: str) -> str:
     return path.format(**EXAMPLES)
 
 
-def test_every_location_is_read() -> None:
+def test_every_location_of_nginx_is_parsed() -> None:
     assert len(locations()) == ROUTES_CONF.read_text(encoding="utf-8").count("\nlocation ")
 
 
@@ -109,7 +109,7 @@ def test_every_location_is_read() -> None:
         *(("resolver", operation.path) for operation in (*resolver.OPERATIONS, *resolver.PUBLIC_PROBES)),
     ],
 )
-def test_a_public_path_leads_to_its_pool(pool: str, path: str) -> None:
+def test_nginx_passes_a_path_to_the_service_of_its_operation(pool: str, path: str) -> None:
     assert location_of(example(path)).pool == pool
 
 
@@ -125,15 +125,15 @@ def test_a_public_path_leads_to_its_pool(pool: str, path: str) -> None:
         ("/stub_status", "resolver"),
     ],
 )
-def test_a_path_leads_to_the_pool_of_its_first_segment(path: str, pool: str) -> None:
+def test_nginx_passes_a_path_by_its_first_segment(path: str, pool: str) -> None:
     assert location_of(path).pool == pool
 
 
-def test_metrics_are_not_found_at_the_door() -> None:
+def test_nginx_responds_404_to_metrics() -> None:
     assert location_of("/metrics").block.strip() == "return 404;"
 
 
-def test_a_first_segment_that_is_ours_is_never_a_code() -> None:
+def test_the_first_segment_of_every_path_is_a_reserved_word() -> None:
     paths = [*(operation.path for operation in OPERATIONS), *(location.path for location in locations())]
     segments = {path.split("/")[1] for path in paths} - {"", "{code}"}
     assert {segment.partition(".")[0] for segment in segments} <= RESERVED
@@ -146,5 +146,5 @@ def test_a_path_with_a_dot_cannot_be_a_code() -> None:
 @pytest.mark.parametrize(
     "operation", [operation for operation in OPERATIONS if operation.body], ids=lambda one: one.name
 )
-def test_a_call_with_a_body_may_send_more_than_a_kilobyte(operation: Operation) -> None:
+def test_nginx_accepts_a_larger_body_for_operations_with_a_body(operation: Operation) -> None:
     assert "client_max_body_size" in location_of(example(operation.path)).block

@@ -25,28 +25,28 @@ def test_the_document_is_valid(made: dict[str, Any]) -> None:
     validate(made)
 
 
-def test_the_committed_document_is_the_one_that_the_code_makes() -> None:
+def test_the_committed_document_equals_the_generated_one() -> None:
     assert FILE.read_text(encoding="utf-8") == text(), "run: make openapi"
 
 
-def test_every_call_is_described_and_no_other(made: dict[str, Any]) -> None:
+def test_the_document_describes_exactly_the_operations_of_the_services(made: dict[str, Any]) -> None:
     there = {(path, method) for path, methods in made["paths"].items() for method in methods}
     assert there == {(operation.path, operation.method.lower()) for operation in OPERATIONS}
 
 
-def test_the_name_of_a_call_is_its_own() -> None:
+def test_the_name_of_an_operation_is_unique() -> None:
     names = [operation.name for operation in OPERATIONS]
     assert sorted(names) == sorted(set(names))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_a_call_says_whether_it_needs_a_key(made: dict[str, Any], operation: Operation) -> None:
+def test_an_operation_states_whether_it_needs_a_key(made: dict[str, Any], operation: Operation) -> None:
     text = described(made, operation)
     assert ("security" in text) == ({"401", "403"} <= set(text["responses"])) == (operation.scope is not None)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_a_problem_of_a_call_is_a_problem_document(made: dict[str, Any], operation: Operation) -> None:
+def test_a_problem_of_an_operation_is_a_problem_document(made: dict[str, Any], operation: Operation) -> None:
     responses = described(made, operation)["responses"]
     problems = [response for status, response in responses.items() if status >= "400"]
     assert {content for problem in problems for content in problem["content"]} == {"application/problem+json"}

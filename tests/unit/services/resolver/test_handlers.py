@@ -35,11 +35,11 @@ async def test_no_short_url_is_for_crawlers() -> None:
     assert (await robots(request())).text == "User-agent: *\nDisallow: /\n"
 
 
-async def test_the_bare_address_is_a_page() -> None:
+async def test_the_root_path_is_a_page() -> None:
     assert (await home(request())).content_type == "text/html"
 
 
-def test_a_click_has_the_id_and_the_time_that_nginx_gave_its_request() -> None:
+def test_a_click_has_the_id_and_the_time_that_nginx_gave_the_request() -> None:
     token = REQUEST_ID.set("5" * 32)
     try:
         event = decode(_event(request(X_Request_Start="1772366400.123", X_Real_IP="192.0.2.1"), 5))
@@ -49,7 +49,7 @@ def test_a_click_has_the_id_and_the_time_that_nginx_gave_its_request() -> None:
 
 
 @pytest.mark.parametrize("start", ["", "soon", "1772366400", "1772366400.1234", "-1772366400.123", "99999999999.123"])
-def test_a_time_that_nginx_did_not_give_is_not_believed(start: str) -> None:
+def test_a_time_in_another_format_than_that_of_nginx_is_ignored(start: str) -> None:
     token = REQUEST_ID.set("5" * 32)
     try:
         event = decode(_event(request(X_Request_Start=start), 5))
@@ -58,7 +58,7 @@ def test_a_time_that_nginx_did_not_give_is_not_believed(start: str) -> None:
     assert event.at_ms > 1_772_366_400_123
 
 
-def test_a_click_knows_software_and_referrer() -> None:
+def test_a_click_has_the_user_agent_and_the_referrer() -> None:
     token = REQUEST_ID.set("5" * 32)
     try:
         event = decode(_event(request(User_Agent="curl/8", Referer="https://example.com/"), 5))

@@ -21,7 +21,7 @@ def test_a_redirect_does_not_wait_long_for_redis() -> None:
     assert ResolverSettings.from_env(NEEDED).redis.timeout == 0.05
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         ResolverSettings.from_env({"MISS_LIFETIME": "0", "SPOOL_LIMIT": "1"})
     faults = {line.split()[0] for line in str(caught.value).splitlines()}

@@ -17,23 +17,23 @@ def faults_of(**values: str) -> list[str]:
     return [line.split()[0].rstrip(":") for line in str(caught.value).splitlines()]
 
 
-def test_the_stores_are_enough() -> None:
+def test_the_addresses_of_the_stores_are_the_only_required_settings() -> None:
     settings = writer()
     assert (settings.instance.instance_id, settings.public_url) == ("writer-1", "http://localhost:8080")
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         WriterSettings.from_env({"BODY_LIMIT": "0", "LINK_LIFETIME": "x", "LOG_LEVEL": "LOUD"})
     faults = {line.split()[0] for line in str(caught.value).splitlines()}
     assert faults == {"DATABASE_URL", "REDIS_URL", "BODY_LIMIT", "LINK_LIFETIME", "LOG_LEVEL"}
 
 
-def test_no_target_is_our_own() -> None:
+def test_the_public_url_is_no_target() -> None:
     assert writer(PUBLIC_URL="https://sho.rt").targets.fault("https://sho.rt/abc") is not None
 
 
-def test_no_target_has_a_name_that_is_ours_too() -> None:
+def test_an_own_host_is_no_target() -> None:
     assert writer(OWN_HOSTS="old.sho.rt, older.sho.rt").targets.fault("http://older.sho.rt/abc") is not None
 
 
@@ -41,16 +41,16 @@ def test_more_schemes_may_be_allowed() -> None:
     assert writer(TARGET_SCHEMES="http https mailto").targets.fault("mailto:a@example.com") is None
 
 
-def test_some_schemes_may_never_be_allowed() -> None:
+def test_forbidden_schemes_cannot_be_allowed() -> None:
     assert faults_of(TARGET_SCHEMES="http javascript") == ["TARGET_SCHEMES"]
 
 
-def test_a_name_that_cannot_be_ours_is_a_fault() -> None:
+def test_an_invalid_own_host_is_a_fault() -> None:
     assert faults_of(OWN_HOSTS="no_host-") == ["OWN_HOSTS"]
 
 
 @pytest.mark.parametrize("address", ["sho.rt", "https://sho.rt:99999", "https://no..host"])
-def test_a_wrong_public_address_is_a_fault_of_its_own(address: str) -> None:
+def test_an_invalid_public_url_is_one_fault(address: str) -> None:
     assert faults_of(PUBLIC_URL=address) == ["PUBLIC_URL"]
 
 

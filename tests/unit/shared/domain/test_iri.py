@@ -43,7 +43,7 @@ def test_a_host_name_is_written_in_lower_case_ascii(host: str, name: str) -> Non
         "example.com\n",
     ],
 )
-def test_what_is_no_host_name_is_refused(host: str) -> None:
+def test_an_invalid_host_name_is_refused(host: str) -> None:
     with pytest.raises(ValueError, match="not a host name"):
         ascii_host(host)
 
@@ -63,16 +63,16 @@ def test_what_is_no_host_name_is_refused(host: str) -> None:
         ("http://[::1]:8080/", "[::1]:8080"),
     ],
 )
-def test_an_authority_is_made_comparable(url: str, name: str) -> None:
+def test_an_authority_is_normalized(url: str, name: str) -> None:
     assert authority(url) == name
 
 
-def test_all_ways_to_write_an_ipv6_address_are_one_authority() -> None:
+def test_all_spellings_of_an_ipv6_address_are_one_authority() -> None:
     assert authority("http://[0:0:0:0:0:0:0:1]/") == authority("http://[::1]/")
 
 
 @pytest.mark.parametrize("url", ["http://sho.rt:99999/", "http://sho.rt:x/", "http://[::1/", "http://"])
-def test_a_url_without_a_good_authority_has_none(url: str) -> None:
+def test_a_url_without_a_valid_authority_raises_value_error(url: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         authority(url)
 
@@ -98,7 +98,7 @@ def test_an_iri_becomes_a_uri(iri: str, uri: str) -> None:
     "uri",
     ["https://Example.COM/a%2fb?x=1&y=%zz#f", "https://example.com", "mailto:a@b", "https://example.com/a+b'!*()"],
 )
-def test_what_is_ascii_stays_as_it_was_given(uri: str) -> None:
+def test_an_ascii_target_is_unchanged(uri: str) -> None:
     assert to_uri(uri) == uri
 
 

@@ -90,21 +90,21 @@ async def has_taken(gate: Gate, count: int = 1) -> None:
     await until(taken)
 
 
-async def test_requests_in_turn_are_answered_on_one_connection(streams: Streams) -> None:
+async def test_consecutive_requests_on_one_connection_get_their_responses(streams: Streams) -> None:
     reader, writer = streams
     for path in ("/fast1", "/long", "/fast2", "/fast3", "/long"):
         writer.write(asked(path))
         assert (await answer_from(reader)).endswith(path)
 
 
-async def test_requests_that_come_at_once_are_answered_in_order(streams: Streams) -> None:
+async def test_pipelined_requests_get_their_responses_in_order(streams: Streams) -> None:
     reader, writer = streams
     paths = ["/fast1", "/long1", "/fast2", "/fast3", "/long2", *(f"/fast{number}" for number in range(40))]
     writer.write(asked(*paths))
     assert [(await answer_from(reader)).removeprefix("application GET ") for _ in paths] == paths
 
 
-async def test_a_request_that_comes_while_one_is_under_way_waits_for_its_turn(gate: Gate, streams: Streams) -> None:
+async def test_a_request_that_arrives_during_another_waits_for_its_turn(gate: Gate, streams: Streams) -> None:
     reader, writer = streams
     gate.is_open = False
     writer.write(asked("/fast1"))
@@ -118,7 +118,7 @@ async def test_a_request_that_comes_while_one_is_under_way_waits_for_its_turn(ga
     assert (await answer_from(reader)).endswith("/fast2")
 
 
-async def test_a_request_that_comes_in_pieces_is_taken_once_it_is_whole(gate: Gate, streams: Streams) -> None:
+async def test_a_request_in_several_packets_is_offered_once_it_is_complete(gate: Gate, streams: Streams) -> None:
     reader, writer = streams
     for piece in (b"GET /fa", b"st HTTP/1.1\r\nHo", b"st: a\r\n", b"\r\n"):
         writer.write(piece)
@@ -128,7 +128,9 @@ async def test_a_request_that_comes_in_pieces_is_taken_once_it_is_whole(gate: Ga
     assert gate.offered == ["/fast"]
 
 
-async def test_what_is_turned_away_is_answered_by_the_application(gate: Gate, streams: Streams) -> None:
+async def test_a_request_that_the_fast_path_passes_on_is_handled_by_the_application(
+    gate: Gate, streams: Streams
+) -> None:
     reader, writer = streams
     gate.is_open = False
     writer.write(asked("/fast"))
@@ -151,16 +153,14 @@ async def test_what_is_turned_away_is_answered_by_the_application(gate: Gate, st
     ],
     ids=["a body", "a body in chunks", "HTTP 1.0", "the last of its connection", "another protocol"],
 )
-async def test_what_aiohttp_has_more_to_do_with_is_not_offered(
-    gate: Gate, streams: Streams, request_bytes: bytes
-) -> None:
+async def test_a_request_that_needs_aiohttp_is_not_offered(gate: Gate, streams: Streams, request_bytes: bytes) -> None:
     reader, writer = streams
     writer.write(request_bytes)
     assert (await answer_from(reader)).startswith("application ")
     assert gate.offered == []
 
 
-async def test_a_client_that_leaves_before_its_answer_harms_nobody(
+async def test_a_client_that_disconnects_before_its_response_does_not_affect_others(
     gate: Gate, runner: web.AppRunner, streams: Streams
 ) -> None:
     gate.is_open = False
@@ -181,7 +181,7 @@ async def test_a_client_that_leaves_before_its_answer_harms_nobody(
     assert await answer_from(reader) == "/fast2"
 
 
-async def test_who_reads_no_answers_fills_no_memory(gate: Gate, runner: web.AppRunner) -> None:
+async def test_a_client_that_reads_no_responses_does_not_fill_the_memory(gate: Gate, runner: web.AppRunner) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1], limit=1_024)
     writer.write(asked("/fast"))
     await answer_from(reader)
@@ -201,7 +201,7 @@ async def test_who_reads_no_answers_fills_no_memory(gate: Gate, runner: web.AppR
 
 
 @pytest.mark.parametrize("end", [Gate.let, Gate.turn_away], ids=["the fast path", "the application path"])
-async def test_a_request_under_way_is_answered_before_the_service_ends(
+async def test_a_running_request_gets_its_response_before_the_service_stops(
     gate: Gate,
     runner: web.AppRunner,
     streams: Streams,
@@ -223,7 +223,7 @@ async def test_a_request_under_way_is_answered_before_the_service_ends(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_who_is_idle_when_the_service_ends_still_gets_an_answer_and_is_told_to_go(
+async def test_an_idle_client_of_a_stopping_service_still_gets_a_response_and_connection_close(
     runner: web.AppRunner, streams: Streams, method: str
 ) -> None:
     reader, writer = streams
@@ -240,7 +240,9 @@ async def test_who_is_idle_when_the_service_ends_still_gets_an_answer_and_is_tol
     assert answer.endswith(f"application {method} /fast".encode())
 
 
-async def test_who_says_nothing_when_the_service_ends_does_not_keep_it(runner: web.AppRunner, streams: Streams) -> None:
+async def test_an_idle_client_without_a_request_does_not_delay_the_stop(
+    runner: web.AppRunner, streams: Streams
+) -> None:
     reader, writer = streams
     writer.write(asked("/long"))
     await answer_from(reader)

@@ -35,7 +35,7 @@ def html(_request: web.Request, problem: Problem) -> str | None:
     return f"<p>{problem.kind.title} ({{request_id}})" if problem.kind.status == 409 else None
 
 
-async def test_an_answer_carries_the_request_and_the_instance(start: Start) -> None:
+async def test_a_response_has_the_request_id_and_the_instance(start: Start) -> None:
     answer = await (await start(greet)).get("/here", headers={"X-Request-ID": ID})
     assert (answer.headers["X-Request-ID"], answer.headers["X-Upstream"]) == (ID, "writer-7")
 
@@ -57,7 +57,7 @@ async def test_a_request_without_an_id_gets_one(start: Start) -> None:
     assert first != second
 
 
-async def test_json_is_answered_in_utf_8(start: Start) -> None:
+async def test_a_json_response_is_in_utf_8(start: Start) -> None:
     answer = await (await start(greet)).get("/here")
     assert answer.content_type == "application/json"
     assert await answer.read() == '{"greeting": "Grüß dich"}'.encode()
@@ -75,12 +75,12 @@ async def test_an_expected_failure_is_a_problem(start: Start) -> None:
     }
 
 
-async def test_a_problem_is_kept_by_no_cache(start: Start) -> None:
+async def test_a_problem_is_not_cached(start: Start) -> None:
     answer = await (await start(refuse)).get("/here")
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-async def test_a_fault_of_ours_tells_the_client_nothing(start: Start) -> None:
+async def test_an_unexpected_exception_reveals_nothing_to_the_client(start: Start) -> None:
     answer = await (await start(break_down)).get("/here", headers={"X-Request-ID": ID})
     assert answer.status == 500
     assert json.loads(await answer.read()) == {
@@ -91,7 +91,9 @@ async def test_a_fault_of_ours_tells_the_client_nothing(start: Start) -> None:
     }
 
 
-async def test_a_fault_of_ours_tells_the_log_everything(start: Start, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_exception_is_logged_with_its_traceback(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
     await (await start(break_down)).get("/here")
     (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert record.getMessage() == "GET /here failed"
@@ -104,7 +106,7 @@ async def test_an_unknown_path_is_a_problem(start: Start) -> None:
     assert "X-Request-ID" in answer.headers
 
 
-async def test_a_refused_method_is_a_problem_that_keeps_allow(start: Start) -> None:
+async def test_a_wrong_method_is_a_problem_that_keeps_allow(start: Start) -> None:
     answer = await (await start(greet, method="POST")).put("/here")
     assert (answer.status, answer.content_type) == (405, "application/problem+json")
     assert answer.headers["Allow"] == "POST"
@@ -119,7 +121,7 @@ async def test_a_redirect_passes_untouched(start: Start) -> None:
     assert answer.headers["X-Upstream"] == "writer-7"
 
 
-async def test_a_stream_that_has_begun_is_left_alone(start: Start) -> None:
+async def test_a_stream_that_has_begun_is_not_changed(start: Start) -> None:
     async def stream(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -137,12 +139,12 @@ async def test_a_person_gets_a_page(start: Start) -> None:
     assert await answer.text() == f"<p>Code already in use ({ID})"
 
 
-async def test_what_has_no_page_is_a_document(start: Start) -> None:
+async def test_a_problem_without_a_page_is_a_document(start: Start) -> None:
     answer = await (await start(greet, page=html)).get("/elsewhere")
     assert answer.content_type == "application/problem+json"
 
 
-async def test_where_there_are_pages_the_answer_depends_on_who_asks(start: Start) -> None:
+async def test_a_problem_that_may_be_a_page_varies_by_accept(start: Start) -> None:
     answer = await (await start(refuse, page=html)).get("/here")
     assert answer.headers["Vary"] == "Accept"
 
@@ -154,7 +156,7 @@ async def test_a_request_is_counted_under_the_name_of_its_route(start: Start) ->
     assert 'boltlink_requests_total{route="here",status="409"} 1' in metrics
 
 
-async def test_unknown_paths_are_counted_together(start: Start) -> None:
+async def test_unknown_paths_are_counted_under_one_name(start: Start) -> None:
     client = await start(greet)
     await client.get("/elsewhere")
     await client.get("/nowhere")
@@ -181,7 +183,7 @@ async def test_another_content_type_is_415(start: Start, content_type: str) -> N
     assert answer.status == 415
 
 
-async def test_a_handler_may_take_another_kind_of_json(start: Start) -> None:
+async def test_a_handler_may_accept_another_content_type(start: Start) -> None:
     async def merge(request: web.Request) -> web.Response:
         return json_response(await read_json(request, "application/merge-patch+json"))
 
@@ -191,7 +193,7 @@ async def test_a_handler_may_take_another_kind_of_json(start: Start) -> None:
     assert answer.status == 200
 
 
-async def test_a_body_of_the_greatest_size_is_read(start: Start) -> None:
+async def test_a_body_of_the_maximum_size_is_read(start: Start) -> None:
     body = b'"' + b"x" * 1_022 + b'"'
     answer = await (await start(echo, body_limit=1_024)).post(
         "/here", data=body, headers={"Content-Type": "application/json"}
@@ -230,7 +232,7 @@ async def test_a_larger_body_is_413(start: Start, chunked: bool) -> None:  # noq
         pytest.param(b"\x00", id="NUL"),
     ],
 )
-def test_what_is_no_json_is_refused(body: bytes) -> None:
+def test_malformed_json_is_refused(body: bytes) -> None:
     with pytest.raises(MalformedJson):
         parse_json(body)
 
@@ -240,7 +242,7 @@ async def test_broken_json_is_400(start: Start) -> None:
     assert (answer.status, json.loads(await answer.read())["type"]) == (400, "/problems/malformed-json")
 
 
-async def test_half_a_surrogate_pair_in_a_name_is_422_and_no_fault_of_ours(start: Start) -> None:
+async def test_half_a_surrogate_pair_in_a_name_is_422_and_not_500(start: Start) -> None:
     async def read(request: web.Request) -> web.Response:
         return json_response(parse(Schema(), await read_json(request)))
 
@@ -251,7 +253,7 @@ async def test_half_a_surrogate_pair_in_a_name_is_422_and_no_fault_of_ours(start
     assert len(json.loads(await answer.read())["errors"]) == 1
 
 
-async def test_faults_are_told_in_the_language_of_the_client(start: Start) -> None:
+async def test_faults_may_contain_any_characters(start: Start) -> None:
     async def blame(_request: web.Request) -> web.Response:
         raise InvalidInput({"größe": ["Zu groß."]})
 

@@ -12,7 +12,7 @@ async def nothing(_request: web.Request) -> web.Response:
     return web.Response()
 
 
-async def test_health_says_who_lives(start: Start) -> None:
+async def test_health_names_the_service_and_the_instance(start: Start) -> None:
     answer = await (await start(nothing)).get("/health")
     assert answer.headers["Cache-Control"] == "no-store"
     assert json.loads(await answer.read()) == {
@@ -28,12 +28,12 @@ async def test_a_service_without_stores_is_ready(start: Start) -> None:
     assert (answer.status, json.loads(await answer.read())["status"]) == (200, "ready")
 
 
-async def test_metrics_say_what_runs_here(start: Start) -> None:
+async def test_metrics_name_the_service_the_instance_and_the_version(start: Start) -> None:
     text = await (await (await start(nothing)).get("/metrics")).text()
     assert f'boltlink_info{{instance_id="writer-7",service="writer",version="{VERSION}"}} 1' in text
 
 
-async def test_a_reading_that_fails_spoils_no_metrics(start: Start) -> None:
+async def test_a_collector_that_fails_does_not_affect_other_metrics(start: Start) -> None:
     async def fail(_app: web.Application) -> None:
         raise StoreUnavailable("away")
 

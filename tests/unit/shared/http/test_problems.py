@@ -14,11 +14,11 @@ def _children(kind: type[errors.BoltLinkError]) -> Iterator[type[errors.BoltLink
         yield from _children(child)
 
 
-def test_every_error_has_an_answer() -> None:
+def test_every_error_has_a_problem_type() -> None:
     assert set(CATALOGUE) == set(_children(errors.BoltLinkError))
 
 
-def test_every_problem_has_a_name_of_its_own() -> None:
+def test_every_problem_type_has_its_own_slug() -> None:
     slugs = [kind.slug for kind in set(CATALOGUE.values())]
     assert sorted(slugs) == sorted(set(slugs))
 
@@ -44,7 +44,7 @@ def test_an_error_has_the_status_that_clients_are_promised(error: errors.BoltLin
     assert problems.of_error(error).kind.status == status
 
 
-def test_a_problem_is_told_as_rfc_9457_says() -> None:
+def test_a_problem_document_follows_rfc_9457() -> None:
     assert problems.of_error(errors.CodeTaken("The code abc is already in use.")).document("5" * 32) == {
         "type": "/problems/code-taken",
         "title": "Code already in use",
@@ -54,11 +54,11 @@ def test_a_problem_is_told_as_rfc_9457_says() -> None:
     }
 
 
-def test_a_problem_without_details_says_nothing_of_them() -> None:
+def test_a_problem_without_detail_has_no_detail_field() -> None:
     assert "detail" not in Problem(kind=CATALOGUE[errors.LinkGone]).document("")
 
 
-def test_every_fault_of_every_field_is_told() -> None:
+def test_every_fault_of_every_field_is_reported() -> None:
     problem = problems.of_error(errors.InvalidInput({"url": ["Too long.", "No host."], "code": ["Reserved."]}))
     assert problem.document("")["errors"] == [
         {"field": "url", "message": "Too long."},
@@ -67,26 +67,26 @@ def test_every_fault_of_every_field_is_told() -> None:
     ]
 
 
-def test_who_has_no_key_is_told_how_to_show_one() -> None:
+def test_a_missing_key_is_reported_with_www_authenticate() -> None:
     headers = problems.of_error(errors.Unauthenticated("x")).headers
     assert headers == {"WWW-Authenticate": 'Bearer realm="BoltLink"'}
 
 
-def test_who_meets_a_store_that_is_away_is_told_when_to_come_again() -> None:
+def test_an_unavailable_store_is_reported_with_retry_after() -> None:
     assert problems.of_error(errors.StoreUnavailable("x")).headers == {"Retry-After": "2"}
 
 
-def test_a_refused_method_keeps_the_allowed_ones() -> None:
+def test_a_wrong_method_keeps_the_allow_header() -> None:
     problem = problems.of_http_error(web.HTTPMethodNotAllowed("PUT", ["GET", "HEAD"]))
     assert (problem.kind.slug, problem.headers) == ("method-not-allowed", {"Allow": "GET,HEAD"})
 
 
-def test_a_body_that_aiohttp_finds_too_large_is_the_same_problem_as_ours() -> None:
+def test_a_body_that_aiohttp_refuses_as_too_large_is_body_too_large() -> None:
     problem = problems.of_http_error(web.HTTPRequestEntityTooLarge(1_024, 2_048))
     assert problem.kind == CATALOGUE[errors.BodyTooLarge]
 
 
-def test_a_fault_of_ours_tells_nothing_but_the_id_of_the_request() -> None:
+def test_an_internal_error_reveals_only_the_request_id() -> None:
     assert problems.internal_error().document("5" * 32) == {
         "type": "/problems/internal-error",
         "title": "Something went wrong on our side",

@@ -21,7 +21,7 @@ def test_a_client_may_make_all_its_requests_at_once() -> None:
     assert [allowed(limiter) for _ in range(4)] == [True, True, True, False]
 
 
-def test_a_client_gets_its_requests_back_with_time() -> None:
+def test_the_bucket_of_a_client_refills_with_time() -> None:
     clock = Clock()
     limiter = Limiter(60, clock)
     while allowed(limiter):
@@ -30,7 +30,7 @@ def test_a_client_gets_its_requests_back_with_time() -> None:
     assert [allowed(limiter) for _ in range(3)] == [True, True, False]
 
 
-def test_a_quiet_client_gathers_no_more_than_its_limit() -> None:
+def test_an_idle_client_collects_no_more_than_its_limit() -> None:
     clock = Clock()
     limiter = Limiter(2, clock)
     limiter.acquire("a")
@@ -38,12 +38,12 @@ def test_a_quiet_client_gathers_no_more_than_its_limit() -> None:
     assert [allowed(limiter) for _ in range(3)] == [True, True, False]
 
 
-def test_clients_have_limits_of_their_own() -> None:
+def test_each_client_has_its_own_limit() -> None:
     limiter = Limiter(1, Clock())
     assert [allowed(limiter, client) for client in "aba"] == [True, True, False]
 
 
-def test_much_work_counts_as_many_requests() -> None:
+def test_a_count_is_as_many_requests() -> None:
     limiter = Limiter(10, Clock())
     assert limiter.acquire("a", 4)["RateLimit-Remaining"] == "6"
     with pytest.raises(TooManyRequests) as caught:
@@ -52,7 +52,7 @@ def test_much_work_counts_as_many_requests() -> None:
     assert limiter.acquire("a", 6)["RateLimit-Remaining"] == "0"
 
 
-def test_more_work_than_the_limit_takes_all_of_it() -> None:
+def test_a_count_above_the_limit_uses_up_the_limit() -> None:
     clock = Clock()
     limiter = Limiter(10, clock)
     assert limiter.acquire("a", 1_000)["RateLimit-Remaining"] == "0"
@@ -60,35 +60,35 @@ def test_more_work_than_the_limit_takes_all_of_it() -> None:
     assert limiter.acquire("a", 1_000)["RateLimit-Remaining"] == "0"
 
 
-def test_work_without_a_limit_costs_nothing() -> None:
+def test_a_count_without_a_limit_is_always_accepted() -> None:
     assert Limiter(0, Clock()).acquire("a", 1_000) == {}
 
 
-def test_zero_is_no_limit() -> None:
+def test_a_limit_of_zero_is_no_limit() -> None:
     limiter = Limiter(0, Clock())
     assert limiter.acquire("a") == {}
 
 
-def test_looking_costs_nothing() -> None:
+def test_check_counts_no_request() -> None:
     limiter = Limiter(1, Clock())
     limiter.check("a")
     limiter.check("a")
     assert allowed(limiter)
 
 
-def test_looking_says_when_nothing_is_left() -> None:
+def test_check_raises_when_no_request_is_left() -> None:
     limiter = Limiter(1, Clock())
     limiter.acquire("a")
     with pytest.raises(TooManyRequests):
         limiter.check("a")
 
 
-def test_an_answer_says_what_is_left() -> None:
+def test_the_headers_state_the_remaining_requests() -> None:
     limiter = Limiter(60, Clock())
     assert limiter.acquire("a") == {"RateLimit-Limit": "60", "RateLimit-Remaining": "59", "RateLimit-Reset": "1"}
 
 
-def test_who_comes_again_when_told_is_let_through() -> None:
+def test_a_client_that_waits_for_retry_after_is_accepted() -> None:
     clock = Clock()
     limiter = Limiter(7, clock)
     while allowed(limiter):
@@ -100,7 +100,7 @@ def test_who_comes_again_when_told_is_let_through() -> None:
 
 
 @given(limit=st.integers(1, 100), steps=st.lists(st.floats(0, 30), max_size=200))
-def test_nobody_gets_more_than_a_burst_and_the_limit_of_the_time(limit: int, steps: list[float]) -> None:
+def test_no_client_gets_more_than_a_burst_and_the_limit_over_time(limit: int, steps: list[float]) -> None:
     clock = Clock()
     limiter = Limiter(limit, clock)
     count = 0

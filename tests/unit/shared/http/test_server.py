@@ -73,7 +73,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("request_bytes", BROKEN)
-async def test_what_is_no_http_gets_a_problem(port: int, request_bytes: bytes) -> None:
+async def test_malformed_http_gets_a_problem(port: int, request_bytes: bytes) -> None:
     answer = await say(port, request_bytes)
     assert (answer.status, answer.headers["Content-Type"]) == (400, "application/problem+json")
     assert answer.document["type"] == "/problems/bad-request"
@@ -86,23 +86,23 @@ async def test_the_problem_names_the_request_and_the_instance(port: int) -> None
     assert len(bytes.fromhex(answer.headers["X-Request-ID"])) == 16
 
 
-async def test_the_problem_says_nothing_of_the_parser(port: int) -> None:
+async def test_the_problem_reveals_nothing_of_the_parser(port: int) -> None:
     answer = await say(port, b"garbage\r\n\r\n")
     assert set(answer.document) == {"type", "title", "status", "request_id"}
 
 
-async def test_the_next_client_is_answered(port: int) -> None:
+async def test_the_next_client_gets_its_response(port: int) -> None:
     await say(port, b"garbage\r\n\r\n")
     answer = await say(port, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert (answer.status, answer.document["instance"]) == (200, "writer-7")
 
 
-async def test_a_line_of_the_length_that_nginx_lets_through_is_read(port: int) -> None:
+async def test_a_line_of_the_maximum_length_of_nginx_is_read(port: int) -> None:
     request = b"GET /health?" + b"x" * 16_000 + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     assert (await say(port, request)).status == 200
 
 
-async def test_a_service_that_ends_still_answers_on_a_kept_connection_and_closes_it_then() -> None:
+async def test_a_stopping_service_still_responds_on_an_idle_connection_and_closes_it_then() -> None:
     app, _ = create_application("writer", INSTANCE)
     runner = serve(app)
     await runner.setup()

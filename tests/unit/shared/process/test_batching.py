@@ -35,7 +35,7 @@ async def ends(tasks: Sequence[asyncio.Task[int]]) -> list[object]:
     return [result if isinstance(result, int) else type(result) for result in results]
 
 
-async def test_items_at_once_travel_in_one_batch() -> None:
+async def test_simultaneous_items_share_one_batch() -> None:
     journey = Journey()
     tasks = await submitted(Batcher(journey), 1, 2, 3)
     journey.free.set()
@@ -43,7 +43,7 @@ async def test_items_at_once_travel_in_one_batch() -> None:
     assert journey.batches == [[1, 2, 3]]
 
 
-async def test_what_arrives_during_a_batch_gathers_for_the_next() -> None:
+async def test_items_that_arrive_during_a_batch_form_the_next_one() -> None:
     journey = Journey()
     batcher = Batcher(journey)
     tasks = await submitted(batcher, 1)
@@ -69,7 +69,7 @@ async def test_a_failure_reaches_its_batch_and_no_other() -> None:
     assert await ends(tasks) == [LookupError, LookupError, 6, 8]
 
 
-async def test_after_a_pause_it_goes_on() -> None:
+async def test_batches_continue_after_a_pause() -> None:
     journey = Journey()
     journey.free.set()
     batcher = Batcher(journey)
@@ -77,7 +77,7 @@ async def test_after_a_pause_it_goes_on() -> None:
     assert journey.batches == [[1], [2]]
 
 
-async def test_an_item_that_is_cancelled_takes_no_other_with_it() -> None:
+async def test_a_cancelled_item_does_not_affect_the_others() -> None:
     journey = Journey()
     tasks = await submitted(Batcher(journey), 1, 2, 3)
     await until(lambda: bool(journey.batches))
@@ -86,7 +86,7 @@ async def test_an_item_that_is_cancelled_takes_no_other_with_it() -> None:
     assert await ends(tasks) == [asyncio.CancelledError, 4, 6]
 
 
-async def test_a_batch_that_is_cancelled_leaves_nobody_waiting() -> None:
+async def test_a_cancelled_batch_leaves_no_item_waiting() -> None:
     journey = Journey()
     batcher = Batcher(journey, limit=2)
     tasks = await submitted(batcher, 1, 2, 3)

@@ -55,11 +55,11 @@ def test_a_line_names_the_request_it_belongs_to() -> None:
         REQUEST_ID.reset(token)
 
 
-def test_fields_of_their_own_stand_beside_the_message() -> None:
+def test_extra_fields_are_added_to_the_line() -> None:
     assert line(record(fields={"reason": "too long"}))["reason"] == "too long"
 
 
-def test_a_field_that_json_does_not_know_is_told_as_text() -> None:
+def test_a_field_that_is_not_json_is_logged_as_text() -> None:
     assert (
         line(
             record(
@@ -74,7 +74,7 @@ def test_a_field_that_json_does_not_know_is_told_as_text() -> None:
     )
 
 
-def test_an_exception_is_told_whole_and_in_the_same_line() -> None:
+def test_an_exception_is_logged_with_its_traceback_in_the_same_line() -> None:
     with pytest.raises(ValueError, match="lost") as caught:
         int("lost")
     told = line(record(exc_info=(caught.type, caught.value, caught.tb)))
@@ -95,14 +95,14 @@ def test_all_logs_of_the_process_go_to_standard_error(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.usefixtures("_as_before")
-def test_what_is_below_the_level_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_records_below_the_level_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     configure("writer-7", "WARNING")
     logging.getLogger("anywhere").info("not told")
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("_as_before")
-def test_gunicorn_speaks_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_gunicorn_logs_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     configure("writer-7", "INFO")
     logging.getLogger("gunicorn.error").warning("told")
     assert json.loads(capsys.readouterr().err)["logger"] == "gunicorn.error"

@@ -47,26 +47,26 @@ def doing(work: Work, *, pause: float) -> web.Application:
     return app
 
 
-async def test_work_goes_on_at_once_while_there_is_more() -> None:
+async def test_work_is_called_at_once_while_there_is_more() -> None:
     work = Work(True, True, False)
     async with running(doing(work, pause=NEVER)):
         await until(lambda: work.calls == 3)
 
 
-async def test_work_goes_on_after_a_pause() -> None:
+async def test_work_is_called_again_after_a_pause() -> None:
     work = Work(False, False)
     async with running(doing(work, pause=0.001)):
         await until(lambda: work.calls >= 3)
 
 
 @pytest.mark.parametrize("fault", [LookupError("lost"), StoreUnavailable("away"), asyncio.CancelledError()])
-async def test_work_goes_on_after_a_failure(fault: BaseException) -> None:
+async def test_work_is_called_again_after_a_failure(fault: BaseException) -> None:
     work = Work(fault, fault)
     async with running(doing(work, pause=0.001)):
         await until(lambda: work.calls >= 3)
 
 
-async def test_a_cancellation_that_a_driver_left_behind_ends_nothing() -> None:
+async def test_a_cancellation_that_a_driver_left_behind_does_not_end_the_loop() -> None:
     found: list[int] = []
 
     async def work(_app: web.Application) -> bool:
@@ -93,7 +93,7 @@ async def test_a_failure_is_logged_with_its_traceback(caplog: pytest.LogCaptureF
     assert (record.levelno, "LookupError" in (record.exc_text or "")) == (logging.ERROR, True)
 
 
-async def test_a_store_that_is_away_is_a_warning_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unavailable_store_is_a_warning_without_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
     work = Work(StoreUnavailable("away"))
     async with running(doing(work, pause=NEVER)):
         await until(lambda: caplog.records)
@@ -102,7 +102,7 @@ async def test_a_store_that_is_away_is_a_warning_without_a_traceback(caplog: pyt
     assert record.getMessage().startswith("work: away")
 
 
-async def test_a_store_that_stays_away_is_told_once_and_its_return_too(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unavailable_store_is_logged_once_and_so_is_its_recovery(caplog: pytest.LogCaptureFixture) -> None:
     work = Work(*[StoreUnavailable("away")] * 5)
     with caplog.at_level(logging.INFO):
         async with running(doing(work, pause=0.001)):
@@ -110,13 +110,13 @@ async def test_a_store_that_stays_away_is_told_once_and_its_return_too(caplog: p
     assert [record.levelno for record in caplog.records] == [logging.WARNING, logging.INFO]
 
 
-async def test_a_pause_ends_with_the_application() -> None:
+async def test_a_pause_ends_when_the_application_stops() -> None:
     work = Work()
     async with asyncio.timeout(10), running(doing(work, pause=NEVER)):
         await until(lambda: work.calls == 1)
 
 
-async def test_work_that_always_has_more_to_do_ends_with_the_application() -> None:
+async def test_work_that_always_has_more_to_do_ends_when_the_application_stops() -> None:
     calls = 0
 
     async def work(_app: web.Application) -> bool:
@@ -134,7 +134,7 @@ async def test_work_that_always_has_more_to_do_ends_with_the_application() -> No
     assert calls == at_the_end
 
 
-async def test_a_call_that_is_under_way_may_finish() -> None:
+async def test_a_running_call_may_finish() -> None:
     begun, finish, finished = asyncio.Event(), asyncio.Event(), False
 
     async def work(_app: web.Application) -> bool:

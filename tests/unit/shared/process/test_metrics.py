@@ -26,26 +26,26 @@ def bucket(edge: str) -> str:
     return f'latency_bucket{{le="{edge}",route="follow"}}'
 
 
-def test_a_bucket_counts_all_that_is_not_longer() -> None:
+def test_a_bucket_counts_all_times_up_to_its_upper_bound() -> None:
     lines = histogram_of(0.0004, 0.003, 0.003, 7.0)
     assert [lines[bucket(edge)] for edge in ("0.0005", "0.0025", "0.005", "5.0", "10.0", "+Inf")] == [1, 1, 3, 3, 4, 4]
 
 
-def test_the_edge_of_a_bucket_belongs_to_it() -> None:
+def test_the_upper_bound_belongs_to_its_bucket() -> None:
     assert histogram_of(0.005)[bucket("0.005")] == 1
 
 
-def test_the_last_bucket_takes_everything() -> None:
+def test_the_last_bucket_counts_everything() -> None:
     lines = histogram_of(3_600.0)
     assert (lines[bucket("10.0")], lines[bucket("+Inf")]) == (0, 1)
 
 
-def test_sum_and_count_are_told() -> None:
+def test_sum_and_count_are_exported() -> None:
     lines = histogram_of(0.25, 0.5)
     assert (lines['latency_sum{route="follow"}'], lines['latency_count{route="follow"}']) == (0.75, 2)
 
 
-def test_routes_are_told_apart() -> None:
+def test_each_route_has_its_own_histogram() -> None:
     registry = Registry()
     histogram = LatencyHistogram("latency", "How long it took.", registry)
     histogram.record("follow", 0.1)
@@ -55,7 +55,7 @@ def test_routes_are_told_apart() -> None:
 
 
 @given(st.lists(st.floats(0, 100), min_size=1))
-def test_buckets_only_ever_grow(seconds: list[float]) -> None:
+def test_the_counts_of_buckets_are_cumulative(seconds: list[float]) -> None:
     lines = histogram_of(*seconds)
     counts = [lines[bucket(edge)] for edge in (*map(str, BUCKETS), "+Inf")]
     assert counts == sorted(counts)
@@ -74,7 +74,7 @@ def test_requests_are_counted_by_route_and_status() -> None:
     assert lines['boltlink_request_seconds_count{route="follow"}'] == 3
 
 
-def test_numbers_that_are_handed_over_twice_count_once() -> None:
+def test_numbers_that_are_exported_twice_count_once() -> None:
     registry = Registry()
     metrics = RequestMetrics(registry)
     metrics.observe("follow", 302, 0.001)

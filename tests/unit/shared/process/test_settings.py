@@ -59,7 +59,7 @@ def read_secret_url(env: Environment) -> str:
     return env.secret_url("NAME", ("redis", "unix"))
 
 
-def test_a_text_is_read_without_its_margins() -> None:
+def test_a_text_is_read_without_surrounding_spaces() -> None:
     assert value_of(read_text, NAME="  some text\n") == "some text"
 
 
@@ -80,7 +80,7 @@ def test_a_secret_is_read_from_its_variable() -> None:
     assert value_of(read_secret, NAME="hush") == "hush"
 
 
-def test_a_secret_is_read_from_the_file_that_its_twin_names(tmp_path: Path) -> None:
+def test_a_secret_is_read_from_the_file_of_its_file_variant(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hush\n")
     assert value_of(read_secret, NAME_FILE=str(tmp_path / "secret")) == "hush"
 
@@ -94,7 +94,7 @@ def test_a_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
     assert fault_of(read_secret, NAME_FILE=str(tmp_path / "none")).startswith("NAME_FILE: cannot read")
 
 
-def test_a_file_that_is_no_text_is_a_fault_that_does_not_quote_it(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_a_fault_that_does_not_quote_it(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"hush\xff")
     assert "hush" not in fault_of(read_secret, NAME_FILE=str(tmp_path / "secret"))
 
@@ -130,11 +130,11 @@ def test_seconds_out_of_their_range_are_a_fault(text: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "choice"), [("", "INFO"), ("ERROR", "ERROR"), ("error", "ERROR")])
-def test_a_choice_is_read_whatever_its_case(text: str, choice: str) -> None:
+def test_a_choice_is_read_in_upper_and_lower_case(text: str, choice: str) -> None:
     assert value_of(read_choice, NAME=text) == choice
 
 
-def test_a_choice_that_there_is_not_is_a_fault() -> None:
+def test_an_unknown_choice_is_a_fault() -> None:
     assert fault_of(read_choice, NAME="LOUD") == "NAME must be one of INFO, ERROR, not 'LOUD'."
 
 
@@ -142,7 +142,7 @@ def test_a_choice_that_there_is_not_is_a_fault() -> None:
     ("text", "words"),
     [("", ("http", "https")), ("MAILTO", ("mailto",)), ("a,b c ,  d", ("a", "b", "c", "d"))],
 )
-def test_words_are_read_with_spaces_or_commas_between_them(text: str, words: tuple[str, ...]) -> None:
+def test_words_are_separated_by_spaces_or_commas(text: str, words: tuple[str, ...]) -> None:
     assert value_of(read_words, NAME=text) == words
 
 
@@ -150,11 +150,11 @@ def test_a_forbidden_word_is_a_fault() -> None:
     assert fault_of(read_words, NAME="http Data") == "NAME must not contain data."
 
 
-def test_what_is_made_of_values_is_returned() -> None:
+def test_a_computed_value_is_returned() -> None:
     assert value_of(lambda env: env.computed("NAME", lambda: 5, 0)) == 5
 
 
-def test_what_cannot_be_made_of_values_is_a_fault_of_their_setting() -> None:
+def test_a_value_error_of_a_computation_is_a_fault_of_its_setting() -> None:
     def make() -> int:
         raise ValueError("no host")
 
@@ -187,7 +187,7 @@ def test_a_required_url_in_an_empty_file_is_a_fault(tmp_path: Path) -> None:
     assert "NAME" in fault_of(read_secret_url, NAME_FILE=str(tmp_path / "url"))
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     def read(env: Environment) -> None:
         env.text("FIRST")
         env.integer("SECOND", 1, least=1)
@@ -197,38 +197,38 @@ def test_all_faults_are_told_at_once() -> None:
     assert [fault.split()[0] for fault in faults] == ["FIRST", "SECOND", "THIRD"]
 
 
-def test_every_name_that_was_asked_for_is_known() -> None:
+def test_every_name_that_was_read_is_recorded() -> None:
     env = Environment({"KEY_FILE": "/nowhere"})
     env.text("PLAIN", "")
     env.secret("KEY", "")
     assert env.names == ["PLAIN", "KEY_FILE", "KEY"]
 
 
-def test_the_database_has_its_settings() -> None:
+def test_the_database_settings_are_read() -> None:
     settings = value_of(DatabaseSettings.read, DATABASE_URL="postgresql://u:p@h/d", DATABASE_POOL_SIZE="3")
     assert settings == DatabaseSettings(
         url="postgresql://u:p@h/d", pool_size=3, acquire_timeout=2.0, connect_timeout=2.0, statement_timeout=5.0
     )
 
 
-def test_every_fault_of_the_database_is_told_without_its_password() -> None:
+def test_every_fault_of_the_database_is_reported_without_its_password() -> None:
     fault = fault_of(DatabaseSettings.read, DATABASE_URL="mysql://u:hush@h/d", DATABASE_POOL_SIZE="0")
     assert [line.split()[0] for line in fault.splitlines()] == ["DATABASE_URL", "DATABASE_POOL_SIZE"]
     assert "hush" not in fault
 
 
-def test_a_service_has_its_own_patience_with_redis() -> None:
+def test_a_service_has_its_own_timeout_for_redis() -> None:
     settings = value_of(lambda env: RedisSettings.read(env, timeout=0.1), REDIS_URL="redis://h:6379/0")
     assert settings == RedisSettings(url="redis://h:6379/0", timeout=0.1)
 
 
-def test_an_instance_has_the_name_of_its_service_unless_told_otherwise() -> None:
+def test_the_default_instance_id_is_the_name_of_the_service() -> None:
     settings = value_of(lambda env: InstanceSettings.read(env, default_id="stats-1"))
     assert settings == InstanceSettings(instance_id="stats-1", log_level="INFO")
 
 
 @pytest.mark.parametrize("address", ["https://sho.rt/?", "https://sho.rt?q=", "https://sho.rt/#top"])
-def test_a_public_address_that_no_code_fits_behind_is_refused(address: str) -> None:
+def test_a_public_address_with_a_query_or_a_fragment_is_refused(address: str) -> None:
     assert fault_of(public_url, PUBLIC_URL=address) == "PUBLIC_URL: it must not contain ? or #."
 
 

@@ -33,27 +33,27 @@ _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
     user_agent=_TEXT,
     referrer=_TEXT,
 )
-def test_an_event_survives_its_journey(**fields: Any) -> None:
+def test_an_event_is_decoded_as_it_was_encoded(**fields: Any) -> None:
     event = decode(encode(**fields))
     assert event == ClickEvent(id=fields.pop("event_id"), **fields)
 
 
 @given(st.lists(st.binary(min_size=1).filter(lambda event: b"\x1e" not in event), min_size=1))
-def test_events_that_travel_together_come_apart_again(events: list[bytes]) -> None:
+def test_joined_events_are_split_again(events: list[bytes]) -> None:
     assert split(join(events)) == events
 
 
-def test_a_header_that_is_no_utf_8_is_still_an_event() -> None:
+def test_a_header_that_is_not_utf_8_is_still_an_event() -> None:
     header = b"caf\xe9".decode("utf-8", "surrogateescape")
     assert decode(encoded(user_agent=header, referrer=header)).user_agent == "caf\N{REPLACEMENT CHARACTER}"
 
 
-def test_nul_which_postgres_cannot_hold_is_left_out() -> None:
+def test_nul_is_removed_because_postgres_cannot_store_it() -> None:
     assert decode(encoded(referrer="a\x00b")).referrer == "ab"
 
 
 @pytest.mark.parametrize(("field", "limit"), [("user_agent", USER_AGENT_LIMIT), ("referrer", REFERRER_LIMIT)])
-def test_a_long_header_is_cut(field: str, limit: int) -> None:
+def test_a_long_header_is_truncated(field: str, limit: int) -> None:
     event = decode(encoded(**{field: "x" * (limit + 1)}))
     assert getattr(event, field) == "x" * limit
 
@@ -76,13 +76,13 @@ def test_a_long_header_is_cut(field: str, limit: int) -> None:
         pytest.param(encoded(at_ms="noon"), id="a time that is no number"),
     ],
 )
-def test_a_broken_event_is_refused(event: bytes) -> None:
+def test_a_malformed_event_is_refused(event: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(event)
 
 
 @given(st.binary())
-def test_whatever_comes_is_an_event_or_a_value_error(text: bytes) -> None:
+def test_any_bytes_are_an_event_or_a_value_error(text: bytes) -> None:
     for event in split(text):
         try:
             decode(event)

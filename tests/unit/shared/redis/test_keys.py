@@ -7,7 +7,7 @@ from shared.redis.keys import name_of, route
 @pytest.mark.parametrize(
     "name", [in_default_domain("abc"), LinkName("go.example.com", "a-b_c"), in_default_domain("r")]
 )
-def test_the_key_of_a_record_names_its_link(name: LinkName) -> None:
+def test_the_name_of_a_link_can_be_read_from_the_key_of_its_record(name: LinkName) -> None:
     assert name_of(route(name).encode()) == name
 
 

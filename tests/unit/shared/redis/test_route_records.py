@@ -29,11 +29,11 @@ _DEAD = st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)).map(lamb
 
 
 @given(_LIVE | _DEAD)
-def test_a_route_survives_redis(route: Route) -> None:
+def test_a_route_is_decoded_as_it_was_encoded(route: Route) -> None:
     assert decode(encode(route).encode()) == route
 
 
-def test_a_link_that_ended_at_the_epoch_has_still_ended() -> None:
+def test_a_link_that_expired_at_the_epoch_stays_expired() -> None:
     route = Route(version=1, link_id=2, live=True, url="https://example.com/", valid_until=0.0)
     assert decode(encode(route).encode()).valid_until == 0.0
 
@@ -43,7 +43,7 @@ def test_a_link_without_conditions_is_a_short_record() -> None:
     assert encode(route) == "3 5 302 https://example.com/"
 
 
-def test_a_dead_link_keeps_no_word_of_its_target() -> None:
+def test_the_record_of_a_dead_link_does_not_contain_its_target() -> None:
     assert encode(Route(version=3, link_id=5, url="https://example.com/")) == "3 5 -"
 
 
@@ -72,13 +72,13 @@ _AT = b'1 2 {"url":"https://example.com/","redirect_status":302,'
         pytest.param(_AT + b'"limited":' + b"[" * 100_000, id="nested without end"),
     ],
 )
-def test_what_encode_did_not_write_is_refused(record: bytes) -> None:
+def test_a_record_that_encode_did_not_write_is_refused(record: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
         decode(record)
 
 
 @given(st.binary() | st.text().map(lambda rest: f"1 2 {rest}".encode("utf-8", "replace")))
-def test_whatever_redis_holds_is_a_route_or_a_value_error(record: bytes) -> None:
+def test_any_bytes_are_a_route_or_a_value_error(record: bytes) -> None:
     try:
         route = decode(record)
     except ValueError:
@@ -108,12 +108,12 @@ def test_a_plain_link_is_a_plain_route() -> None:
 
 
 @pytest.mark.parametrize("status", ["deleted", "disabled"])
-def test_a_link_that_is_switched_off_is_dead(status: LinkStatus) -> None:
+def test_a_deleted_or_disabled_link_is_not_live(status: LinkStatus) -> None:
     assert not route_of(link(status)).live
 
 
 @pytest.mark.parametrize("status", ["scheduled", "expired", "exhausted"])
-def test_a_link_that_time_or_clicks_decide_on_is_live(status: LinkStatus) -> None:
+def test_a_link_with_conditions_is_live(status: LinkStatus) -> None:
     assert route_of(link(status)).live
 
 
@@ -129,5 +129,5 @@ def test_a_link_that_time_or_clicks_decide_on_is_live(status: LinkStatus) -> Non
         ({"forward_query": True}, {"forward_query": True}),
     ],
 )
-def test_each_condition_of_a_link_reaches_its_route(options: dict[str, Any], changes: dict[str, Any]) -> None:
+def test_each_condition_of_a_link_is_in_its_route(options: dict[str, Any], changes: dict[str, Any]) -> None:
     assert route_of(link(**options)) == _PLAIN._replace(**changes)

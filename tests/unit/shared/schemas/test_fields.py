@@ -61,7 +61,7 @@ def test_rfc_3339_is_read_as_utc(text: str, moment: datetime) -> None:
         ["2026-01-31T12:00:00Z"],
     ],
 )
-def test_what_is_no_rfc_3339_time_is_none(value: object) -> None:
+def test_another_format_than_rfc_3339_is_none(value: object) -> None:
     assert parse_moment(value) is None
 
 
@@ -72,11 +72,11 @@ def test_what_is_no_rfc_3339_time_is_none(value: object) -> None:
         timezones=st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours))),
     )
 )
-def test_a_time_that_was_answered_can_be_sent_back(moment: datetime) -> None:
+def test_a_formatted_time_can_be_parsed_again(moment: datetime) -> None:
     assert parse_moment(format_moment(moment)) == moment
 
 
-def test_a_time_is_answered_in_utc() -> None:
+def test_a_time_is_formatted_in_utc() -> None:
     moment = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
     assert format_moment(moment) == "2026-01-31T10:00:00Z"
 
@@ -100,7 +100,7 @@ def test_a_boolean_is_read(value: bool) -> None:  # noqa: FBT001  # it is what i
 
 
 @pytest.mark.parametrize("value", ["true", "false", 0, 1, "yes", [], None])
-def test_what_resembles_a_boolean_is_refused(value: object) -> None:
+def test_values_that_resemble_a_boolean_are_refused(value: object) -> None:
     with pytest.raises(ValidationError):
         load(flag=value)
 
@@ -111,7 +111,7 @@ def test_a_boolean_of_a_query_is_read(text: str, value: bool) -> None:  # noqa: 
 
 
 @pytest.mark.parametrize("text", ["True", "1", "0", "yes", "on", ""])
-def test_what_resembles_a_boolean_of_a_query_is_refused(text: str) -> None:
+def test_values_that_resemble_a_boolean_of_a_query_are_refused(text: str) -> None:
     with pytest.raises(ValidationError):
         load(choice=text)
 
@@ -138,7 +138,7 @@ def test_lines_have_no_other_control_characters(char: str) -> None:
 
 
 @pytest.mark.parametrize("value", [1, True, ["a"], {"a": 1}, None])
-def test_a_text_is_a_text(value: object) -> None:
+def test_another_type_than_text_is_refused(value: object) -> None:
     with pytest.raises(ValidationError):
         load(line=value)
 
@@ -148,5 +148,5 @@ def test_a_wrong_time_is_refused_with_an_example() -> None:
         load(at="2026-01-31T12:00:00")
 
 
-def test_no_time_is_answered_as_null() -> None:
+def test_a_missing_time_is_dumped_as_null() -> None:
     assert _Schema().dump({"at": None}) == {"at": None}

@@ -89,40 +89,40 @@ async def test_batches_come_out_as_they_went_in(fill: Fill) -> None:
     assert await fed_from(spool) == [b"first", b"second", bytes(range(256))]
 
 
-async def test_feeding_says_how_many_batches_there_were(fill: Fill) -> None:
+async def test_draining_returns_the_number_of_batches(fill: Fill) -> None:
     spool = await fill(b"first", b"second")
     assert await spool.drain(Taker()) == 2
 
 
-async def test_what_was_fed_is_gone(fill: Fill, tmp_path: Path) -> None:
+async def test_drained_batches_are_removed(fill: Fill, tmp_path: Path) -> None:
     spool = await fill(b"first")
     await spool.drain(Taker())
     assert (await fed_from(spool), spool.size, files(tmp_path)) == ([], 0, [])
 
 
-async def test_an_empty_spool_has_nothing_to_feed(open_spool: Open) -> None:
+async def test_an_empty_spool_has_nothing_to_drain(open_spool: Open) -> None:
     assert await fed_from(open_spool()) == []
 
 
-async def test_the_folder_is_made(open_spool: Open, tmp_path: Path) -> None:
+async def test_the_folder_is_created(open_spool: Open, tmp_path: Path) -> None:
     spool = open_spool(tmp_path / "new" / "folder")
     await spool.append(b"first")
     assert await fed_from(spool) == [b"first"]
 
 
-async def test_the_size_is_that_of_the_files(fill: Fill, tmp_path: Path) -> None:
+async def test_the_size_is_the_size_of_the_files(fill: Fill, tmp_path: Path) -> None:
     spool = await fill(b"first", b"second")
     assert spool.size == sum(path.stat().st_size for path in files(tmp_path)) == 2 * HEAD + 11
 
 
-async def test_a_full_spool_refuses(open_spool: Open) -> None:
+async def test_a_full_spool_refuses_a_batch(open_spool: Open) -> None:
     spool = open_spool(limit=2 * HEAD + 10)
     await spool.append(b"x" * 10)
     with pytest.raises(SpoolFull, match="of at most 26"):
         await spool.append(b"y")
 
 
-async def test_a_full_spool_keeps_what_it_has(open_spool: Open) -> None:
+async def test_a_full_spool_keeps_its_batches(open_spool: Open) -> None:
     spool = open_spool(limit=2 * HEAD + 10)
     await spool.append(b"x" * 10)
     with contextlib.suppress(SpoolFull):
@@ -130,7 +130,7 @@ async def test_a_full_spool_keeps_what_it_has(open_spool: Open) -> None:
     assert await fed_from(spool) == [b"x" * 10]
 
 
-async def test_a_spool_that_was_fed_has_room_again(open_spool: Open) -> None:
+async def test_a_drained_spool_has_room_again(open_spool: Open) -> None:
     spool = open_spool(limit=HEAD + 10)
     await spool.append(b"x" * 10)
     await spool.drain(Taker())
@@ -138,33 +138,33 @@ async def test_a_spool_that_was_fed_has_room_again(open_spool: Open) -> None:
     assert await fed_from(spool) == [b"y" * 10]
 
 
-async def test_a_restart_continues(fill: Fill) -> None:
+async def test_a_restarted_resolver_drains_the_files_of_the_previous_process(fill: Fill) -> None:
     (await fill(b"before")).close()
     spool = await fill(b"after")
     assert await fed_from(spool) == [b"before", b"after"]
 
 
-async def test_a_restart_knows_how_much_there_is(open_spool: Open, fill: Fill) -> None:
+async def test_a_restarted_resolver_knows_the_size_of_the_files(open_spool: Open, fill: Fill) -> None:
     before = await fill(b"before")
     before.close()
     assert open_spool().size == before.size
 
 
-async def test_a_restart_writes_into_no_file_of_before(fill: Fill, tmp_path: Path) -> None:
+async def test_a_restarted_resolver_writes_into_new_files(fill: Fill, tmp_path: Path) -> None:
     (await fill(b"before")).close()
     content = files(tmp_path)[0].read_bytes()
     await fill(b"after")
     assert files(tmp_path)[0].read_bytes() == content
 
 
-async def test_two_processes_that_share_a_folder_write_files_of_their_own(open_spool: Open, tmp_path: Path) -> None:
+async def test_two_processes_with_one_folder_write_different_files(open_spool: Open, tmp_path: Path) -> None:
     leaving, coming = open_spool(), open_spool()
     await leaving.append(b"of the old one")
     await coming.append(b"of the new one")
     assert len(files(tmp_path)) == 2
 
 
-async def test_a_file_that_another_process_still_writes_is_left_to_it(open_spool: Open) -> None:
+async def test_a_file_that_another_process_writes_is_not_drained(open_spool: Open) -> None:
     leaving, coming = open_spool(), open_spool()
     await leaving.append(b"first")
     assert await fed_from(coming) == []
@@ -173,7 +173,7 @@ async def test_a_file_that_another_process_still_writes_is_left_to_it(open_spool
     assert await fed_from(coming) == [b"first", b"second"]
 
 
-async def test_a_file_that_another_process_feeds_is_left_to_it(fill: Fill, open_spool: Open) -> None:
+async def test_a_file_that_another_process_drains_is_not_drained(fill: Fill, open_spool: Open) -> None:
     (await fill(b"first")).close()
     leaving, coming = open_spool(), open_spool()
     meanwhile: list[bytes] = []
@@ -186,14 +186,16 @@ async def test_a_file_that_another_process_feeds_is_left_to_it(fill: Fill, open_
     assert await fed_from(coming) == []
 
 
-async def test_what_another_process_has_left_is_fed_also_when_it_came_later(open_spool: Open, fill: Fill) -> None:
+async def test_files_that_another_process_left_are_drained_also_when_they_are_newer(
+    open_spool: Open, fill: Fill
+) -> None:
     coming = open_spool()
     (await fill(b"left")).close()
     assert await fed_from(coming) == [b"left"]
     assert coming.size == 0
 
 
-async def test_a_restart_with_files_of_many_runs_feeds_the_oldest_first(open_spool: Open, fill: Fill) -> None:
+async def test_files_of_many_runs_are_drained_oldest_first(open_spool: Open, fill: Fill) -> None:
     batches = [f"run {number}".encode() for number in range(12)]
     for batch in batches:
         (await fill(batch)).close()
@@ -201,16 +203,14 @@ async def test_a_restart_with_files_of_many_runs_feeds_the_oldest_first(open_spo
 
 
 @pytest.mark.parametrize("lost", [1, 5, HEAD + 4], ids=["its end", "its batch", "part of its head"])
-async def test_a_last_record_that_was_torn_off_is_left_out(
-    open_spool: Open, fill: Fill, tmp_path: Path, lost: int
-) -> None:
+async def test_a_truncated_last_record_is_skipped(open_spool: Open, fill: Fill, tmp_path: Path, lost: int) -> None:
     (await fill(b"whole", b"torn!")).close()
     (path,) = files(tmp_path)
     path.write_bytes(path.read_bytes()[:-lost])
     assert await fed_from(open_spool()) == [b"whole"]
 
 
-async def test_a_torn_record_is_done_with(open_spool: Open, fill: Fill, tmp_path: Path) -> None:
+async def test_a_truncated_record_is_removed_with_its_file(open_spool: Open, fill: Fill, tmp_path: Path) -> None:
     (await fill(b"torn")).close()
     (path,) = files(tmp_path)
     path.write_bytes(path.read_bytes()[:-1])
@@ -219,21 +219,23 @@ async def test_a_torn_record_is_done_with(open_spool: Open, fill: Fill, tmp_path
     assert (spool.size, files(tmp_path)) == (0, [])
 
 
-async def test_a_corrupt_record_is_not_handed_over(open_spool: Open, fill: Fill, tmp_path: Path) -> None:
+async def test_a_corrupt_record_is_not_drained(open_spool: Open, fill: Fill, tmp_path: Path) -> None:
     (await fill(b"first", b"second")).close()
     (path,) = files(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"second", b"sec0nd"))
     assert await fed_from(open_spool()) == [b"first"]
 
 
-async def test_a_corrupt_record_takes_no_other_with_it(open_spool: Open, fill: Fill, tmp_path: Path) -> None:
+async def test_a_corrupt_record_does_not_affect_the_records_before_it(
+    open_spool: Open, fill: Fill, tmp_path: Path
+) -> None:
     (await fill(b"first", b"second", b"third")).close()
     (path,) = files(tmp_path)
     path.write_bytes(path.read_bytes().replace(b"second", b"sec0nd"))
     assert await fed_from(open_spool()) == [b"first", b"third"]
 
 
-async def test_a_corrupt_file_takes_no_other_with_it(open_spool: Open, fill: Fill, tmp_path: Path) -> None:
+async def test_a_corrupt_file_does_not_affect_other_files(open_spool: Open, fill: Fill, tmp_path: Path) -> None:
     (await fill(b"first")).close()
     (await fill(b"second")).close()
     files(tmp_path)[0].write_bytes(b"\xff" * 100)
@@ -246,13 +248,13 @@ async def test_a_record_is_its_length_its_checksum_and_its_bytes(fill: Fill, tmp
     assert path.read_bytes() == struct.pack(">II", 5, zlib.crc32(b"batch")) + b"batch"
 
 
-async def test_a_failure_of_the_taker_is_told(fill: Fill) -> None:
+async def test_an_exception_of_the_callback_is_raised(fill: Fill) -> None:
     spool = await fill(b"first")
     with pytest.raises(ConnectionError):
         await spool.drain(Taker(fails_on=b"first"))
 
 
-async def test_what_was_not_taken_is_kept_and_what_was_does_not_come_again(fill: Fill) -> None:
+async def test_after_a_failure_draining_continues_with_the_failed_batch(fill: Fill) -> None:
     spool = await fill(b"first", b"second", b"third")
     size = spool.size
     with contextlib.suppress(ConnectionError):
@@ -261,7 +263,7 @@ async def test_what_was_not_taken_is_kept_and_what_was_does_not_come_again(fill:
     assert spool.size == 0
 
 
-async def test_a_restart_in_the_middle_of_a_file_feeds_all_of_it_again(open_spool: Open, fill: Fill) -> None:
+async def test_a_restart_in_the_middle_of_a_file_drains_the_whole_file_again(open_spool: Open, fill: Fill) -> None:
     spool = await fill(b"first", b"second")
     with contextlib.suppress(ConnectionError):
         await spool.drain(Taker(fails_on=b"second"))
@@ -269,7 +271,7 @@ async def test_a_restart_in_the_middle_of_a_file_feeds_all_of_it_again(open_spoo
     assert await fed_from(open_spool()) == [b"first", b"second"]
 
 
-async def test_a_file_that_has_grown_large_is_followed_by_another(
+async def test_a_large_file_is_followed_by_a_new_one(
     fill: Fill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spooling, "FILE_LIMIT", 2 * (HEAD + 10))
@@ -278,7 +280,7 @@ async def test_a_file_that_has_grown_large_is_followed_by_another(
     assert await fed_from(spool) == [b"%010d" % number for number in range(5)]
 
 
-async def test_files_that_were_taken_whole_do_not_come_again(open_spool: Open, fill: Fill) -> None:
+async def test_completely_drained_files_are_not_drained_again(open_spool: Open, fill: Fill) -> None:
     for batch in (b"first", b"second"):
         (await fill(batch)).close()
     spool = open_spool()
@@ -287,7 +289,7 @@ async def test_files_that_were_taken_whole_do_not_come_again(open_spool: Open, f
     assert await fed_from(spool) == [b"second"]
 
 
-async def test_what_comes_during_a_feed_waits_for_the_next(fill: Fill) -> None:
+async def test_batches_appended_during_a_drain_wait_for_the_next_one(fill: Fill) -> None:
     spool = await fill(b"first")
 
     async def take(_batch: bytes) -> None:
@@ -297,7 +299,7 @@ async def test_what_comes_during_a_feed_waits_for_the_next(fill: Fill) -> None:
     assert await fed_from(spool) == [b"meanwhile"]
 
 
-async def test_a_file_that_a_feed_is_just_removing_is_no_hindrance(open_spool: Open, tmp_path: Path) -> None:
+async def test_a_file_that_a_drain_is_removing_is_no_error(open_spool: Open, tmp_path: Path) -> None:
     spool = open_spool()
     (tmp_path / "000000000001.spool").symlink_to(tmp_path / "gone")  # listed, but there no more
     await spool.append(b"first")
@@ -319,7 +321,7 @@ async def test_a_disk_with_room_again_is_written_again(fill: Fill) -> None:
     assert await fed_from(spool) == [b"first", b"second"]
 
 
-async def test_a_disk_without_room_does_not_confuse_the_size(fill: Fill, tmp_path: Path) -> None:
+async def test_a_disk_without_room_leaves_the_size_correct(fill: Fill, tmp_path: Path) -> None:
     spool = await fill(b"first")
     with disk_with_room_for(2 * HEAD + 5), contextlib.suppress(SpoolFull, OSError):
         await spool.append(b"refused")
@@ -329,7 +331,7 @@ async def test_a_disk_without_room_does_not_confuse_the_size(fill: Fill, tmp_pat
 
 @given(st.lists(st.lists(st.binary(min_size=1, max_size=50), max_size=4), max_size=4))
 @settings(max_examples=25)  # each one waits for the disk
-async def test_whatever_went_in_comes_out_in_order(runs: list[list[bytes]]) -> None:
+async def test_all_batches_are_drained_in_order(runs: list[list[bytes]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for run in runs:
             spool = Spool(Path(folder), ROOM)

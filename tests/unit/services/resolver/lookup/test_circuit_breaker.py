@@ -2,11 +2,11 @@ from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from tests.unit.clock import Clock
 
 
-def test_a_store_is_asked_at_first() -> None:
+def test_the_circuit_breaker_is_closed_at_first() -> None:
     assert not CircuitBreaker(1.0, Clock()).is_open
 
 
-def test_a_store_that_failed_is_left_alone_for_the_pause() -> None:
+def test_a_failure_opens_the_circuit_breaker_for_the_pause() -> None:
     clock = Clock()
     circuit_breaker = CircuitBreaker(1.0, clock)
     circuit_breaker.record_failure()
@@ -14,7 +14,7 @@ def test_a_store_that_failed_is_left_alone_for_the_pause() -> None:
     assert circuit_breaker.is_open
 
 
-def test_after_the_pause_one_asks_and_the_others_wait_for_the_outcome() -> None:
+def test_after_the_pause_a_single_probe_is_allowed() -> None:
     clock = Clock()
     circuit_breaker = CircuitBreaker(1.0, clock)
     circuit_breaker.record_failure()
@@ -22,7 +22,7 @@ def test_after_the_pause_one_asks_and_the_others_wait_for_the_outcome() -> None:
     assert [circuit_breaker.is_open for _ in range(3)] == [False, True, True]
 
 
-def test_a_probe_without_an_outcome_is_followed_by_another() -> None:
+def test_a_probe_without_a_result_is_followed_by_another() -> None:
     clock = Clock()
     circuit_breaker = CircuitBreaker(1.0, clock)
     circuit_breaker.record_failure()
@@ -32,7 +32,7 @@ def test_a_probe_without_an_outcome_is_followed_by_another() -> None:
     assert not circuit_breaker.is_open
 
 
-def test_a_store_that_works_again_is_asked_by_all() -> None:
+def test_a_successful_probe_closes_the_circuit_breaker() -> None:
     clock = Clock()
     circuit_breaker = CircuitBreaker(1.0, clock)
     circuit_breaker.record_failure()
@@ -40,7 +40,7 @@ def test_a_store_that_works_again_is_asked_by_all() -> None:
     assert [circuit_breaker.is_open for _ in range(3)] == [False, False, False]
 
 
-def test_each_failure_begins_the_pause_anew() -> None:
+def test_each_failure_restarts_the_pause() -> None:
     clock = Clock()
     circuit_breaker = CircuitBreaker(1.0, clock)
     circuit_breaker.record_failure()

@@ -24,17 +24,17 @@ async def happen(throttle: Throttle, times: int) -> None:
         throttle.record()
 
 
-async def test_a_burst_waits_for_nothing(waits: list[float]) -> None:
+async def test_a_burst_does_not_wait(waits: list[float]) -> None:
     await happen(Throttle(3, 2.0, Clock()), 3)
     assert waits == []
 
 
-async def test_then_each_waits_for_its_turn(waits: list[float]) -> None:
+async def test_after_a_burst_each_lookup_waits_for_its_turn(waits: list[float]) -> None:
     await happen(Throttle(3, 2.0, Clock()), 6)
     assert waits == pytest.approx([0.5, 1.0, 1.5])
 
 
-async def test_who_has_paused_may_burst_again(waits: list[float]) -> None:
+async def test_after_a_pause_a_burst_is_allowed_again(waits: list[float]) -> None:
     clock = Clock()
     throttle = Throttle(3, 2.0, clock)
     await happen(throttle, 4)
@@ -44,7 +44,7 @@ async def test_who_has_paused_may_burst_again(waits: list[float]) -> None:
     assert waits == pytest.approx([0.5])
 
 
-async def test_what_does_not_happen_holds_up_nobody(waits: list[float]) -> None:
+async def test_a_cancelled_wait_delays_no_other(waits: list[float]) -> None:
     throttle = Throttle(1, 2.0, Clock())
     for _ in range(5):
         await throttle.wait()

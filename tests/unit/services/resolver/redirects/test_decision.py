@@ -45,17 +45,17 @@ def test_a_limited_link_needs_a_permit() -> None:
 
 
 @pytest.mark.parametrize("now", [100.0, 99.0])
-def test_a_limited_link_outside_of_its_time_needs_none(now: float) -> None:
+def test_a_limited_link_outside_of_its_time_needs_no_permit(now: float) -> None:
     fields = {"valid_until": 100.0} if now == 100.0 else {"valid_since": 100.0}
     assert isinstance(decide(route(limited=True, **fields), RequestVisit(""), now), Refusal)
 
 
-def test_a_live_link_leads_to_its_target() -> None:
+def test_a_live_link_redirects_to_its_target() -> None:
     assert redirect_of(route(), 0.0, "") == Redirect(URL, 302, is_click=True)
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_a_link_leads_on_in_its_own_way(status: int) -> None:
+def test_a_link_redirects_with_its_own_status(status: int) -> None:
     assert redirect_of(route(redirect_status=status), 0.0, "").status == status
 
 
@@ -64,64 +64,64 @@ def test_a_dead_link_is_not_found() -> None:
         redirect_of(Route(version=1), 0.0, "")
 
 
-def test_a_dead_link_does_not_even_lead_elsewhere() -> None:
+def test_a_dead_link_does_not_redirect_to_its_expired_url() -> None:
     with pytest.raises(LinkNotFound):
         redirect_of(route(live=False, expired_url=OVER), 0.0, "")
 
 
-def test_a_link_leads_nowhere_yet() -> None:
+def test_a_link_before_valid_since_is_not_found() -> None:
     with pytest.raises(LinkNotFound):
         redirect_of(route(valid_since=100.0), 99.999, "")
 
 
-def test_a_link_leads_somewhere_from_its_first_moment_on() -> None:
+def test_a_link_redirects_from_valid_since_on() -> None:
     assert redirect_of(route(valid_since=100.0), 100.0, "").url == URL
 
 
-def test_a_link_leads_somewhere_until_its_last_moment() -> None:
+def test_a_link_redirects_until_just_before_valid_until() -> None:
     assert redirect_of(route(valid_until=100.0), 99.999, "").url == URL
 
 
 @pytest.mark.parametrize("now", [100.0, 1e10])
-def test_a_link_is_gone_from_its_end_on(now: float) -> None:
+def test_a_link_is_gone_from_valid_until_on(now: float) -> None:
     with pytest.raises(LinkGone):
         redirect_of(route(valid_until=100.0), now, "")
 
 
-def test_a_link_that_ended_at_the_epoch_is_gone() -> None:
+def test_a_link_that_expired_at_the_epoch_is_gone() -> None:
     with pytest.raises(LinkGone):
         redirect_of(route(valid_until=0.0), 1.0, "")
 
 
 @pytest.mark.parametrize("conditions", [{"valid_since": 100.0}, {"valid_until": 10.0}])
-def test_a_link_out_of_its_time_leads_elsewhere_without_a_click(conditions: dict[str, float]) -> None:
+def test_a_link_outside_of_its_time_redirects_to_expired_url_without_a_click(conditions: dict[str, float]) -> None:
     wanted = route(expired_url=OVER, redirect_status=301, **conditions)
     assert redirect_of(wanted, 50.0, "") == Redirect(OVER, 302, is_click=False)
 
 
-def test_a_link_that_is_used_up_is_gone() -> None:
+def test_an_exhausted_link_is_gone() -> None:
     with pytest.raises(LinkGone):
         redirect(exhausted(route(limited=True)))
 
 
-def test_a_link_that_is_used_up_leads_elsewhere_without_a_click() -> None:
+def test_an_exhausted_link_redirects_to_expired_url_without_a_click() -> None:
     assert exhausted(route(limited=True, expired_url=OVER)) == Redirect(OVER, 302, is_click=False)
 
 
-def test_a_query_is_not_forwarded_unasked() -> None:
+def test_a_query_is_not_forwarded_by_default() -> None:
     assert redirect_of(route(), 0.0, "a=1").url == URL
 
 
-def test_a_query_is_forwarded_where_the_link_says_so() -> None:
+def test_a_query_is_forwarded_if_the_link_says_so() -> None:
     assert redirect_of(route(forward_query=True), 0.0, "a=1").url == f"{URL}?a=1"
 
 
-def test_without_a_query_a_target_stays_as_it_is() -> None:
+def test_without_a_query_the_target_is_unchanged() -> None:
     wanted = route(url=f"{URL}?&a=1#f", forward_query=True)
     assert redirect_of(wanted, 0.0, "").url == f"{URL}?&a=1#f"
 
 
-def test_a_query_is_not_forwarded_elsewhere() -> None:
+def test_a_query_is_not_forwarded_to_expired_url() -> None:
     wanted = route(expired_url=OVER, valid_until=10.0, forward_query=True)
     assert redirect_of(wanted, 50.0, "a=1").url == OVER
 
@@ -135,7 +135,7 @@ def test_a_query_is_not_forwarded_elsewhere() -> None:
         (308, "private, max-age=90"),
     ],
 )
-def test_no_redirect_is_kept_for_long(status: int, wanted: str) -> None:
+def test_no_redirect_is_cached_for_long(status: int, wanted: str) -> None:
     assert cache_control(status) == wanted
 
 
@@ -160,7 +160,7 @@ def test_no_redirect_is_kept_for_long(status: int, wanted: str) -> None:
         ("https://e.com/", "a=1?b=2", "https://e.com/?a=1?b=2"),
     ],
 )
-def test_a_query_is_merged_and_the_visitor_wins(url: str, query: str, merged: str) -> None:
+def test_a_query_is_merged_and_the_visitors_values_win(url: str, query: str, merged: str) -> None:
     assert merge_query(url, query) == merged
 
 
@@ -169,7 +169,7 @@ _PAIRS = st.lists(st.tuples(_NAMES, st.text(st.characters(exclude_categories=["C
 
 
 @given(own=_PAIRS, given=_PAIRS.filter(bool), fragment=st.sampled_from(["", "#top", "#a?b=1"]))
-def test_a_merged_query_holds_what_the_visitor_said_and_what_he_left_open(
+def test_a_merged_query_has_all_parameters_of_the_visitor_and_the_other_ones_of_the_target(
     own: list[tuple[str, str]], given: list[tuple[str, str]], fragment: str
 ) -> None:
     url = f"https://example.com/path?{urlencode(own)}{fragment}"

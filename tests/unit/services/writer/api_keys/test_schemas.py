@@ -39,11 +39,11 @@ def test_a_key_may_expire() -> None:
         ("id", 7, "id"),
     ],
 )
-def test_a_key_that_cannot_be_is_refused(field: str, value: object, where: str) -> None:
+def test_an_invalid_key_is_refused(field: str, value: object, where: str) -> None:
     assert set(faults_of(NewKeySchema(), wish(**{field: value}))) == {where}
 
 
-def test_a_key_is_answered_without_its_secret() -> None:
+def test_a_key_in_a_response_has_no_secret() -> None:
     key = ApiKey(
         id=5,
         name="ci",

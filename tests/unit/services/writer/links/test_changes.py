@@ -5,7 +5,7 @@ from shared.domain.errors import IdempotencyKeyReused
 from shared.postgres.tables.idempotency import StoredResponse
 
 
-def test_a_repeat_gets_the_first_answer_again() -> None:
+def test_a_repeat_gets_the_first_response_again() -> None:
     again = _repeated(StoredResponse(b"hash", 201, {"code": "abc"}), b"hash")
     assert (again.status, again.document, again.links) == (201, {"code": "abc"}, ())
 

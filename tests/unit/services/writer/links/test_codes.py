@@ -10,11 +10,11 @@ from shared.domain.codes import CODE_PATTERN
     ("number", "code"),
     [(0, ALPHABET[0] * LENGTH), (62**7 - 1, ALPHABET[-1] * LENGTH), (1 + 62 * 2, "bcaaaaa"), (61 * 62**6, "aaaaaa9")],
 )
-def test_every_number_is_a_code_of_its_own(number: int, code: str) -> None:
+def test_every_number_makes_a_different_code(number: int, code: str) -> None:
     assert random_code(lambda _: number) == code
 
 
-def test_the_number_is_drawn_from_as_many_as_there_are_codes() -> None:
+def test_the_random_number_is_below_the_number_of_codes() -> None:
     drawn_below: list[int] = []
 
     def draw(limit: int) -> int:
@@ -34,20 +34,20 @@ def test_random_codes_differ() -> None:
     assert len({random_code() for _ in range(500)}) == 500
 
 
-def test_a_random_code_may_be_wished_for_too() -> None:
+def test_a_random_code_may_be_requested_too() -> None:
     assert re.match(CODE_PATTERN, random_code())
 
 
 @pytest.mark.parametrize("code", ["links", "LINKS", "Links", "health", "stats", "docs", "robots"])
-def test_a_word_of_ours_is_reserved_in_any_case(code: str) -> None:
+def test_a_reserved_word_is_reserved_in_upper_and_lower_case(code: str) -> None:
     assert is_reserved(code)
 
 
 @pytest.mark.parametrize("code", ["link", "links1", "my-links", "Health-2", "abc"])
-def test_other_words_are_free(code: str) -> None:
+def test_other_words_are_not_reserved(code: str) -> None:
     assert not is_reserved(code)
 
 
 @pytest.mark.parametrize("word", sorted(RESERVED))
-def test_a_reserved_word_is_written_as_it_is_compared(word: str) -> None:
+def test_the_reserved_words_are_in_lower_case(word: str) -> None:
     assert word == word.lower()

@@ -24,7 +24,7 @@ def test_a_link_cannot_end_before_it_begins(end: int) -> None:
     assert fields_of(valid_since=moment(2), valid_until=moment(end)) == {"valid_until"}
 
 
-def test_what_several_fields_tell_is_told_at_once() -> None:
+def test_faults_of_several_fields_are_reported_at_once() -> None:
     assert fields_of("stats", valid_since=moment(2), valid_until=moment(1)) == {"code", "valid_until"}
 
 
@@ -37,5 +37,5 @@ def test_what_several_fields_tell_is_told_at_once() -> None:
         {"valid_since": moment(1), "valid_until": moment(2)},
     ],
 )
-def test_a_good_link_passes(options: dict[str, Any]) -> None:
+def test_a_valid_link_has_no_faults(options: dict[str, Any]) -> None:
     assert fields_of("abc", **options) == set()

@@ -12,11 +12,11 @@ def request(*headers: tuple[str, str], path: str = "/links", code: str = "abc") 
 
 
 @pytest.mark.parametrize("value", ["*", " * "])
-def test_any_version_will_do_for_a_star(value: str) -> None:
+def test_if_match_with_a_star_accepts_any_version(value: str) -> None:
     assert _based_on(request(("If-Match", value))) is None
 
 
-def test_any_version_will_do_for_who_says_nothing() -> None:
+def test_without_if_match_any_version_is_accepted() -> None:
     assert _based_on(request()) is None
 
 
@@ -35,23 +35,23 @@ def test_any_version_will_do_for_who_says_nothing() -> None:
         (['"v-3"'], set()),
     ],
 )
-def test_a_change_rests_on_the_versions_that_it_names(values: list[str], versions: set[int]) -> None:
+def test_if_match_names_the_accepted_versions(values: list[str], versions: set[int]) -> None:
     assert _based_on(request(*(("If-Match", value) for value in values))) == frozenset(versions)
 
 
-def test_without_a_key_a_request_is_not_remembered() -> None:
+def test_a_request_without_an_idempotency_key_has_none() -> None:
     assert _idempotency_key(request(), {}) is None
 
 
 @pytest.mark.parametrize("key", ["a", "a" * 255, "with space", '"quoted"'])
-def test_a_key_is_taken_as_it_is(key: str) -> None:
+def test_an_idempotency_key_is_read_unchanged(key: str) -> None:
     taken = _idempotency_key(request(("Idempotency-Key", key)), {})
     assert taken is not None
     assert taken.key == key
 
 
 @pytest.mark.parametrize("key", ["", "a" * 256, "schlüssel", "a\tb"])
-def test_a_key_that_cannot_be_is_refused(key: str) -> None:
+def test_an_invalid_key_is_refused(key: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         _idempotency_key(request(("Idempotency-Key", key)), {})
     assert set(caught.value.faults) == {"Idempotency-Key"}
@@ -63,19 +63,19 @@ def request_hash(document: object, path: str = "/links") -> bytes:
     return key.request_hash
 
 
-def test_the_order_of_fields_makes_no_other_request() -> None:
+def test_the_order_of_fields_does_not_change_the_request_hash() -> None:
     assert request_hash({"url": "u", "code": "c"}) == request_hash({"code": "c", "url": "u"})
 
 
-def test_another_body_is_another_request() -> None:
+def test_another_body_changes_the_request_hash() -> None:
     assert request_hash({"url": "u"}) != request_hash({"url": "v"})
 
 
-def test_another_wish_for_reuse_is_another_request() -> None:
+def test_another_value_of_reuse_changes_the_request_hash() -> None:
     assert request_hash({"url": "u"}) != request_hash({"url": "u"}, path="/links?reuse=true")
 
 
 @pytest.mark.parametrize("code", ["a b", "", "a" * 65, "abc\n", "ä"])
-def test_what_is_no_code_is_not_looked_up(code: str) -> None:
+def test_an_invalid_code_is_not_looked_up(code: str) -> None:
     with pytest.raises(LinkNotFound):
         _name(request(code=code))

@@ -39,7 +39,7 @@ def test_a_cursor_marks_the_last_link_of_its_page(sort: str, value: object) -> N
 
 
 @pytest.mark.parametrize("sort", ["created_at", "-updated_at"])
-def test_a_cursor_keeps_a_time_exact(sort: str) -> None:
+def test_a_cursor_holds_a_time_exactly(sort: str) -> None:
     value, link_id = _read_cursor(_make_cursor(LAST, sort), sort)
     assert (datetime.fromisoformat(str(value)), link_id) == (NOON, 5)
 
@@ -51,7 +51,7 @@ def test_a_cursor_fits_into_a_url(order: str) -> None:
 
 
 @pytest.mark.parametrize(("made_for", "used_for"), [("code", "-code"), ("code", "clicks"), ("created_at", "-clicks")])
-def test_a_cursor_is_good_for_its_own_order_only(made_for: str, used_for: str) -> None:
+def test_a_cursor_is_valid_for_its_own_order_only(made_for: str, used_for: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         _read_cursor(_make_cursor(LAST, made_for), used_for)
     assert caught.value.faults == {"cursor": ["Must be the next_cursor of a page with the same sort."]}
@@ -101,6 +101,6 @@ def test_a_forged_cursor_is_refused(order: str, cursor: str) -> None:
 
 
 @given(order=st.sampled_from(ORDERS), cursor=st.text(max_size=100) | st.builds(forged, st.text(), st.text(), st.text()))
-def test_whatever_is_sent_as_a_cursor_is_refused(order: str, cursor: str) -> None:
+def test_an_arbitrary_text_as_a_cursor_is_refused(order: str, cursor: str) -> None:
     with pytest.raises(InvalidInput):
         _read_cursor(cursor, order)

@@ -43,31 +43,31 @@ def test_a_url_is_required() -> None:
     assert faults_of(NewLinkSchema(), {}) == {"url": ["Missing data for required field."]}
 
 
-def test_an_iri_is_kept_as_it_was_given() -> None:
+def test_an_iri_is_stored_unchanged() -> None:
     assert new_link(url="https://münchen.de/ä")["url"] == "https://münchen.de/ä"
 
 
 @pytest.mark.parametrize("field", ["url", "expired_url"])
 @pytest.mark.parametrize("value", ["javascript:alert(1)", "https://a b/", "https://u:p@example.com/", "x" * 8_193, ""])
-def test_a_target_has_to_be_good(field: str, value: str) -> None:
+def test_an_invalid_target_is_refused(field: str, value: str) -> None:
     assert new_link_faults(**{field: value}) == {field}
 
 
-def test_our_own_short_url_is_no_target() -> None:
+def test_a_short_url_of_the_installation_is_refused_as_a_target() -> None:
     schema = NewLinkSchema(target_policy("https://sho.rt", frozenset({"https"})))
     faults = faults_of(schema, {"url": "https://sho.rt/abc", "expired_url": "https://sho.rt/"})
     assert set(faults) == {"url", "expired_url"}
 
 
 @pytest.mark.parametrize("code", ["a", "a" * 64, "A-Z_09", "-", "_"])
-def test_a_code_may_be_wished_for(code: str) -> None:
+def test_a_code_may_be_requested(code: str) -> None:
     assert new_link(code=code)["code"] == code
 
 
 @pytest.mark.parametrize(
     "code", ["", "a" * 65, "a b", "a/b", "a.b", "ä", "٣", "a+", "a%20", "abc\n", "\nabc", "\ud800", 7, ["a"]]
 )
-def test_a_code_that_cannot_be_is_refused(code: object) -> None:
+def test_an_invalid_code_is_refused(code: object) -> None:
     assert new_link_faults(code=code) == {"code"}
 
 
@@ -126,16 +126,16 @@ def test_an_option_is_read(field: str, value: object) -> None:
         ("tags", ["x"] * 33),
     ],
 )
-def test_an_option_that_cannot_be_is_refused(field: str, value: object) -> None:
+def test_an_invalid_option_is_refused(field: str, value: object) -> None:
     assert new_link_faults(**{field: value}) == {field}
 
 
 @pytest.mark.parametrize("tag", ["", "x" * 65, "a\nb", 7, None])
-def test_the_fault_of_a_tag_says_which_one(tag: object) -> None:
+def test_the_fault_of_a_tag_names_its_position(tag: object) -> None:
     assert new_link_faults(tags=["good", tag]) == {"tags.1"}
 
 
-def test_equal_tags_are_one() -> None:
+def test_repeated_tags_are_stored_once() -> None:
     assert new_link(tags=["b", "a", "b"])["tags"] == ("b", "a")
 
 
@@ -163,7 +163,7 @@ def test_null_clears_a_field(field: str, value: object) -> None:
     assert parse(LinkPatchSchema(), {field: None}) == {field: value}
 
 
-def test_null_clears_to_what_a_new_link_has() -> None:
+def test_null_resets_a_field_to_its_default() -> None:
     options = {field.name for field in dataclass_fields(LinkOptions)} - {"url"}
     cleared = parse(LinkPatchSchema(), dict.fromkeys(options))
     assert LinkOptions(url=URL, **cleared) == LinkOptions(url=URL)
@@ -173,7 +173,7 @@ def test_the_schema_has_every_option() -> None:
     assert set(LinkOptionsSchema().fields) == {field.name for field in dataclass_fields(LinkOptions)}
 
 
-def test_a_patch_need_not_say_anything() -> None:
+def test_a_patch_may_be_empty() -> None:
     assert parse(LinkPatchSchema(), {}) == {}
 
 
@@ -182,7 +182,7 @@ def test_a_patch_cannot_clear_the_url() -> None:
 
 
 @pytest.mark.parametrize("field", ["code", "version", "id", "clicks", "short_url"])
-def test_a_patch_cannot_change_what_is_no_option(field: str) -> None:
+def test_a_patch_cannot_change_other_fields(field: str) -> None:
     assert faults_of(LinkPatchSchema(), {field: "x"}) == {field: ["Unknown field."]}
 
 
@@ -190,7 +190,7 @@ def test_an_unknown_field_is_refused() -> None:
     assert faults_of(NewLinkSchema(), {"url": URL, "colour": 1}) == {"colour": ["Unknown field."]}
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     document = {"url": "ftp://x/", "code": "a b", "max_clicks": 0, "tags": [""], "valid_since": "now", "colour": 1}
     assert set(faults_of(NewLinkSchema(), document)) == {
         "url",
@@ -202,7 +202,7 @@ def test_all_faults_are_told_at_once() -> None:
     }
 
 
-def test_a_link_is_answered_with_all_its_fields() -> None:
+def test_a_link_in_a_response_has_all_fields() -> None:
     link = Link(
         id=5,
         domain="default",
@@ -271,20 +271,20 @@ def test_a_list_has_an_order(sort: str) -> None:
         ("colour", "blue"),
     ],
 )
-def test_a_list_that_cannot_be_is_refused(name: str, value: str) -> None:
+def test_an_invalid_query_of_a_list_is_refused(name: str, value: str) -> None:
     assert set(query_faults_of(ListQuery(), (name, value))) == {name}
 
 
 @pytest.mark.parametrize(("schema", "name"), [(ReuseQuery(), "reuse"), (PurgeQuery(), "purge")])
-def test_what_changes_much_has_to_be_said(schema: ReuseQuery | PurgeQuery, name: str) -> None:
+def test_a_purge_has_to_be_requested_explicitly(schema: ReuseQuery | PurgeQuery, name: str) -> None:
     assert parse(schema, {}) == {name: False}
 
 
-def test_a_batch_hands_its_links_on_unread() -> None:
+def test_a_batch_does_not_parse_its_links() -> None:
     links: list[Any] = [{"url": "nonsense", "more": 1}, None, 7]
     assert BatchSchema().load({"links": links}) == {"links": links}
 
 
-def test_a_batch_promises_what_a_new_link_may_have() -> None:
+def test_the_links_of_a_batch_have_the_schema_of_a_new_link() -> None:
     schemas = document()["components"]["schemas"]
     assert schemas["Batch"]["properties"]["links"]["items"] == {"$ref": "#/components/schemas/NewLink"}

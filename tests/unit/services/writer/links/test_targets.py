@@ -38,7 +38,7 @@ _PLAIN = TargetPolicy()
         "https://example.com/{braces}|pipe^",
     ],
 )
-def test_a_good_target_has_no_fault(url: str) -> None:
+def test_a_valid_target_has_no_fault(url: str) -> None:
     assert _PLAIN.fault(url) is None
 
 
@@ -67,7 +67,7 @@ def test_another_scheme_is_refused(url: str) -> None:
     [" ", "\t", "\n", "\r", "\x00", "\x7f", "\x85", "\u00a0", "\u2028", "\u3000", "\ud800", "<", ">", '"', "\\", "`"],
 )
 @pytest.mark.parametrize("url", ["https://example.com/a{}b", "https://exam{}ple.com/", "{}https://example.com/"])
-def test_a_character_that_no_url_has_is_refused(url: str, char: str) -> None:
+def test_a_forbidden_character_is_refused(url: str, char: str) -> None:
     fault = _PLAIN.fault(url.format(char))
     assert fault == "Must not contain spaces, control characters, quotes, angle brackets or backslashes."
 
@@ -104,11 +104,11 @@ def test_credentials_are_refused(url: str) -> None:
         "https://exam℀ple.com/",
     ],
 )
-def test_a_host_or_port_that_cannot_be_is_refused(url: str) -> None:
+def test_an_invalid_host_or_port_is_refused(url: str) -> None:
     assert (_PLAIN.fault(url) or "").startswith("Must be a valid URL: ")
 
 
-def test_a_target_of_the_greatest_length_is_good() -> None:
+def test_a_target_of_the_maximum_length_is_valid() -> None:
     assert _PLAIN.fault("https://example.com/".ljust(MAX_TARGET_LENGTH, "x")) is None
 
 
@@ -124,11 +124,11 @@ def test_a_scheme_may_be_allowed() -> None:
     assert wide.fault("myapp://open/this") is None
 
 
-def test_a_scheme_alone_leads_nowhere() -> None:
+def test_a_scheme_alone_is_refused() -> None:
     assert TargetPolicy(schemes=frozenset({"mailto"})).fault("mailto:") == "Must have a target after the scheme."
 
 
-def test_no_setting_allows_a_scheme_that_runs_in_a_browser() -> None:
+def test_no_setting_allows_a_scheme_that_runs_code_in_a_browser() -> None:
     assert {"javascript", "data", "vbscript", "file"} <= FORBIDDEN_SCHEMES
 
 
@@ -154,7 +154,7 @@ def test_no_setting_allows_a_scheme_that_runs_in_a_browser() -> None:
         ("http://localhost", "http://127.0.0.1:80/abc"),
     ],
 )
-def test_our_own_short_url_is_refused(public_url: str, target: str) -> None:
+def test_a_short_url_of_the_installation_is_refused(public_url: str, target: str) -> None:
     assert target_policy(public_url, _WEB).fault(target) == "Must not be a short URL of this installation."
 
 
@@ -169,27 +169,27 @@ def test_our_own_short_url_is_refused(public_url: str, target: str) -> None:
         ("https://sho.rt", "http://localhost/abc"),
     ],
 )
-def test_somebody_elses_url_is_not_ours(public_url: str, target: str) -> None:
+def test_a_url_of_another_host_is_accepted(public_url: str, target: str) -> None:
     assert target_policy(public_url, _WEB).fault(target) is None
 
 
 @pytest.mark.parametrize("host", ["old.sho.rt", "OLD.sho.rt", "old.sho.rt."])
-def test_another_name_of_ours_is_ours(host: str) -> None:
+def test_a_url_of_an_own_host_is_refused(host: str) -> None:
     assert target_policy("https://sho.rt", _WEB, frozenset({host})).fault("https://old.sho.rt/abc") is not None
 
 
-def test_a_wrong_name_of_ours_is_an_error() -> None:
+def test_an_invalid_own_host_raises_value_error() -> None:
     with pytest.raises(ValueError, match="not a host name"):
         target_policy("https://sho.rt", _WEB, frozenset({"no host"}))
 
 
 @given(st.text() | st.text().map("https://".__add__) | st.text().map("https://example.com/".__add__))
-def test_whatever_is_sent_is_judged(url: str) -> None:
+def test_an_arbitrary_text_has_a_fault_or_none_and_never_raises(url: str) -> None:
     fault = _PLAIN.fault(url)
     assert fault is None or fault.startswith("Must ")
 
 
 @given(char=st.characters(), place=st.integers(0, 3))
-def test_a_plain_url_has_nothing_unwelcome(char: str, place: int) -> None:
+def test_a_plain_ascii_url_has_no_forbidden_character(char: str, place: int) -> None:
     url = "abc"[:place] + char + "abc"[place:]
     assert not (_is_plain_ascii(url) and any(_is_forbidden(one) for one in url))
