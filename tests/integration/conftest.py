@@ -1,4 +1,4 @@
-"""Real PostgreSQL and Redis. Every test gets a database of its own, cloned from one that is migrated once."""
+"""Fixtures with real stores. Every test gets its own database, cloned from a template that is migrated once."""
 
 import asyncio
 import itertools
@@ -32,25 +32,25 @@ from tests.support.environments import environment
 from tests.support.stack import running_stores
 
 TEMPLATE = "template_boltlink_test"
-MEMORY = "/dev/shm"  # noqa: S108  # hundreds of databases come and go: three times as quick as on a disk
+MEMORY = "/dev/shm"  # noqa: S108  # hundreds of databases are created: three times as fast as on a disk
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True)
 class Stores:
-    """The running servers, and how to reach them."""
+    """The running servers, and the settings to reach them."""
 
     settings: LocalSettings
     _owner: psycopg2.extensions.connection
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
-        """Run a statement as the owner, outside of any test's database; its rows."""
+        """Run a statement as the owner, outside of the databases of tests; its rows."""
         with self._owner.cursor() as cursor:
             cursor.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     def database_settings(self, name: str, role: str = "boltlink", *, pool_size: int = 5) -> DatabaseSettings:
-        """How to reach a database as a role: `boltlink` owns it, `boltlink_writer` and its like are the services'."""
+        """The settings for a database and a role: the owner `boltlink`, or a service such as `boltlink_writer`."""
         assert name.endswith("_test")
         password = secret(self.settings, "postgres" if role == "boltlink" else role.removeprefix("boltlink_"))
         url = database_url(self.settings, role, password).rpartition("/")[0] + f"/{name}"
@@ -64,13 +64,13 @@ class Stores:
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop that the services run on."""
+    """The event loop of the services."""
     return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session")
 def stores() -> Iterator[Stores]:
-    """PostgreSQL and Redis, with a migrated template."""
+    """Running PostgreSQL and Redis, with a migrated template database."""
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             if _has_room(MEMORY):
@@ -99,7 +99,7 @@ def _owner_of(settings: LocalSettings) -> psycopg2.extensions.connection:
 
 @pytest.fixture
 def database_name(stores: Stores) -> Iterator[str]:
-    """A new database, removed after the test."""
+    """The name of a new database, which is dropped after the test."""
     name = f"case_{next(_numbers)}_test"
     stores.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}" STRATEGY FILE_COPY')
     yield name
@@ -108,35 +108,35 @@ def database_name(stores: Stores) -> Iterator[str]:
 
 @pytest.fixture
 async def database(stores: Stores, database_name: str) -> AsyncIterator[Database]:
-    """The test's database as its owner."""
+    """The test's database with the role of its owner."""
     async with connect(stores.database_settings(database_name)) as found:
         yield found
 
 
 @pytest.fixture
 async def writer_database(stores: Stores, database_name: str) -> AsyncIterator[Database]:
-    """The test's database as the writer sees it."""
+    """The test's database with the role of the writer."""
     async with connect(stores.database_settings(database_name, "boltlink_writer")) as found:
         yield found
 
 
 @pytest.fixture
 async def resolver_database(stores: Stores, database_name: str) -> AsyncIterator[Database]:
-    """The test's database as a resolver sees it."""
+    """The test's database with the role of a resolver."""
     async with connect(stores.database_settings(database_name, "boltlink_resolver")) as found:
         yield found
 
 
 @pytest.fixture
 async def stats_database(stores: Stores, database_name: str) -> AsyncIterator[Database]:
-    """The test's database as stats sees it."""
+    """The test's database with the role of stats."""
     async with connect(stores.database_settings(database_name, "boltlink_stats")) as found:
         yield found
 
 
 @pytest.fixture
 async def redis(stores: Stores) -> AsyncIterator[RedisClient]:
-    """Redis, empty."""
+    """A client of Redis, which is emptied before the test."""
     async with redis_client(stores.redis_settings()) as client:
         await client.flushall()
         yield client
@@ -144,7 +144,7 @@ async def redis(stores: Stores) -> AsyncIterator[RedisClient]:
 
 @pytest.fixture
 def environ(stores: Stores, database_name: str, redis: RedisClient, tmp_path: Path) -> Callable[..., dict[str, str]]:
-    """The environment of a service, by its role, on the test's stores; `redis` is asked for so that it is empty."""
+    """Makes the environment of a service by its role; the fixture `redis` empties Redis."""
     assert redis
 
     def make(role: str, **more: str) -> dict[str, str]:
@@ -156,7 +156,7 @@ def environ(stores: Stores, database_name: str, redis: RedisClient, tmp_path: Pa
 
 @pytest.fixture
 def aiohttp_client(database_name: str, aiohttp_client: AiohttpClient) -> AiohttpClient:
-    """Clients of applications, which end before the test's database does."""
+    """Clients of applications, which are closed before the test's database is dropped."""
     assert database_name
     return aiohttp_client
 
@@ -168,7 +168,7 @@ async def link(writer_database: Database) -> Link:
 
 @pytest.fixture
 async def stream(redis: RedisClient) -> ClickStream:
-    """A stream whose group is there."""
+    """The click stream, whose consumer group exists."""
     found = stream_of(redis)
     await found.read()
     return found

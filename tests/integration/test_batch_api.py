@@ -1,4 +1,4 @@
-"""POST /links/batch, as the writer answers it."""
+"""The responses of the writer to POST /links/batch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,14 +21,14 @@ from tests.integration.conftest import Stores
 
 URL = "https://example.com/"
 
-Answer = tuple[int, Any, Any]
+Response = tuple[int, Any, Any]
 Client = TestClient[web.Request, web.Application]
 Start = Callable[..., Any]
 
 
 @pytest.fixture
 def start(aiohttp_client: AiohttpClient, environ: Callable[..., dict[str, str]]) -> Start:
-    """A writer with some settings."""
+    """Starts a writer with additional settings."""
 
     async def make(**settings: str) -> Client:
         return await aiohttp_client(create_api(WriterSettings.from_env(environ("writer", **settings))))
@@ -40,21 +40,21 @@ async def secret_of(database: Database, *scopes: Scope) -> str:
     return (await make_key(database, name="key", scopes=scopes))[1]
 
 
-async def ask(client: Client, secret: str, document: Any, **headers: str) -> Answer:
-    """Status, headers and document of an answer to a batch; header names with _ for -."""
+async def send(client: Client, secret: str, document: Any, **headers: str) -> Response:
+    """Send a batch; the status, the headers and the document of the response. Header names have _ for -."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()} | {"Authorization": f"Bearer {secret}"}
-    async with client.post("/links/batch", json=document, headers=sent) as answer:
-        return answer.status, answer.headers, await answer.json(content_type=None)
+    async with client.post("/links/batch", json=document, headers=sent) as response:
+        return response.status, response.headers, await response.json(content_type=None)
 
 
-async def ask_for(client: Client, secret: str, *links: Any, **headers: str) -> Answer:
-    return await ask(client, secret, {"links": list(links)}, **headers)
+async def send_links(client: Client, secret: str, *links: Any, **headers: str) -> Response:
+    return await send(client, secret, {"links": list(links)}, **headers)
 
 
 async def test_each_link_has_its_item_in_order(start: Start, writer_database: Database) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
-    wanted = [{"url": URL, "code": "b", "title": "first"}, {"url": URL}, {"url": URL, "code": "a"}]
-    status, _, document = await ask_for(client, secret, *wanted)
+    requested = [{"url": URL, "code": "b", "title": "first"}, {"url": URL}, {"url": URL, "code": "a"}]
+    status, _, document = await send_links(client, secret, *requested)
     assert (status, [item["status"] for item in document["items"]]) == (200, [201] * 3)
     links = [item["link"] for item in document["items"]]
     assert (links[0]["code"], links[0]["title"], links[2]["code"]) == ("b", "first", "a")
@@ -68,14 +68,14 @@ async def test_an_invalid_link_gets_a_problem_with_all_faults_and_does_not_affec
     start: Start, writer_database: Database
 ) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
-    wanted = [
+    requested = [
         {"url": URL},
         {"url": "ftp://x", "code": "a b", "other": 1},
         7,
         {"url": URL, "code": "Links"},
         {"url": URL},
     ]
-    status, headers, document = await ask_for(client, secret, *wanted)
+    status, headers, document = await send_links(client, secret, *requested)
     assert (status, [item["status"] for item in document["items"]]) == (200, [201, 422, 422, 422, 201])
     bad, number, reserved = (item["problem"] for item in document["items"][1:4])
     assert {fault["field"] for fault in bad["errors"]} == {"url", "code", "other"}
@@ -86,12 +86,12 @@ async def test_an_invalid_link_gets_a_problem_with_all_faults_and_does_not_affec
 
 async def test_each_taken_name_is_409_with_its_problem(start: Start, writer_database: Database) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
-    wanted = [
+    requested = [
         {"url": URL, "code": "a", "external_id": "x"},
         {"url": URL, "code": "a"},
         {"url": URL, "external_id": "x"},
     ]
-    _, _, document = await ask_for(client, secret, *wanted)
+    _, _, document = await send_links(client, secret, *requested)
     assert [item["status"] for item in document["items"]] == [201, 409, 409]
     assert [item["problem"]["type"] for item in document["items"][1:]] == [
         "/problems/code-taken",
@@ -103,7 +103,7 @@ async def test_a_thousand_links_are_in_redis_before_the_response(
     start: Start, writer_database: Database, redis: RedisClient
 ) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
-    status, _, document = await ask_for(client, secret, *({"url": f"{URL}{number}"} for number in range(1_000)))
+    status, _, document = await send_links(client, secret, *({"url": f"{URL}{number}"} for number in range(1_000)))
     assert status == 200
     keys = [redis_keys.route(in_default_domain(item["link"]["code"])) for item in document["items"]]
     records: Any = await redis.mget(keys)
@@ -112,7 +112,7 @@ async def test_a_thousand_links_are_in_redis_before_the_response(
 
 async def test_more_than_a_thousand_links_are_refused_as_a_whole(start: Start, writer_database: Database) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
-    status, _, problem = await ask_for(client, secret, *[{"url": URL}] * 1_001)
+    status, _, problem = await send_links(client, secret, *[{"url": URL}] * 1_001)
     assert (status, problem["errors"]) == (422, [{"field": "links", "message": "At most 1000 links."}])
     assert await writer_database.fetch_all("SELECT 1 AS one FROM links") == []
 
@@ -130,36 +130,36 @@ async def test_more_than_a_thousand_links_are_refused_as_a_whole(start: Start, w
 async def test_an_invalid_batch_is_422(
     start: Start, writer_database: Database, document: Any, fields: set[str]
 ) -> None:
-    status, _, problem = await ask(await start(), await secret_of(writer_database, "links:write"), document)
+    status, _, problem = await send(await start(), await secret_of(writer_database, "links:write"), document)
     assert (status, {fault["field"] for fault in problem["errors"]}) == (422, fields)
 
 
 async def test_a_batch_needs_the_scope_to_write_links(start: Start, writer_database: Database) -> None:
-    status, _, _ = await ask_for(await start(), await secret_of(writer_database, "links:read"), {"url": URL})
+    status, _, _ = await send_links(await start(), await secret_of(writer_database, "links:read"), {"url": URL})
     assert status == 403
 
 
 async def test_a_repeat_gets_the_first_response_again(start: Start, writer_database: Database) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
-    wanted = [{"url": URL}, {"url": "no URL"}]
-    _, _, first = await ask_for(client, secret, *wanted, Idempotency_Key="key-1")
-    status, _, repeat = await ask_for(client, secret, *wanted, Idempotency_Key="key-1")
+    requested = [{"url": URL}, {"url": "no URL"}]
+    _, _, first = await send_links(client, secret, *requested, Idempotency_Key="key-1")
+    status, _, repeat = await send_links(client, secret, *requested, Idempotency_Key="key-1")
     assert (status, repeat) == (200, first)
     assert len(await writer_database.fetch_all("SELECT 1 AS one FROM links")) == 1
 
 
 async def test_another_batch_under_the_same_key_is_422(start: Start, writer_database: Database) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
-    await ask_for(client, secret, {"url": URL}, Idempotency_Key="key-1")
-    status, _, problem = await ask_for(client, secret, {"url": URL}, {"url": URL}, Idempotency_Key="key-1")
+    await send_links(client, secret, {"url": URL}, Idempotency_Key="key-1")
+    status, _, problem = await send_links(client, secret, {"url": URL}, {"url": URL}, Idempotency_Key="key-1")
     assert (status, problem["type"]) == (422, "/problems/idempotency-key-reused")
 
 
 async def test_every_fifty_links_count_as_a_request(start: Start, writer_database: Database) -> None:
     client, secret = await start(KEY_RATE_LIMIT="20"), await secret_of(writer_database, "links:write")
-    _, headers, _ = await ask_for(client, secret, *[{"url": URL}] * 200)
+    _, headers, _ = await send_links(client, secret, *[{"url": URL}] * 200)
     assert headers["RateLimit-Remaining"] == "15"
-    status, headers, problem = await ask_for(client, secret, *[{"url": URL}] * 1_000)
+    status, headers, problem = await send_links(client, secret, *[{"url": URL}] * 1_000)
     assert (status, problem["type"]) == (429, "/problems/too-many-requests")
     assert int(headers["Retry-After"]) > 1
 
@@ -167,8 +167,8 @@ async def test_every_fifty_links_count_as_a_request(start: Start, writer_databas
 async def test_a_batch_may_be_larger_than_another_body(start: Start, writer_database: Database) -> None:
     secret = await secret_of(writer_database, "links:write")
     client = await start(BODY_LIMIT="1024", BATCH_BODY_LIMIT="4096")
-    assert (await ask_for(client, secret, {"url": URL + "a" * 2_000}))[0] == 200
-    status, _, problem = await ask_for(client, secret, {"url": URL + "a" * 4_096})
+    assert (await send_links(client, secret, {"url": URL + "a" * 2_000}))[0] == 200
+    status, _, problem = await send_links(client, secret, {"url": URL + "a" * 4_096})
     assert (status, problem["detail"]) == (413, "The body may have at most 4,096 bytes.")
 
 
@@ -176,10 +176,10 @@ async def test_a_batch_while_postgres_is_unavailable_is_503_and_creates_nothing(
     start: Start, writer_database: Database, stores: Stores, database_name: str
 ) -> None:
     client, secret = await start(), await secret_of(writer_database, "links:write")
-    assert (await ask_for(client, secret, {"url": URL, "code": "before"}))[0] == 200
+    assert (await send_links(client, secret, {"url": URL, "code": "before"}))[0] == 200
     stores.execute(f'ALTER DATABASE "{database_name}" ALLOW_CONNECTIONS false')
     stores.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database_name}'")
-    status, headers, _ = await ask_for(client, secret, {"url": URL}, {"url": URL})
+    status, headers, _ = await send_links(client, secret, {"url": URL}, {"url": URL})
     stores.execute(f'ALTER DATABASE "{database_name}" ALLOW_CONNECTIONS true')
     assert (status, "Retry-After" in headers) == (503, True)
     assert len(await writer_database.fetch_all("SELECT 1 AS one FROM links")) == 1

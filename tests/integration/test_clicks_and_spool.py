@@ -35,17 +35,20 @@ def clicks(redis: RedisClient, spool: Spool) -> ClickRecorder:
 
 
 @pytest.fixture
-async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
-    """A way to Redis that the test may shut."""
+async def proxy(stores: Stores) -> AsyncIterator[TcpProxy]:
+    """A TCP proxy before Redis that the test may shut."""
     async with running_proxy(stores.settings.redis_port) as found:
         yield found
 
 
 @pytest.fixture
-async def shaky_clicks(stores: Stores, redis: RedisClient, spool: Spool, way: TcpProxy) -> AsyncIterator[ClickRecorder]:  # noqa: ARG001  # it is emptied
-    """Clicks that reach Redis only while the way is open."""
-    async with redis_client(at_port(stores.redis_settings(timeout=0.2), way.port)) as shaky:
-        yield ClickRecorder(shaky, spool, StreamWriter(shaky, ReplayBuffer()), CircuitBreaker())
+async def proxied_clicks(
+    stores: Stores, redis: RedisClient, spool: Spool, proxy: TcpProxy
+) -> AsyncIterator[ClickRecorder]:
+    """A recorder that reaches Redis only while the proxy is open; the fixture `redis` empties Redis."""
+    assert redis
+    async with redis_client(at_port(stores.redis_settings(timeout=0.2), proxy.port)) as proxied:
+        yield ClickRecorder(proxied, spool, StreamWriter(proxied, ReplayBuffer()), CircuitBreaker())
 
 
 def event(number: int = 1) -> bytes:
@@ -89,8 +92,8 @@ async def test_a_recorded_click_is_in_the_stream_already(clicks: ClickRecorder, 
 
 async def test_while_redis_is_unavailable_clicks_go_into_the_spool(stores: Stores, spool: Spool) -> None:
     with refusing_port() as port:
-        async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            clicks = ClickRecorder(away, spool, StreamWriter(away, ReplayBuffer()), CircuitBreaker())
+        async with redis_client(at_port(stores.redis_settings(), port)) as unavailable:
+            clicks = ClickRecorder(unavailable, spool, StreamWriter(unavailable, ReplayBuffer()), CircuitBreaker())
             await asyncio.gather(*(clicks.record(event(number)) for number in range(20)))
     assert await drained(spool) == sorted(event(number) for number in range(20))
     assert clicks.lost == 0
@@ -104,78 +107,78 @@ async def test_while_redis_does_not_reply_clicks_go_into_the_spool(stores: Store
 
 
 async def drained(spool: Spool) -> list[bytes]:
-    """What a spool holds: it is handed over."""
+    """Drain a spool; its events in order."""
     batches: list[bytes] = []
 
-    async def take(batch: bytes) -> None:
+    async def collect(batch: bytes) -> None:
         batches.append(batch)
 
-    await spool.drain(take)
+    await spool.drain(collect)
     return sorted(event for batch in batches for event in click_events.split(batch))
 
 
 async def test_the_spool_is_drained_into_the_stream_when_redis_is_available_again(
-    shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient, spool: Spool
+    proxied_clicks: ClickRecorder, proxy: TcpProxy, redis: RedisClient, spool: Spool
 ) -> None:
-    await way.shut()
-    await shaky_clicks.record(event())
+    await proxy.shut()
+    await proxied_clicks.record(event())
     assert await stream_of(redis) == []
-    await way.open()
-    assert await shaky_clicks.drain_spool() == 1
+    await proxy.open()
+    assert await proxied_clicks.drain_spool() == 1
     assert await stream_of(redis) == [[event()]]
     assert spool.size == 0
 
 
 async def test_a_drained_spool_is_not_drained_again(
-    shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient
+    proxied_clicks: ClickRecorder, proxy: TcpProxy, redis: RedisClient
 ) -> None:
-    await way.shut()
-    await shaky_clicks.record(event())
-    await way.open()
-    await shaky_clicks.drain_spool()
-    assert await shaky_clicks.drain_spool() == 0
+    await proxy.shut()
+    await proxied_clicks.record(event())
+    await proxy.open()
+    await proxied_clicks.drain_spool()
+    assert await proxied_clicks.drain_spool() == 0
     assert len(await stream_of(redis)) == 1
 
 
 async def test_while_redis_is_unavailable_the_spool_cannot_be_drained_and_keeps_its_clicks(
-    shaky_clicks: ClickRecorder, way: TcpProxy, spool: Spool
+    proxied_clicks: ClickRecorder, proxy: TcpProxy, spool: Spool
 ) -> None:
-    await way.shut()
-    await shaky_clicks.record(event())
+    await proxy.shut()
+    await proxied_clicks.record(event())
     with pytest.raises(StoreUnavailable):
-        await shaky_clicks.drain_spool()
+        await proxied_clicks.drain_spool()
     assert await drained(spool) == [event()]
 
 
 async def test_clicks_go_into_the_stream_again_when_redis_is_available_again(
-    shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient
+    proxied_clicks: ClickRecorder, proxy: TcpProxy, redis: RedisClient
 ) -> None:
-    await way.shut()
-    await shaky_clicks.record(event(0))
-    await way.open()
+    await proxy.shut()
+    await proxied_clicks.record(event(0))
+    await proxy.open()
 
     async def arrives() -> bool:
-        await shaky_clicks.record(event(1))
+        await proxied_clicks.record(event(1))
         return event(1) in await events_of(redis)
 
     await until(arrives)
 
 
 async def test_a_click_that_redis_did_not_confirm_is_spooled_as_well(
-    shaky_clicks: ClickRecorder, way: TcpProxy, spool: Spool
+    proxied_clicks: ClickRecorder, proxy: TcpProxy, spool: Spool
 ) -> None:
-    await shaky_clicks.record(event(0))
-    way.freeze()
-    await shaky_clicks.record(event(1))
-    way.thaw()
+    await proxied_clicks.record(event(0))
+    proxy.freeze()
+    await proxied_clicks.record(event(1))
+    proxy.thaw()
     assert await drained(spool) == [event(1)]
 
 
 async def test_a_new_resolver_drains_the_spool_of_the_old_one(
-    shaky_clicks: ClickRecorder, way: TcpProxy, redis: RedisClient, spool: Spool, tmp_path: Path
+    proxied_clicks: ClickRecorder, proxy: TcpProxy, redis: RedisClient, spool: Spool, tmp_path: Path
 ) -> None:
-    await way.shut()
-    await shaky_clicks.record(event())
+    await proxy.shut()
+    await proxied_clicks.record(event())
     spool.close()
     left = Spool(tmp_path / "spool", LIMIT)
     assert left.size == spool.size > 0
@@ -184,23 +187,23 @@ async def test_a_new_resolver_drains_the_spool_of_the_old_one(
 
 
 async def test_batches_appended_while_the_spool_is_drained_are_kept(
-    shaky_clicks: ClickRecorder, way: TcpProxy, spool: Spool
+    proxied_clicks: ClickRecorder, proxy: TcpProxy, spool: Spool
 ) -> None:
-    await way.shut()
-    await shaky_clicks.record(event(1))
-    await shaky_clicks.record(event(2))
+    await proxy.shut()
+    await proxied_clicks.record(event(1))
+    await proxied_clicks.record(event(2))
 
-    async def take(batch: bytes) -> None:
+    async def collect(batch: bytes) -> None:
         await spool.append(event(int(batch.split(b"\x1f")[2], 16) + 10))
 
-    await spool.drain(take)
+    await spool.drain(collect)
     assert await drained(spool) == [event(11), event(12)]
 
 
 async def test_a_click_that_a_full_spool_refuses_is_counted_as_lost(stores: Stores, tmp_path: Path) -> None:
     with refusing_port() as port, closing(Spool(tmp_path, limit=len(event()) + 8)) as small:
-        async with redis_client(at_port(stores.redis_settings(), port)) as away:
-            clicks = ClickRecorder(away, small, StreamWriter(away, ReplayBuffer()), CircuitBreaker())
+        async with redis_client(at_port(stores.redis_settings(), port)) as unavailable:
+            clicks = ClickRecorder(unavailable, small, StreamWriter(unavailable, ReplayBuffer()), CircuitBreaker())
             await clicks.record(event(1))
             assert clicks.lost == 0
             await clicks.record(event(2))
@@ -208,22 +211,22 @@ async def test_a_click_that_a_full_spool_refuses_is_counted_as_lost(stores: Stor
 
 
 async def test_a_click_that_cannot_be_spooled_without_the_folder_is_counted_as_lost(
-    shaky_clicks: ClickRecorder, way: TcpProxy, tmp_path: Path
+    proxied_clicks: ClickRecorder, proxy: TcpProxy, tmp_path: Path
 ) -> None:
-    await way.shut()
+    await proxy.shut()
     (tmp_path / "spool").rmdir()
-    await shaky_clicks.record(event())
-    assert shaky_clicks.lost == 1
+    await proxied_clicks.record(event())
+    assert proxied_clicks.lost == 1
 
 
 async def test_a_drain_that_fails_continues_where_it_failed(spool: Spool) -> None:
     for number in range(3):
         await spool.append(event(number))
-    taken = []
+    drained_batches = []
 
     async def fail_at_the_second(batch: bytes) -> None:
-        taken.append(batch)
-        if len(taken) == 2:
+        drained_batches.append(batch)
+        if len(drained_batches) == 2:
             raise StoreUnavailable
 
     with pytest.raises(StoreUnavailable):
@@ -232,26 +235,26 @@ async def test_a_drain_that_fails_continues_where_it_failed(spool: Spool) -> Non
 
 
 async def test_batches_are_drained_oldest_first(tmp_path: Path) -> None:
-    taken: list[bytes] = []
+    drained_batches: list[bytes] = []
 
-    async def take(batch: bytes) -> None:
-        taken.append(batch)
+    async def collect(batch: bytes) -> None:
+        drained_batches.append(batch)
 
-    for number in range(12):  # a file each: a resolver that starts again begins a new one
+    for number in range(12):  # one file each, because a restarted resolver begins a new file
         with closing(Spool(tmp_path, LIMIT)) as spool:
             await spool.append(event(number))
-    await Spool(tmp_path, LIMIT).drain(take)
-    assert taken == [event(number) for number in range(12)]
+    await Spool(tmp_path, LIMIT).drain(collect)
+    assert drained_batches == [event(number) for number in range(12)]
 
 
-@pytest.mark.parametrize("torn", [1, 7, 8, 20])
-async def test_a_truncated_record_is_skipped(spool: Spool, tmp_path: Path, torn: int) -> None:
+@pytest.mark.parametrize("extra_bytes", [1, 7, 8, 20])
+async def test_a_truncated_record_is_skipped(spool: Spool, tmp_path: Path, extra_bytes: int) -> None:
     await spool.append(event(1))
     await spool.append(event(2))
     spool.close()
     (path,) = (tmp_path / "spool").iterdir()
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2 + torn])
+    path.write_bytes(whole[: len(whole) // 2 + extra_bytes])
     assert await drained(Spool(tmp_path / "spool", LIMIT)) == [event(1)]
 
 

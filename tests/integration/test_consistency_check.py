@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from services.writer.links import changes as shortening
+from services.writer.links import changes
 from services.writer.redis_sync import consistency_check
 from services.writer.redis_sync.consistency_check import Report, check
 from services.writer.redis_sync.relay import publish
@@ -20,7 +20,7 @@ LIFETIME = 600
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No relay runs here, so there is nothing to wait for."""
+    """Shortens the retries, because no relay runs during these tests."""
     monkeypatch.setattr(consistency_check, "RETRY_INTERVAL", 0.01)
 
 
@@ -36,14 +36,14 @@ async def owner_id(writer_database: Database) -> int:
 
 @pytest.fixture
 async def link(writer_database: Database, records: RouteRecords, owner_id: int) -> Link:
-    """A link that Redis knows."""
+    """A link with a record in Redis."""
     made = await make_link(writer_database, owner_id=owner_id, code="abc")
     await publish(records, [made], LIFETIME)
     return made
 
 
 async def write(redis: RedisClient, code: str, record: str) -> None:
-    """Put something into Redis past every rule."""
+    """Write a record to Redis without any checks."""
     await redis.set(redis_keys.route(in_default_domain(code)), record)
 
 
@@ -81,8 +81,8 @@ async def test_a_record_that_differs_is_reported_and_repaired(
 ) -> None:
     records = RouteRecords(redis)
     await write(redis, "abc", record.format(id=link.id))
-    told = await check(writer_database, records)
-    assert (told.repaired, set(faults(told).values())) == (0, {fault})
+    checked = await check(writer_database, records)
+    assert (checked.repaired, set(faults(checked).values())) == (0, {fault})
     repaired = await check(writer_database, records, repair=True)
     assert repaired.repaired == 1
     assert await read(redis, "abc") is None
@@ -102,17 +102,17 @@ async def test_a_change_that_is_just_being_published_is_no_difference(
     writer_database: Database, records: RouteRecords, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consistency_check, "RETRY_INTERVAL", 0.2)
-    changed = await shortening.change(
+    changed = await changes.change(
         writer_database, in_default_domain(link.code), {"url": "https://example.org/"}, based_on=None
     )
 
-    async def arrive() -> None:
+    async def publish_late() -> None:
         await asyncio.sleep(0.1)
         await publish(records, [changed], LIFETIME)
 
-    arriving = asyncio.create_task(arrive())
+    publishing = asyncio.create_task(publish_late())
     assert (await check(writer_database, records)).different == 0
-    await arriving
+    await publishing
 
 
 async def test_a_repair_does_not_remove_a_record_that_changed_since_the_check(
@@ -130,12 +130,12 @@ async def test_a_repair_undoes_no_change_that_was_published_meanwhile(
     link: Link,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a backup was restored, Redis knows a newer version than Postgres, and takes no change until it is gone."""
+    """After a backup was restored, a record may be newer than its link. Redis ignores changes until it is removed."""
     await write(redis, "abc", f"7 {link.id} 302 https://example.com/")
     remove = records.remove
 
     async def remove_late(name: LinkName, seen: bytes) -> bool:
-        changed = await shortening.change(writer_database, name, {"url": "https://example.org/"}, based_on=None)
+        changed = await changes.change(writer_database, name, {"url": "https://example.org/"}, based_on=None)
         await publish(records, [changed], LIFETIME)
         return await remove(name, seen)
 

@@ -5,8 +5,7 @@ from typing import Any
 import psycopg2.errors
 import pytest
 
-from services.writer.links import changes as shortening
-from services.writer.links import creation as making
+from services.writer.links import changes, creation
 from services.writer.links.creation import CreationResult, LinkRequest, create_all
 from services.writer.links.group_commit import GroupCommit
 from services.writer.links.idempotency import Created, IdempotencyKey, create_links
@@ -35,9 +34,9 @@ async def make(database: Database, *requests: LinkRequest) -> list[CreationResul
         return await create_all(conn, requests)
 
 
-def told(outcomes: list[CreationResult]) -> list[str]:
-    """The codes of links, and the names of refusals."""
-    return [outcome.code if isinstance(outcome, Link) else type(outcome).__name__ for outcome in outcomes]
+def summary(results: list[CreationResult]) -> list[str]:
+    """The code of each link, and the name of each error."""
+    return [result.code if isinstance(result, Link) else type(result).__name__ for result in results]
 
 
 async def outbox_of(database: Database) -> set[tuple[str, int]]:
@@ -51,16 +50,16 @@ async def count_of(database: Database, table: str) -> int:
 
 
 async def test_the_results_are_in_the_order_of_the_requests(writer_database: Database, owner_id: int) -> None:
-    outcomes = await make(writer_database, *(request(owner_id, code) for code in ("c", "a", "b")))
-    assert told(outcomes) == ["c", "a", "b"]
+    results = await make(writer_database, *(request(owner_id, code) for code in ("c", "a", "b")))
+    assert summary(results) == ["c", "a", "b"]
 
 
 async def test_links_created_at_once_are_listed_in_the_order_of_the_requests(
     writer_database: Database, owner_id: int
 ) -> None:
-    outcomes = await make(writer_database, *(request(owner_id, title=str(number)) for number in range(50)))
+    results = await make(writer_database, *(request(owner_id, title=str(number)) for number in range(50)))
     listed = await link_pages.page(writer_database, domain=DEFAULT_DOMAIN, descending=False, limit=100)
-    assert listed == outcomes
+    assert listed == results
 
 
 async def test_every_link_has_an_outbox_message(writer_database: Database, owner_id: int) -> None:
@@ -79,7 +78,7 @@ async def test_no_link_is_created_if_the_outbox_messages_fail(
 
 async def test_a_refused_request_does_not_affect_the_others(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken", external_id="mine")
-    outcomes = await make(
+    results = await make(
         writer_database,
         request(owner_id, "a"),
         request(owner_id, "taken"),
@@ -88,24 +87,24 @@ async def test_a_refused_request_does_not_affect_the_others(writer_database: Dat
         request(owner_id, "c", valid_since=NOON, valid_until=NOON - timedelta(hours=1)),
         request(owner_id, "d"),
     )
-    assert told(outcomes) == ["a", "CodeTaken", "InvalidInput", "ExternalIdTaken", "InvalidInput", "d"]
+    assert summary(results) == ["a", "CodeTaken", "InvalidInput", "ExternalIdTaken", "InvalidInput", "d"]
 
 
 async def test_of_requests_for_one_code_the_first_wins(writer_database: Database, owner_id: int) -> None:
-    outcomes = await make(writer_database, *(request(owner_id, "abc", title=str(number)) for number in range(4)))
-    assert told(outcomes) == ["abc"] + ["CodeTaken"] * 3
-    assert (await shortening.get(writer_database, in_default_domain("abc"))).options.title == "0"
+    results = await make(writer_database, *(request(owner_id, "abc", title=str(number)) for number in range(4)))
+    assert summary(results) == ["abc"] + ["CodeTaken"] * 3
+    assert (await changes.get(writer_database, in_default_domain("abc"))).options.title == "0"
 
 
 async def test_of_requests_for_one_external_id_the_first_wins(writer_database: Database, owner_id: int) -> None:
-    outcomes = await make(writer_database, *(request(owner_id, code, external_id="mine") for code in ("b", "a", "c")))
-    assert told(outcomes) == ["b", "ExternalIdTaken", "ExternalIdTaken"]
+    results = await make(writer_database, *(request(owner_id, code, external_id="mine") for code in ("b", "a", "c")))
+    assert summary(results) == ["b", "ExternalIdTaken", "ExternalIdTaken"]
 
 
 async def test_the_code_of_a_refused_request_goes_to_the_next_one(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, external_id="mine")
-    outcomes = await make(writer_database, request(owner_id, "abc", external_id="mine"), request(owner_id, "abc"))
-    assert told(outcomes) == ["ExternalIdTaken", "abc"]
+    results = await make(writer_database, request(owner_id, "abc", external_id="mine"), request(owner_id, "abc"))
+    assert summary(results) == ["ExternalIdTaken", "abc"]
 
 
 async def test_a_thousand_requests_for_one_code_with_taken_external_ids_need_few_statements(
@@ -113,7 +112,7 @@ async def test_a_thousand_requests_for_one_code_with_taken_external_ids_need_few
 ) -> None:
     await make(writer_database, *(request(owner_id, external_id=str(number)) for number in range(999)))
     requests = [request(owner_id, "abc", external_id=str(number)) for number in range(1_000)]
-    assert told(await make(writer_database, *requests)) == ["ExternalIdTaken"] * 999 + ["abc"]
+    assert summary(await make(writer_database, *requests)) == ["ExternalIdTaken"] * 999 + ["abc"]
 
 
 async def test_a_random_code_that_is_taken_is_replaced_by_another(
@@ -121,24 +120,24 @@ async def test_a_random_code_that_is_taken_is_replaced_by_another(
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken")
     codes = iter(["taken", "same", "same", "free-1", "free-2"])
-    monkeypatch.setattr(making, "random_code", lambda: next(codes))
-    outcomes = await make(writer_database, request(owner_id), request(owner_id), request(owner_id))
-    assert told(outcomes) == ["free-1", "same", "free-2"]
+    monkeypatch.setattr(creation, "random_code", lambda: next(codes))
+    results = await make(writer_database, request(owner_id), request(owner_id), request(owner_id))
+    assert summary(results) == ["free-1", "same", "free-2"]
 
 
 async def test_when_no_random_code_is_free_the_client_is_asked_to_try_again(
     writer_database: Database, owner_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken")
-    monkeypatch.setattr(making, "random_code", lambda: "taken")
-    (outcome,) = await make(writer_database, request(owner_id))
-    assert isinstance(outcome, CodeTaken)
-    assert "try again" in outcome.detail
+    monkeypatch.setattr(creation, "random_code", lambda: "taken")
+    (result,) = await make(writer_database, request(owner_id))
+    assert isinstance(result, CodeTaken)
+    assert "try again" in result.detail
 
 
 async def test_a_link_at_a_purged_code_is_newer_than_the_purge(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    purged = await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    purged = await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     first, second = await make(writer_database, request(owner_id, "abc"), request(owner_id, "def"))
     assert isinstance(first, Link)
     assert isinstance(second, Link)
@@ -154,7 +153,7 @@ async def batch(
         requests,
         owner_id=owner_id,
         idempotency_key=key,
-        present=lambda outcomes: {"items": told(list(outcomes))},
+        present=lambda results: {"items": summary(list(results))},
     )
 
 
@@ -164,9 +163,9 @@ async def test_an_invalid_request_has_its_result_in_its_place(writer_database: D
         InvalidInput({"url": ["Is missing."]}),
         request(owner_id, "b"),
     ]
-    shortened = await batch(writer_database, owner_id, *requests)
-    assert shortened.document == {"items": ["a", "InvalidInput", "b"]}
-    assert [link.code for link in shortened.links] == ["a", "b"]
+    created = await batch(writer_database, owner_id, *requests)
+    assert created.document == {"items": ["a", "InvalidInput", "b"]}
+    assert [link.code for link in created.links] == ["a", "b"]
 
 
 async def test_an_empty_batch_has_an_empty_response(writer_database: Database, owner_id: int) -> None:
@@ -194,17 +193,17 @@ async def test_batches_that_request_the_same_codes_in_different_orders_get_each_
     writer_database: Database, owner_id: int
 ) -> None:
     codes = [f"code-{number}" for number in range(300)]
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         batch(writer_database, owner_id, *(request(owner_id, code) for code in codes)),
         batch(writer_database, owner_id, *(request(owner_id, code) for code in reversed(codes))),
     )
-    made = [link.code for answer in answers for link in answer.links]
+    made = [link.code for response in responses for link in response.links]
     assert sorted(made) == sorted(codes)
 
 
 async def test_simultaneous_requests_share_a_transaction(writer_database: Database, owner_id: int) -> None:
-    together = GroupCommit(writer_database)
-    made = await asyncio.gather(*(together.create(request(owner_id)) for _ in range(50)))
+    group_commit = GroupCommit(writer_database)
+    made = await asyncio.gather(*(group_commit.create(request(owner_id)) for _ in range(50)))
     assert len({link.code for link in made}) == 50
     assert len({link.created_at for link in made}) == 1  # now() is the same for all of a transaction
 
@@ -212,24 +211,24 @@ async def test_simultaneous_requests_share_a_transaction(writer_database: Databa
 async def test_a_refused_request_of_a_group_does_not_affect_the_others(
     writer_database: Database, owner_id: int
 ) -> None:
-    together = GroupCommit(writer_database)
+    group_commit = GroupCommit(writer_database)
     requests = [
         request(owner_id, "abc", external_id="mine"),
         request(owner_id, "abc"),
         request(owner_id, external_id="mine"),
     ]
-    ends = await asyncio.gather(
-        *(together.create(one) for one in [*requests, request(owner_id, "def")]), return_exceptions=True
+    results = await asyncio.gather(
+        *(group_commit.create(one) for one in [*requests, request(owner_id, "def")]), return_exceptions=True
     )
-    assert [type(end) for end in ends] == [Link, CodeTaken, ExternalIdTaken, Link]
+    assert [type(result) for result in results] == [Link, CodeTaken, ExternalIdTaken, Link]
 
 
 async def test_a_request_that_waits_for_a_locked_code_delays_no_other(writer_database: Database, owner_id: int) -> None:
-    together = GroupCommit(writer_database)
+    group_commit = GroupCommit(writer_database)
     async with writer_database.transaction() as conn:
-        await create_all(conn, [request(owner_id, "held")])
-        waiting = asyncio.create_task(together.create(request(owner_id, "held")))
-        made = await asyncio.gather(*(together.create(request(owner_id)) for _ in range(5)))
+        await create_all(conn, [request(owner_id, "locked")])
+        waiting = asyncio.create_task(group_commit.create(request(owner_id, "locked")))
+        made = await asyncio.gather(*(group_commit.create(request(owner_id)) for _ in range(5)))
         assert len(made) == 5
         assert not waiting.done()
     with pytest.raises(CodeTaken):
@@ -240,25 +239,25 @@ async def test_an_exception_that_one_request_causes_is_raised_for_it_alone(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
     await database.execute("ALTER TABLE links ADD CONSTRAINT no_such_title CHECK (title <> 'unforeseen')")
-    together = GroupCommit(writer_database)
-    ends = await asyncio.gather(
-        together.create(request(owner_id, "a")),
-        together.create(request(owner_id, "b", title="unforeseen")),
-        together.create(request(owner_id, "c")),
+    group_commit = GroupCommit(writer_database)
+    results = await asyncio.gather(
+        group_commit.create(request(owner_id, "a")),
+        group_commit.create(request(owner_id, "b", title="unforeseen")),
+        group_commit.create(request(owner_id, "c")),
         return_exceptions=True,
     )
-    assert [type(end) for end in ends] == [Link, psycopg2.errors.CheckViolation, Link]
+    assert [type(result) for result in results] == [Link, psycopg2.errors.CheckViolation, Link]
 
 
 async def test_a_cancelled_request_does_not_affect_the_others(writer_database: Database, owner_id: int) -> None:
-    together = GroupCommit(writer_database)
-    tasks = [asyncio.create_task(together.create(request(owner_id, f"code-{number}"))) for number in range(5)]
+    group_commit = GroupCommit(writer_database)
+    tasks = [asyncio.create_task(group_commit.create(request(owner_id, f"code-{number}"))) for number in range(5)]
     await asyncio.sleep(0)
     tasks[0].cancel()
     made = await asyncio.gather(*tasks[1:])
     assert [link.code for link in made] == [f"code-{number}" for number in range(1, 5)]
 
-    async def all_told() -> bool:
+    async def is_complete() -> bool:
         return await count_of(writer_database, "links") == await count_of(writer_database, "outbox")
 
-    await until(all_told)
+    await until(is_complete)

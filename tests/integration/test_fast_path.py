@@ -52,7 +52,7 @@ async def client(aiohttp_client: AiohttpClient, app: web.Application) -> Client:
 
 @pytest.fixture
 async def publish(writer_database: Database, redis: RedisClient) -> Callable[..., Any]:
-    """Creates a link of code abc that Redis knows."""
+    """Creates a link with the code abc and publishes it to Redis."""
     owner_id = await make_owner(writer_database)
 
     async def publish(**options: Any) -> int:
@@ -64,15 +64,15 @@ async def publish(writer_database: Database, redis: RedisClient) -> Callable[...
 
 
 async def follow(client: Client, path: str = "/abc", method: str = "GET", **headers: str) -> Response:
-    """The answer to a visitor; header names with _ for -."""
+    """Visit a link; the response. Header names have _ for -."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with client.request(method, path, headers=sent, allow_redirects=False, max_field_size=2**18) as answer:
-        return Response(answer.status, answer.headers, await answer.read())
+    async with client.request(method, path, headers=sent, allow_redirects=False, max_field_size=2**18) as response:
+        return Response(response.status, response.headers, await response.read())
 
 
-def took_fast_path(answer: Response) -> bool:
+def took_fast_path(response: Response) -> bool:
     """The application repeats the request's id in each response; of a redirect, the fast path leaves that to nginx."""
-    return "X-Request-ID" not in answer.headers
+    return "X-Request-ID" not in response.headers
 
 
 async def clicks_in(redis: RedisClient) -> list[ClickEvent]:
@@ -81,27 +81,27 @@ async def clicks_in(redis: RedisClient) -> list[ClickEvent]:
     return [click_events.decode(event) for text in texts for event in click_events.split(text)]
 
 
-def said(answer: Response) -> dict[str, str]:
-    """What a client behind nginx gets to see of an answer's headers."""
+def visible_headers(response: Response) -> dict[str, str]:
+    """The headers of a response that a client of nginx gets."""
     names = ("Location", "Cache-Control", "X-Robots-Tag", "X-Upstream", "Vary", "Content-Length")
-    return {name: answer.headers[name] for name in names if name in answer.headers}
+    return {name: response.headers[name] for name in names if name in response.headers}
 
 
 HOUR = timedelta(hours=1)
-LEADING: dict[str, dict[str, Any]] = {
+LIVE_LINKS: dict[str, dict[str, Any]] = {
     "plain": {},
     "permanent": {"redirect_status": 301},
     "temporary": {"redirect_status": 307},
     "permanent, method kept": {"redirect_status": 308},
-    "a target that is no ASCII": {"url": "https://例え.jp/ü"},
-    "a target as long as they come": {"url": URL + "ü" * (8_192 - len(URL))},
-    "not over yet": {"valid_until": datetime.now(UTC) + HOUR},
-    "begun": {"valid_since": datetime.now(UTC) - HOUR},
-    "a query that is handed on": {"forward_query": True},
+    "a target that is not ASCII": {"url": "https://例え.jp/ü"},
+    "a target of the maximum length": {"url": URL + "ü" * (8_192 - len(URL))},
+    "not expired yet": {"valid_until": datetime.now(UTC) + HOUR},
+    "already valid": {"valid_since": datetime.now(UTC) - HOUR},
+    "a query that is forwarded": {"forward_query": True},
 }
 
 
-@pytest.mark.parametrize("options", LEADING.values(), ids=LEADING.keys())
+@pytest.mark.parametrize("options", LIVE_LINKS.values(), ids=LIVE_LINKS.keys())
 async def test_both_paths_respond_and_count_alike(
     client: Client, publish: Callable[..., Any], redis: RedisClient, options: dict[str, Any]
 ) -> None:
@@ -109,9 +109,9 @@ async def test_both_paths_respond_and_count_alike(
     fast = await follow(client, "/abc?a=1", User_Agent="a browser", Referer="https://example.org/")
     [recorded] = await clicks_in(redis)
     await redis.delete(redis_keys.CLICK_STREAM)
-    usual = await follow(client, "/abc?a=1", User_Agent="a browser", Referer="https://example.org/", X_Debug="true")
-    assert (took_fast_path(fast), took_fast_path(usual)) == (True, False)
-    assert (fast.status, said(fast)) == (usual.status, said(usual))
+    slow = await follow(client, "/abc?a=1", User_Agent="a browser", Referer="https://example.org/", X_Debug="true")
+    assert (took_fast_path(fast), took_fast_path(slow)) == (True, False)
+    assert (fast.status, visible_headers(fast)) == (slow.status, visible_headers(slow))
     assert [recorded] == await clicks_in(redis)
     assert recorded.link_id == link_id
     assert (recorded.id, recorded.at_ms) == (NGINX_HEADERS["X-Request-ID"], 1_772_366_400_123)
@@ -122,13 +122,13 @@ async def test_both_paths_respond_alike_for_a_disabled_link(
     client: Client, publish: Callable[..., Any], redis: RedisClient, accept: str | None
 ) -> None:
     await publish(enabled=False)
-    wanted = {"Accept": accept} if accept else {}
-    fast = await follow(client, **wanted)
-    usual = await follow(client, X_Debug="true", **wanted)
-    assert (fast.status, said(fast)) == (usual.status, said(usual)) == (404, said(usual))
-    assert fast.headers["Content-Type"] == usual.headers["Content-Type"]
+    accept_header = {"Accept": accept} if accept else {}
+    fast = await follow(client, **accept_header)
+    slow = await follow(client, X_Debug="true", **accept_header)
+    assert (fast.status, visible_headers(fast)) == (slow.status, visible_headers(slow)) == (404, visible_headers(slow))
+    assert fast.headers["Content-Type"] == slow.headers["Content-Type"]
     assert fast.headers["X-Request-ID"] == NGINX_HEADERS["X-Request-ID"]
-    assert fast.body == usual.body
+    assert fast.body == slow.body
     assert await clicks_in(redis) == []
 
 
@@ -149,24 +149,24 @@ async def test_both_paths_respond_alike_for_a_link_outside_of_its_time(
     await publish(**options)
     fast = await follow(client, Accept=accept)
     slow = await follow(client, Accept=accept, X_Debug="true")
-    assert (fast.status, said(fast), fast.body) == (status, said(slow), slow.body)
+    assert (fast.status, visible_headers(fast), fast.body) == (status, visible_headers(slow), slow.body)
     assert (fast.headers["Content-Type"], slow.status) == (slow.headers["Content-Type"], status)
     assert await clicks_in(redis) == []
 
 
 async def test_a_limited_link_is_passed_to_the_application(client: Client, publish: Callable[..., Any]) -> None:
     await publish(max_clicks=1)
-    answer = await follow(client)
-    assert (answer.status, took_fast_path(answer)) == (302, False)
+    response = await follow(client)
+    assert (response.status, took_fast_path(response)) == (302, False)
 
 
 async def test_a_redirect_to_expired_url_is_no_click(
     client: Client, publish: Callable[..., Any], redis: RedisClient
 ) -> None:
     await publish(valid_until=datetime.now(UTC) - HOUR, expired_url="https://example.com/over")
-    answer = await follow(client)
-    assert (answer.status, answer.headers["Location"]) == (302, "https://example.com/over")
-    assert took_fast_path(answer)
+    response = await follow(client)
+    assert (response.status, response.headers["Location"]) == (302, "https://example.com/over")
+    assert took_fast_path(response)
     assert await clicks_in(redis) == []
 
 
@@ -184,8 +184,8 @@ async def test_an_unusual_request_is_passed_to_the_application(
     client: Client, publish: Callable[..., Any], path: str, headers: dict[str, str], method: str
 ) -> None:
     await publish()
-    answer = await follow(client, path, method, **headers)
-    assert (answer.status, took_fast_path(answer)) == (302, False)
+    response = await follow(client, path, method, **headers)
+    assert (response.status, took_fast_path(response)) == (302, False)
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/metrics"])
@@ -213,8 +213,8 @@ async def test_a_malformed_record_is_read_again_from_postgres(
 ) -> None:
     link_id = await publish()
     await redis.set(redis_keys.route(in_default_domain("abc")), record)
-    answer = await follow(client)
-    assert (answer.status, answer.headers["Location"]) == (302, URL)
+    response = await follow(client)
+    assert (response.status, response.headers["Location"]) == (302, URL)
     assert link_id in {click.link_id for click in await clicks_in(redis)}
 
 
@@ -228,11 +228,11 @@ async def test_each_visit_of_a_batch_gets_the_response_of_its_own_code(
     await relay_once(writer_database, RouteRecords(redis), link_lifetime=600)
 
     async def visit(number: int) -> tuple[int, str]:
-        answer = await follow(client, f"/c{number}", X_Request_ID=f"{number:032x}")
-        return answer.status, answer.headers.get("Location", "")
+        response = await follow(client, f"/c{number}", X_Request_ID=f"{number:032x}")
+        return response.status, response.headers.get("Location", "")
 
-    answers = await asyncio.gather(*(visit(number) for number in range(70)))
-    assert answers == [(302, f"{URL}{number}") for number in range(60)] + [(404, "")] * 10
+    responses = await asyncio.gather(*(visit(number) for number in range(70)))
+    assert responses == [(302, f"{URL}{number}") for number in range(60)] + [(404, "")] * 10
     assert sorted(click.id for click in await clicks_in(redis)) == [f"{number:032x}" for number in range(60)]
 
 
@@ -258,10 +258,10 @@ async def test_an_exception_in_the_fast_path_leaves_no_visitor_without_a_respons
     with monkeypatch.context() as patch:
         patch.setattr(where, name, lambda *_: 1 / 0)
         async with asyncio.timeout(10):
-            answers = [await asyncio.gather(*(follow(client) for _ in range(8))) for _ in range(3)]
-    assert {answer.status for some in answers for answer in some} == {302}
+            responses = [await asyncio.gather(*(follow(client) for _ in range(8))) for _ in range(3)]
+    assert {response.status for some in responses for response in some} == {302}
 
-    async def is_recorded() -> bool:  # by way of the spool where the circuit breaker has opened
+    async def is_recorded() -> bool:  # by the spool if the circuit breaker has opened
         return {click.id for click in await clicks_in(redis)} == {NGINX_HEADERS["X-Request-ID"]}
 
     async def is_fast_again() -> bool:
@@ -277,8 +277,8 @@ async def test_an_exception_while_a_visit_is_offered_goes_to_the_application(
     await publish()
     monkeypatch.setattr(app[FAST_PATH], "offer", lambda *_: 1 / 0)
     async with asyncio.timeout(10):
-        answers = [await follow(client) for _ in range(3)]
-    assert {answer.status for answer in answers} == {302}
+        responses = [await follow(client) for _ in range(3)]
+    assert {response.status for response in responses} == {302}
 
 
 async def test_an_exception_while_the_clicks_are_added_leaves_no_visitor_without_a_response(
@@ -287,10 +287,10 @@ async def test_an_exception_while_the_clicks_are_added_leaves_no_visitor_without
     await publish(forward_query=True)
     monkeypatch.setattr(StreamWriter, "send", lambda *_: 1 / 0)
     async with asyncio.timeout(10):
-        answers = await asyncio.gather(*(follow(client, "/abc?a=1") for _ in range(8)))
-    assert {(answer.status, answer.headers["Location"]) for answer in answers} == {(302, f"{URL}?a=1")}
+        responses = await asyncio.gather(*(follow(client, "/abc?a=1") for _ in range(8)))
+    assert {(response.status, response.headers["Location"]) for response in responses} == {(302, f"{URL}?a=1")}
 
-    async def is_recorded() -> bool:  # by way of the spool where the circuit breaker has opened
+    async def is_recorded() -> bool:  # by the spool
         return {click.id for click in await clicks_in(redis)} == {NGINX_HEADERS["X-Request-ID"]}
 
     await until(is_recorded)
@@ -347,14 +347,14 @@ async def test_a_script_that_redis_no_longer_has_is_sent_again(
 ) -> None:
     await publish()
     await redis.script_flush()
-    answers = [await follow(client) for _ in range(2)]
-    assert [(answer.status, took_fast_path(answer)) for answer in answers] == [(302, True)] * 2
+    responses = [await follow(client) for _ in range(2)]
+    assert [(response.status, took_fast_path(response)) for response in responses] == [(302, True)] * 2
     assert len(await clicks_in(redis)) == 2
 
 
 @pytest.fixture
 async def full_redis(redis: RedisClient, publish: Callable[..., Any]) -> AsyncIterator[Callable[..., Any]]:
-    """Publishes a link, and fills Redis then: it reads, and refuses every write."""
+    """Publishes a link and then fills Redis, so that it can be read but refuses every write."""
 
     async def publish_and_fill(**options: Any) -> int:
         link_id: int = await publish(**options)
@@ -377,8 +377,8 @@ async def test_a_full_redis_serves_lookups_and_the_clicks_go_into_the_spool(
 ) -> None:
     await full_redis(**options)
     ids = [f"{number:032x}" for number in range(20)]
-    answers = [await follow(client, X_Request_ID=request_id, X_Debug=debug(request_id)) for request_id in ids]
-    assert {(answer.status, answer.headers["Location"]) for answer in answers} == {(302, URL)}
+    responses = [await follow(client, X_Request_ID=request_id, X_Debug=debug(request_id)) for request_id in ids]
+    assert {(response.status, response.headers["Location"]) for response in responses} == {(302, URL)}
     assert app[RESOLVER_METRICS].lookups == {"hit": 20, "miss": 0, "fallback": 0}
     assert app[CLICK_RECORDER].spooled == 20
     await redis.config_set("maxmemory", 0)
@@ -402,21 +402,21 @@ async def test_a_full_redis_does_not_stop_the_fast_path_when_there_is_no_click_t
 
 
 @pytest.fixture
-async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
+async def proxy(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A proxy before Redis that the test may shut."""
     async with running_proxy(stores.settings.redis_port) as found:
         yield found
 
 
 @pytest.fixture
-async def shaky_app(
-    stores: Stores, database_name: str, way: TcpProxy, redis: RedisClient, tmp_path: Path
+async def proxied_app(
+    stores: Stores, database_name: str, proxy: TcpProxy, redis: RedisClient, tmp_path: Path
 ) -> web.Application:
     """A resolver that reaches Redis only while the proxy is open."""
     assert redis
     env = environment(
         stores.database_settings(database_name, "boltlink_resolver"),
-        at_port(stores.redis_settings(timeout=0.2), way.port),
+        at_port(stores.redis_settings(timeout=0.2), proxy.port),
         spool_folder=tmp_path,
     )
     return create_api(ResolverSettings.from_env(env))
@@ -425,31 +425,31 @@ async def shaky_app(
 @pytest.mark.parametrize("fault", ["shut", "frozen"])
 async def test_clicks_are_kept_while_redis_is_unavailable_and_the_fast_path_recovers(
     *,
-    shaky_app: web.Application,
+    proxied_app: web.Application,
     aiohttp_client: AiohttpClient,
     publish: Callable[..., Any],
-    way: TcpProxy,
+    proxy: TcpProxy,
     redis: RedisClient,
     fault: str,
 ) -> None:
     await publish()
-    client = await served(aiohttp_client, shaky_app)
+    client = await served(aiohttp_client, proxied_app)
     assert took_fast_path(await follow(client, X_Request_ID=f"{100:032x}"))
     if fault == "shut":
-        await way.shut()
+        await proxy.shut()
     else:
-        way.freeze()
-    answers = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(20)))
-    assert {answer.status for answer in answers} == {302}
+        proxy.freeze()
+    responses = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(20)))
+    assert {response.status for response in responses} == {302}
     if fault == "shut":
-        await way.open()
+        await proxy.open()
     else:
-        way.thaw()
+        proxy.thaw()
 
-    async def is_back() -> bool:
-        return shaky_app[RAW_CONNECTION].is_open and took_fast_path(await follow(client, X_Request_ID=f"{101:032x}"))
+    async def is_fast_again() -> bool:
+        return proxied_app[RAW_CONNECTION].is_open and took_fast_path(await follow(client, X_Request_ID=f"{101:032x}"))
 
-    await until(is_back)
+    await until(is_fast_again)
     expected = {f"{number:032x}" for number in [*range(20), 100, 101]}
 
     async def are_all_recorded() -> bool:
@@ -459,13 +459,13 @@ async def test_clicks_are_kept_while_redis_is_unavailable_and_the_fast_path_reco
 
 
 async def test_a_connection_that_redis_closes_loses_no_redirect(
-    shaky_app: web.Application,
+    proxied_app: web.Application,
     aiohttp_client: AiohttpClient,
     publish: Callable[..., Any],
     redis: RedisClient,
 ) -> None:
     await publish()
-    client = await served(aiohttp_client, shaky_app)
+    client = await served(aiohttp_client, proxied_app)
     await follow(client)
     for row in await redis.client_list():
         if row["id"] != str(await redis.client_id()):

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from services.writer.links import changes as shortening
+from services.writer.links import changes
 from services.writer.links.creation import LinkRequest
 from services.writer.links.idempotency import Created, IdempotencyKey, create_link
 from services.writer.links.schemas import dump_link
@@ -21,7 +21,7 @@ async def owner_id(writer_database: Database) -> int:
     return await make_owner(writer_database)
 
 
-async def ask(
+async def create(
     database: Database,
     owner_id: int,
     *,
@@ -31,7 +31,7 @@ async def ask(
     reuse: bool = False,
     **options: Any,
 ) -> Created:
-    """Ask for a link with an idempotency key."""
+    """Create a link under an idempotency key."""
     return await create_link(
         database,
         LinkRequest(NewLink(code=code, options=LinkOptions(**{"url": "https://example.com/", **options})), owner_id),
@@ -48,26 +48,26 @@ async def rows_of(database: Database, table: str) -> int:
 
 
 async def age(database: Database, interval: str) -> None:
-    """Make all answers older."""
+    """Make all stored responses older."""
     await database.execute("UPDATE idempotent_answers SET created_at = created_at - %s::interval", [interval])
 
 
 async def test_a_repeat_gets_the_first_response(writer_database: Database, owner_id: int) -> None:
-    first = await ask(writer_database, owner_id)
-    repeat = await ask(writer_database, owner_id)
+    first = await create(writer_database, owner_id)
+    repeat = await create(writer_database, owner_id)
     assert (repeat.status, repeat.document) == (201, first.document)
 
 
 async def test_a_repeat_gets_every_field_of_the_first_response(writer_database: Database, owner_id: int) -> None:
     options: dict[str, Any] = {"title": 'Ü "😀" \\ %s', "tags": ("a", "b"), "max_clicks": 2**53 - 1}
-    first = await ask(writer_database, owner_id, **options)
-    repeat = await ask(writer_database, owner_id, **options)
+    first = await create(writer_database, owner_id, **options)
+    repeat = await create(writer_database, owner_id, **options)
     assert list(repeat.document.items()) == list(first.document.items())
 
 
 async def test_a_repeat_creates_no_second_link(writer_database: Database, owner_id: int) -> None:
-    await ask(writer_database, owner_id)
-    repeat = await ask(writer_database, owner_id)
+    await create(writer_database, owner_id)
+    repeat = await create(writer_database, owner_id)
     assert repeat.links == ()
     assert await rows_of(writer_database, "links") == 1
     assert await rows_of(writer_database, "outbox") == 1
@@ -76,41 +76,41 @@ async def test_a_repeat_creates_no_second_link(writer_database: Database, owner_
 async def test_a_repeat_gets_the_first_response_also_when_the_link_has_changed(
     writer_database: Database, owner_id: int
 ) -> None:
-    first = await ask(writer_database, owner_id, code="abc")
-    await shortening.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=None)
-    assert (await ask(writer_database, owner_id, code="abc")).document == first.document
+    first = await create(writer_database, owner_id, code="abc")
+    await changes.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=None)
+    assert (await create(writer_database, owner_id, code="abc")).document == first.document
 
 
 async def test_a_repeat_of_a_reuse_gets_its_200_again(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id)
-    first = await ask(writer_database, owner_id, reuse=True)
-    repeat = await ask(writer_database, owner_id, reuse=True)
+    first = await create(writer_database, owner_id, reuse=True)
+    repeat = await create(writer_database, owner_id, reuse=True)
     assert (first.status, repeat.status) == (200, 200)
 
 
 async def test_another_body_under_the_same_key_is_refused(writer_database: Database, owner_id: int) -> None:
-    await ask(writer_database, owner_id)
+    await create(writer_database, owner_id)
     with pytest.raises(IdempotencyKeyReused):
-        await ask(writer_database, owner_id, body=b"another body")
+        await create(writer_database, owner_id, body=b"another body")
     assert await rows_of(writer_database, "links") == 1
 
 
 async def test_another_key_is_another_request(writer_database: Database, owner_id: int) -> None:
-    first = await ask(writer_database, owner_id)
-    other = await ask(writer_database, owner_id, key="key-2")
+    first = await create(writer_database, owner_id)
+    other = await create(writer_database, owner_id, key="key-2")
     assert other.document["code"] != first.document["code"]
 
 
 async def test_the_same_key_of_another_owner_is_another_request(writer_database: Database, owner_id: int) -> None:
-    first = await ask(writer_database, owner_id)
-    other = await ask(writer_database, await make_owner(writer_database), body=b"another body")
+    first = await create(writer_database, owner_id)
+    other = await create(writer_database, await make_owner(writer_database), body=b"another body")
     assert other.document["code"] != first.document["code"]
 
 
 async def test_simultaneous_requests_with_one_key_create_one_link(writer_database: Database, owner_id: int) -> None:
-    answers = await asyncio.gather(*(ask(writer_database, owner_id) for _ in range(10)))
-    assert all(answer.document == answers[0].document for answer in answers)
-    assert [len(answer.links) for answer in answers].count(1) == 1
+    responses = await asyncio.gather(*(create(writer_database, owner_id) for _ in range(10)))
+    assert all(response.document == responses[0].document for response in responses)
+    assert [len(response.links) for response in responses].count(1) == 1
     assert await rows_of(writer_database, "links") == 1
 
 
@@ -118,50 +118,52 @@ async def test_of_simultaneous_different_bodies_under_one_key_one_is_accepted(
     writer_database: Database, owner_id: int
 ) -> None:
     bodies = [f"body {number}".encode() for number in range(5)]
-    ends = await asyncio.gather(*(ask(writer_database, owner_id, body=body) for body in bodies), return_exceptions=True)
-    assert sorted(type(end).__name__ for end in ends) == ["Created"] + ["IdempotencyKeyReused"] * 4
+    results = await asyncio.gather(
+        *(create(writer_database, owner_id, body=body) for body in bodies), return_exceptions=True
+    )
+    assert sorted(type(result).__name__ for result in results) == ["Created"] + ["IdempotencyKeyReused"] * 4
 
 
 async def test_a_response_older_than_a_day_is_not_repeated(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
-    first = await ask(writer_database, owner_id)
+    first = await create(writer_database, owner_id)
     await age(database, "24 hours 1 second")
-    later = await ask(writer_database, owner_id, body=b"another body")
+    later = await create(writer_database, owner_id, body=b"another body")
     assert later.document["code"] != first.document["code"]
 
 
 async def test_a_response_of_nearly_a_day_is_repeated(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
-    first = await ask(writer_database, owner_id)
+    first = await create(writer_database, owner_id)
     await age(database, "23 hours 59 minutes")
-    assert (await ask(writer_database, owner_id)).document == first.document
+    assert (await create(writer_database, owner_id)).document == first.document
 
 
 async def test_a_new_response_under_an_old_key_is_repeated(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
-    await ask(writer_database, owner_id)
+    await create(writer_database, owner_id)
     await age(database, "25 hours")
-    second = await ask(writer_database, owner_id)
-    assert (await ask(writer_database, owner_id)).document == second.document
+    second = await create(writer_database, owner_id)
+    assert (await create(writer_database, owner_id)).document == second.document
 
 
 async def test_only_responses_older_than_a_day_are_deleted(
     writer_database: Database, owner_id: int, database: Database
 ) -> None:
-    await ask(writer_database, owner_id, key="old")
+    await create(writer_database, owner_id, key="old")
     await age(database, "25 hours")
-    young = await ask(writer_database, owner_id, key="young")
+    young = await create(writer_database, owner_id, key="young")
     assert await idempotency.delete_old(writer_database) == 1
-    assert (await ask(writer_database, owner_id, key="young")).document == young.document
+    assert (await create(writer_database, owner_id, key="young")).document == young.document
 
 
 async def test_a_refused_request_stores_nothing(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken")
     with pytest.raises(CodeTaken):
-        await ask(writer_database, owner_id, code="taken")
+        await create(writer_database, owner_id, code="taken")
     assert await rows_of(writer_database, "idempotent_answers") == 0
     assert await rows_of(writer_database, "links") == 1
 
@@ -169,8 +171,8 @@ async def test_a_refused_request_stores_nothing(writer_database: Database, owner
 async def test_a_refused_request_can_be_corrected_under_the_same_key(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken")
     with pytest.raises(CodeTaken):
-        await ask(writer_database, owner_id, code="taken")
-    corrected = await ask(writer_database, owner_id, code="free", body=b"corrected")
+        await create(writer_database, owner_id, code="taken")
+    corrected = await create(writer_database, owner_id, code="free", body=b"corrected")
     assert corrected.document["code"] == "free"
 
 

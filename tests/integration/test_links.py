@@ -9,7 +9,7 @@ import pytest
 
 from services.resolver.handlers import RequestVisit
 from services.resolver.redirects.decision import Refusal, decide
-from services.writer.links import changes as shortening
+from services.writer.links import changes
 from shared.domain.codes import DEFAULT_DOMAIN, in_default_domain
 from shared.domain.errors import CodeTaken, ExternalIdTaken, LinkNotFound
 from shared.domain.models import Link, LinkOptions, NewLink
@@ -107,7 +107,7 @@ async def test_a_requested_code_that_is_taken_raises_code_taken(writer_database:
 
 async def test_the_code_of_a_deleted_link_is_not_assigned_again(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.delete(writer_database, in_default_domain("abc"), based_on=None)
     with pytest.raises(CodeTaken):
         await make_link(writer_database, owner_id=owner_id, code="abc")
 
@@ -120,10 +120,10 @@ async def test_a_taken_external_id_is_not_assigned_again(writer_database: Databa
 async def test_of_many_simultaneous_requests_for_one_external_id_one_succeeds(
     writer_database: Database, owner_id: int
 ) -> None:
-    ends = await asyncio.gather(
+    results = await asyncio.gather(
         *(make_link(writer_database, owner_id=owner_id, external_id="mine") for _ in range(10)), return_exceptions=True
     )
-    assert [type(end) for end in ends if not isinstance(end, Link)] == [ExternalIdTaken] * 9
+    assert [type(result) for result in results if not isinstance(result, Link)] == [ExternalIdTaken] * 9
 
 
 async def test_a_change_to_a_taken_external_id_raises_external_id_taken(
@@ -132,18 +132,16 @@ async def test_a_change_to_a_taken_external_id_raises_external_id_taken(
     await make_link(writer_database, owner_id=owner_id, external_id="mine")
     await make_link(writer_database, owner_id=owner_id, code="abc")
     with pytest.raises(ExternalIdTaken):
-        await shortening.change(writer_database, in_default_domain("abc"), {"external_id": "mine"}, based_on=None)
+        await changes.change(writer_database, in_default_domain("abc"), {"external_id": "mine"}, based_on=None)
 
 
 @pytest.mark.parametrize("name", EVERY_OPTION)
 async def test_an_option_can_be_changed_and_changed_back(writer_database: Database, owner_id: int, name: str) -> None:
     plain = await make_link(writer_database, owner_id=owner_id, code="abc")
-    changed = await shortening.change(
-        writer_database, in_default_domain("abc"), {name: EVERY_OPTION[name]}, based_on=None
-    )
+    changed = await changes.change(writer_database, in_default_domain("abc"), {name: EVERY_OPTION[name]}, based_on=None)
     assert changed.options == replace(plain.options, **{name: EVERY_OPTION[name]})
     assert await found(writer_database, "abc") == changed
-    back = await shortening.change(
+    back = await changes.change(
         writer_database, in_default_domain("abc"), {name: getattr(plain.options, name)}, based_on=None
     )
     assert back.options == plain.options
@@ -151,9 +149,9 @@ async def test_an_option_can_be_changed_and_changed_back(writer_database: Databa
 
 async def test_every_change_is_a_new_version(writer_database: Database, owner_id: int) -> None:
     made = await make_link(writer_database, owner_id=owner_id, code="abc")
-    changed = await shortening.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=None)
-    deleted = await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
-    restored = await shortening.restore(writer_database, in_default_domain("abc"))
+    changed = await changes.change(writer_database, in_default_domain("abc"), {"title": "new"}, based_on=None)
+    deleted = await changes.delete(writer_database, in_default_domain("abc"), based_on=None)
+    restored = await changes.restore(writer_database, in_default_domain("abc"))
     assert [link.version for link in (made, changed, deleted, restored)] == [1, 2, 3, 4]
     assert made.updated_at < changed.updated_at < deleted.updated_at < restored.updated_at
     assert restored.created_at == made.created_at
@@ -163,21 +161,21 @@ async def test_a_deleted_link_has_the_status_deleted_and_keeps_its_options(
     writer_database: Database, owner_id: int
 ) -> None:
     made = await insert(writer_database, "abc", owner_id, **EVERY_OPTION)
-    deleted = await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    deleted = await changes.delete(writer_database, in_default_domain("abc"), based_on=None)
     assert made is not None
     assert (deleted.status, deleted.options) == ("deleted", made.options)
 
 
 async def test_a_restored_link_is_as_before(writer_database: Database, owner_id: int) -> None:
     made = await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
-    restored = await shortening.restore(writer_database, in_default_domain("abc"))
+    await changes.delete(writer_database, in_default_domain("abc"), based_on=None)
+    restored = await changes.restore(writer_database, in_default_domain("abc"))
     assert (restored.status, restored.options, restored.id) == ("active", made.options, made.id)
 
 
 async def test_restoring_a_link_that_is_not_deleted_changes_nothing(writer_database: Database, owner_id: int) -> None:
     made = await make_link(writer_database, owner_id=owner_id, code="abc")
-    assert await shortening.restore(writer_database, in_default_domain("abc")) == made
+    assert await changes.restore(writer_database, in_default_domain("abc")) == made
 
 
 async def test_a_purge_leaves_nothing_of_a_link(
@@ -186,7 +184,7 @@ async def test_a_purge_leaves_nothing_of_a_link(
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=5)
     await permits.take_permit(resolver_database, link.id)
     await count_clicks(stats_database, click_event(link.id))
-    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     for table in ("links", "link_totals", "link_permits", "clicks", "click_counts"):
         assert await rows_of(database, table) == 0
 
@@ -197,15 +195,15 @@ async def test_a_purge_does_not_affect_other_links(
     await make_link(writer_database, owner_id=owner_id, code="abc")
     other = await make_link(writer_database, owner_id=owner_id, code="other")
     await count_clicks(stats_database, click_event(other.id))
-    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     assert (await found(writer_database, "other")).clicks == 1
     assert await rows_of(stats_database, "clicks") == 1
 
 
 async def test_a_deleted_link_can_be_purged(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
-    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.delete(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     assert await links.get(writer_database, in_default_domain("abc")) is None
 
 
@@ -213,7 +211,7 @@ async def test_a_purged_code_can_be_assigned_again_with_a_newer_version(
     writer_database: Database, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    purged = await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    purged = await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     again = await make_link(writer_database, owner_id=owner_id, code="abc")
     assert again.version > purged.version > 1
 
@@ -222,7 +220,7 @@ async def test_versions_grow_over_several_purges_of_one_code(writer_database: Da
     versions = []
     for _ in range(3):
         versions.append((await make_link(writer_database, owner_id=owner_id, code="abc")).version)
-        versions.append((await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)).version)
+        versions.append((await changes.purge(writer_database, in_default_domain("abc"), based_on=None)).version)
     assert versions == sorted(set(versions))
 
 
@@ -234,15 +232,15 @@ async def test_a_link_created_while_its_code_is_purged_is_newer_than_the_purge(
         link = await links.lock(conn, in_default_domain("abc"))
         assert link is not None
         purged_version = await links.purge(conn, link)
-        making = asyncio.create_task(make_link(writer_database, owner_id=owner_id, code="abc"))
+        creation = asyncio.create_task(make_link(writer_database, owner_id=owner_id, code="abc"))
         await until(lambda: waits_for_a_lock(database))
-    assert (await making).version > purged_version
+    assert (await creation).version > purged_version
 
 
 async def test_many_links_are_found_at_once_without_unknown_ones(writer_database: Database, owner_id: int) -> None:
     for code in ("a", "b", "c"):
         await make_link(writer_database, owner_id=owner_id, code=code)
-    await shortening.delete(writer_database, in_default_domain("b"), based_on=None)
+    await changes.delete(writer_database, in_default_domain("b"), based_on=None)
     many = await links.get_many(writer_database, [in_default_domain(code) for code in ("a", "b", "unknown", "B")])
     assert sorted(link.code for link in many) == ["a", "b"]
 
@@ -307,7 +305,7 @@ async def test_the_equal_link_of_another_owner_is_not_found(writer_database: Dat
 
 async def test_a_deleted_equal_link_is_not_found(writer_database: Database, owner_id: int) -> None:
     await insert(writer_database, "abc", owner_id)
-    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.delete(writer_database, in_default_domain("abc"), based_on=None)
     assert await equal(writer_database, owner_id) is None
 
 
@@ -327,8 +325,8 @@ async def test_an_equal_link_with_the_requested_code_is_found(writer_database: D
 # Status
 
 
-def leads(link: Link, *, permit_left: bool) -> str:
-    """The status that a link's redirect shows to a visitor; a deleted and a disabled link look alike."""
+def status_by_redirect(link: Link, *, permit_left: bool) -> str:
+    """The status of a link by the decision of a resolver, which does not distinguish deleted and disabled links."""
     route = route_of(link)
     if not route.live:
         return "not live"
@@ -355,9 +353,9 @@ async def test_the_status_of_a_link_agrees_with_its_redirect(
         if limit == "used up":
             await permits.take_permit(resolver_database, link.id)
         if is_deleted:
-            await shortening.delete(database, in_default_domain(code), based_on=None)
+            await changes.delete(database, in_default_domain(code), based_on=None)
         link = await found(database, code)
-        shown = leads(link, permit_left=await permits.permit_left(resolver_database, link.id))
+        shown = status_by_redirect(link, permit_left=await permits.permit_left(resolver_database, link.id))
         if ("not live" if link.status in ("deleted", "disabled") else link.status) != shown:
             wrong.append((options | {"deleted": is_deleted, "permits": permits}, link.status, shown))
     assert wrong == []
@@ -425,7 +423,7 @@ async def test_raised_max_clicks_give_more_permits(
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=1)
     await permits.take_permit(resolver_database, link.id)
-    await shortening.change(writer_database, in_default_domain("abc"), {"max_clicks": 2}, based_on=None)
+    await changes.change(writer_database, in_default_domain("abc"), {"max_clicks": 2}, based_on=None)
     taken = [await permits.take_permit(resolver_database, link.id) for _ in range(2)]
     assert taken == [True, False]
 
@@ -436,7 +434,7 @@ async def test_max_clicks_below_the_used_permits_give_no_permit(
     link = await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=5)
     for _ in range(3):
         await permits.take_permit(resolver_database, link.id)
-    await shortening.change(writer_database, in_default_domain("abc"), {"max_clicks": 1}, based_on=None)
+    await changes.change(writer_database, in_default_domain("abc"), {"max_clicks": 1}, based_on=None)
     assert not await permits.take_permit(resolver_database, link.id)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from multidict import MultiDict
 
-from services.writer.links import changes as shortening
+from services.writer.links import changes
 from services.writer.links.listing import list_links
 from services.writer.links.schemas import ListQuery
 from shared.domain.codes import LinkName, in_default_domain
@@ -29,8 +29,8 @@ async def owner_id(writer_database: Database) -> int:
 
 async def page(database: Database, *query: tuple[str, str], **more: str) -> tuple[list[str], str | None]:
     """The codes on a page of links, as `GET /links` would list them, and the cursor of the next page."""
-    wanted = MultiDict([*query, *more.items()])
-    found, cursor = await list_links(database, parse_query(ListQuery(), wanted))
+    parameters = MultiDict([*query, *more.items()])
+    found, cursor = await list_links(database, parse_query(ListQuery(), parameters))
     return [link.code for link in found], cursor
 
 
@@ -41,7 +41,7 @@ async def codes(database: Database, *query: tuple[str, str], **more: str) -> lis
 
 
 async def make_varied_links(database: Database, owner_id: int, count: int = 9) -> None:
-    """Links whose orders by code, clicks and time all differ; three each share their clicks and times."""
+    """Links whose orders by code, clicks and time differ; groups of three have equal clicks and times."""
     for number in range(count):
         code = f"{(number * 5) % count}-code"
         await make_link(database, owner_id=owner_id, code=code)
@@ -58,7 +58,7 @@ async def make_varied_links(database: Database, owner_id: int, count: int = 9) -
         )
 
 
-async def walk(database: Database, order: str, limit: int) -> list[str]:
+async def codes_of_all_pages(database: Database, order: str, limit: int) -> list[str]:
     """All codes, page by page."""
     seen: list[str] = []
     cursor = None
@@ -142,14 +142,14 @@ async def test_status_lists_the_links_of_that_status(
     await make_link(writer_database, owner_id=owner_id, code="deleted")
     exhausted = await make_link(writer_database, owner_id=owner_id, code="exhausted", max_clicks=1)
     await permits.take_permit(resolver_database, exhausted.id)
-    await shortening.delete(writer_database, in_default_domain("deleted"), based_on=None)
+    await changes.delete(writer_database, in_default_domain("deleted"), based_on=None)
     assert await codes(writer_database, status=status) == [status]
 
 
 async def test_deleted_links_are_listed_only_on_demand(writer_database: Database, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="kept")
     await make_link(writer_database, owner_id=owner_id, code="deleted")
-    await shortening.delete(writer_database, in_default_domain("deleted"), based_on=None)
+    await changes.delete(writer_database, in_default_domain("deleted"), based_on=None)
     assert await codes(writer_database) == ["kept"]
 
 
@@ -203,7 +203,7 @@ async def test_paging_returns_every_link_once_in_order(
     database: Database, owner_id: int, order: str, limit: int
 ) -> None:
     await make_varied_links(database, owner_id)
-    assert await walk(database, order, limit) == await codes(database, sort=order)
+    assert await codes_of_all_pages(database, order, limit) == await codes(database, sort=order)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -221,7 +221,7 @@ async def test_paging_returns_every_remaining_link_once_while_others_are_created
             break
         await make_link(database, owner_id=owner_id, code=f"{number}-new")
         if number < 3:
-            await shortening.delete(database, in_default_domain(f"{number * 3}-code"), based_on=None)
+            await changes.delete(database, in_default_domain(f"{number * 3}-code"), based_on=None)
     assert sorted(code for code in seen if code in staying) == sorted(staying)
 
 
@@ -229,7 +229,7 @@ async def test_a_cursor_stays_valid_when_its_link_is_deleted(database: Database,
     for code in ("a", "b", "c"):
         await make_link(database, owner_id=owner_id, code=code)
     first, cursor = await page(database, sort="code", limit="2")
-    await shortening.purge(database, in_default_domain("b"), based_on=None)
+    await changes.purge(database, in_default_domain("b"), based_on=None)
     assert first == ["a", "b"]
     assert await codes(database, sort="code", cursor=cursor or "") == ["c"]
 
@@ -261,7 +261,7 @@ def forged(*parts: Any) -> str:
         ("clicks", forged("clicks", 1.5, 1)),
         ("created_at", forged("created_at", "yesterday", 1)),
         ("created_at", forged("created_at", 7, 1)),
-        ("created_at", forged("created_at", "2026-W01-1", 1)),  # Python reads these, and Postgres does not
+        ("created_at", forged("created_at", "2026-W01-1", 1)),  # Python parses these, Postgres does not
         ("created_at", forged("created_at", "2026-01-01T12:00:00,5+00:00", 1)),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.resolver.lookup.lookup import Found, Lookup
 from services.resolver.lookup.postgres_lookup import BURST, UNKNOWN
-from services.writer.links import changes as shortening
+from services.writer.links import changes
 from services.writer.redis_sync.relay import relay_once
 from shared.domain.codes import in_default_domain
 from shared.domain.errors import StoreUnavailable
@@ -41,12 +41,12 @@ async def lookup(redis: RedisClient, resolver_database: Database) -> AsyncIterat
 
 @pytest.fixture
 async def link(writer_database: Database) -> Link:
-    """A link that Redis does not know yet."""
+    """A link without a record in Redis."""
     return await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
 
 
 @pytest.fixture
-async def away_redis(stores: Stores) -> AsyncIterator[RedisClient]:
+async def unavailable_redis(stores: Stores) -> AsyncIterator[RedisClient]:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as client:
             yield client
@@ -60,7 +60,7 @@ async def silent_redis(stores: Stores) -> AsyncIterator[RedisClient]:
 
 
 @pytest.fixture
-async def away_database(stores: Stores) -> AsyncIterator[Database]:
+async def unavailable_database(stores: Stores) -> AsyncIterator[Database]:
     with refusing_port() as port:
         async with connect(at_port(stores.database_settings("any_test"), port)) as found:
             yield found
@@ -68,12 +68,12 @@ async def away_database(stores: Stores) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def count_reads(resolver_database: Database) -> Callable[[], int]:
-    """How many statements have read from Postgres."""
+    """A function that returns the number of reads from Postgres."""
     return counting_reads(resolver_database)
 
 
 def counting_reads(database: Database) -> Callable[[], int]:
-    """Counts the statements that read, from now on."""
+    """Count the statements that read from now on; a function that returns the number."""
     read = database.fetch_all
     statements: list[str] = []
 
@@ -81,7 +81,7 @@ def counting_reads(database: Database) -> Callable[[], int]:
         statements.append(statement)
         return await read(statement, values)
 
-    database.fetch_all = counting  # type: ignore[method-assign]  # it is this test's own
+    database.fetch_all = counting  # type: ignore[method-assign]  # the database is this test's own
     return lambda: len(statements)
 
 
@@ -90,7 +90,7 @@ async def record_of(redis: RedisClient, code: str = "abc") -> bytes | None:
     return None if record is None else bytes(record)
 
 
-async def remembered(redis: RedisClient, code: str = "abc") -> bool:
+async def is_stored(redis: RedisClient, code: str = "abc") -> bool:
     return await record_of(redis, code) is not None
 
 
@@ -99,10 +99,10 @@ async def publish(database: Database, redis: RedisClient) -> None:
 
 
 async def test_a_link_with_a_record_is_a_hit_without_postgres(
-    redis: RedisClient, writer_database: Database, link: Link, away_database: Database
+    redis: RedisClient, writer_database: Database, link: Link, unavailable_database: Database
 ) -> None:
     await publish(writer_database, redis)
-    assert await lookup_of(redis, away_database).find(in_default_domain("abc")) == Found(route_of(link), "hit")
+    assert await lookup_of(redis, unavailable_database).find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
 
 async def test_a_link_without_a_record_is_a_miss(lookup: Lookup, link: Link) -> None:
@@ -111,7 +111,7 @@ async def test_a_link_without_a_record_is_a_miss(lookup: Lookup, link: Link) -> 
 
 async def test_a_miss_is_a_hit_the_next_time(lookup: Lookup, link: Link, redis: RedisClient) -> None:
     await lookup.find(in_default_domain("abc"))
-    await until(lambda: remembered(redis))
+    await until(lambda: is_stored(redis))
     assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
 
@@ -119,7 +119,7 @@ async def test_a_link_read_from_postgres_is_stored_in_redis_for_the_lifetime_of_
     lookup: Lookup, link: Link, redis: RedisClient
 ) -> None:
     await lookup.find(link.name)
-    await until(lambda: remembered(redis))
+    await until(lambda: is_stored(redis))
     assert MISS_LIFETIME < await redis.ttl(redis_keys.route(in_default_domain("abc"))) <= LINK_LIFETIME
 
 
@@ -131,7 +131,7 @@ async def test_an_unknown_code_is_stored_in_redis_for_the_lifetime_of_misses(
     lookup: Lookup, redis: RedisClient
 ) -> None:
     await lookup.find(in_default_domain("unknown"))
-    await until(lambda: remembered(redis, "unknown"))
+    await until(lambda: is_stored(redis, "unknown"))
     assert await lookup.find(in_default_domain("unknown")) == Found(UNKNOWN, "hit")
     assert 0 < await redis.ttl(redis_keys.route(in_default_domain("unknown"))) <= MISS_LIFETIME
 
@@ -140,7 +140,7 @@ async def test_a_stored_miss_is_replaced_when_the_link_is_created_and_relayed(
     lookup: Lookup, writer_database: Database, redis: RedisClient
 ) -> None:
     await lookup.find(in_default_domain("abc"))
-    await until(lambda: remembered(redis))
+    await until(lambda: is_stored(redis))
     link = await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
     await publish(writer_database, redis)
     assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "hit")
@@ -149,7 +149,7 @@ async def test_a_stored_miss_is_replaced_when_the_link_is_created_and_relayed(
 async def test_a_deleted_link_has_a_route_that_is_not_live(
     lookup: Lookup, writer_database: Database, link: Link
 ) -> None:
-    await shortening.delete(writer_database, in_default_domain(link.code), based_on=None)
+    await changes.delete(writer_database, in_default_domain(link.code), based_on=None)
     found = await lookup.find(in_default_domain("abc"))
     assert (found.route.live, found.route.version) == (False, 2)
 
@@ -165,7 +165,7 @@ async def test_a_burst_for_one_code_makes_one_postgres_lookup(
 ) -> None:
     await redis.config_resetstat()
     async with database.transaction() as conn:
-        await conn.execute("LOCK TABLE links")  # Postgres answers nobody before all have asked
+        await conn.execute("LOCK TABLE links")  # so that Postgres responds only after all lookups have started
         finding = [asyncio.create_task(lookup.find(in_default_domain(code))) for _ in range(100)]
         await until(lambda: _is(mget_calls(redis), 1))
     found = await asyncio.gather(*finding)
@@ -187,7 +187,7 @@ async def test_a_burst_for_one_code_makes_one_round_trip_to_redis(
 async def test_a_lookup_is_stored_in_redis_before_the_application_stops(lookup: Lookup, redis: RedisClient) -> None:
     await lookup.find(in_default_domain("abc"))
     await lookup.finish()
-    assert await remembered(redis)
+    assert await is_stored(redis)
 
 
 async def test_a_burst_for_many_codes_finds_the_route_of_each(
@@ -210,30 +210,30 @@ async def test_a_slow_resolver_does_not_overwrite_a_newer_record(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read = resolver_database.fetch_all
-    has_read, goes_on = asyncio.Event(), asyncio.Event()
+    has_read, may_continue = asyncio.Event(), asyncio.Event()
 
     async def slow(statement: str, values: Any = None) -> list[Row]:
         rows = await read(statement, values)
         has_read.set()
-        await goes_on.wait()
+        await may_continue.wait()
         return rows
 
     monkeypatch.setattr(resolver_database, "fetch_all", slow)
     finding = asyncio.create_task(lookup.find(link.name))
     await has_read.wait()
-    changed = await shortening.change(
+    changed = await changes.change(
         writer_database, in_default_domain("abc"), {"url": "https://example.com/new"}, based_on=None
     )
     await publish(writer_database, redis)
     await redis.config_resetstat()
-    goes_on.set()
+    may_continue.set()
     await finding
     await until(lambda: script_ran(redis))
     assert decode(await record_of(redis) or b"") == route_of(changed)
 
 
 async def script_ran(redis: RedisClient) -> bool:
-    """Whether somebody has put a record since the statistics were reset."""
+    """Whether a record was written since the statistics were reset."""
     statistics: Any = await redis.info("commandstats")
     return "cmdstat_evalsha" in statistics
 
@@ -242,7 +242,7 @@ async def test_a_slow_resolver_does_not_bring_a_purged_link_back(
     redis: RedisClient, writer_database: Database, link: Link
 ) -> None:
     records = RouteRecords(redis)
-    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     await publish(writer_database, redis)
     await records.put([RouteUpdate(in_default_domain("abc"), route_of(link), LINK_LIFETIME)])
     assert not decode(await record_of(redis) or b"").live
@@ -273,10 +273,10 @@ async def test_a_malformed_record_is_a_miss(lookup: Lookup, redis: RedisClient, 
 async def test_a_malformed_record_is_replaced(lookup: Lookup, redis: RedisClient, link: Link, broken: bytes) -> None:
     await redis.set(redis_keys.route(in_default_domain("abc")), broken)
 
-    async def heals() -> bool:
+    async def is_replaced() -> bool:
         return await lookup.find(in_default_domain("abc")) == Found(route_of(link), "hit")
 
-    await until(heals, seconds=5)
+    await until(is_replaced, seconds=5)
 
 
 async def test_a_malformed_record_does_not_affect_other_lookups(
@@ -291,9 +291,9 @@ async def test_a_malformed_record_does_not_affect_other_lookups(
 
 
 async def test_while_redis_is_unavailable_links_are_read_from_postgres(
-    away_redis: RedisClient, resolver_database: Database, link: Link
+    unavailable_redis: RedisClient, resolver_database: Database, link: Link
 ) -> None:
-    lookup = lookup_of(away_redis, resolver_database)
+    lookup = lookup_of(unavailable_redis, resolver_database)
     assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "fallback")
     assert await lookup.find(in_default_domain("unknown")) == Found(UNKNOWN, "fallback")
 
@@ -307,9 +307,9 @@ async def test_while_redis_does_not_reply_links_are_read_from_postgres(
 
 
 async def test_a_burst_while_redis_is_unavailable_finds_every_route(
-    away_redis: RedisClient, resolver_database: Database, link: Link
+    unavailable_redis: RedisClient, resolver_database: Database, link: Link
 ) -> None:
-    lookup = lookup_of(away_redis, resolver_database)
+    lookup = lookup_of(unavailable_redis, resolver_database)
     found = await asyncio.gather(*(lookup.find(in_default_domain("abc")) for _ in range(50)))
     assert set(found) == {Found(route_of(link), "fallback")}
 
@@ -318,11 +318,11 @@ async def test_redis_is_used_again_when_it_is_available_again(
     stores: Stores, redis: RedisClient, resolver_database: Database, writer_database: Database, link: Link
 ) -> None:
     await publish(writer_database, redis)
-    async with running_proxy(stores.settings.redis_port) as way, redis_through(stores, way) as shaky:
-        lookup = lookup_of(shaky, resolver_database)
-        await way.shut()
+    async with running_proxy(stores.settings.redis_port) as proxy, redis_through(stores, proxy) as proxied:
+        lookup = lookup_of(proxied, resolver_database)
+        await proxy.shut()
         assert await lookup.find(in_default_domain("abc")) == Found(route_of(link), "fallback")
-        await way.open()
+        await proxy.open()
 
         async def hits() -> bool:
             return (await lookup.find(in_default_domain("abc"))).source == "hit"
@@ -330,19 +330,19 @@ async def test_redis_is_used_again_when_it_is_available_again(
         await until(hits)
 
 
-def redis_through(stores: Stores, way: TcpProxy) -> Any:
-    return redis_client(at_port(stores.redis_settings(), way.port))
+def redis_through(stores: Stores, proxy: TcpProxy) -> Any:
+    return redis_client(at_port(stores.redis_settings(), proxy.port))
 
 
 async def test_a_flood_of_unknown_codes_is_throttled(lookup: Lookup, count_reads: Callable[[], int]) -> None:
     finding = [asyncio.create_task(lookup.find(in_default_domain(f"flood-{number}"))) for number in range(20)]
-    await asyncio.gather(*finding)  # as many queries as may come at once have been used up, or nearly
+    await asyncio.gather(*finding)  # uses up most of the burst that the throttle allows
     for number in range(BURST):
         await lookup.find(in_default_domain(f"one-more-{number}"))
     before = count_reads()
     found = await asyncio.gather(*(lookup.find(in_default_domain(f"flood-2-{number}")) for number in range(1_000)))
     assert set(found) == {Found(UNKNOWN, "miss")}
-    assert count_reads() - before <= 2  # the first alone, then all others
+    assert count_reads() - before <= 2  # the first code alone, then all others in one query
 
 
 async def test_evicted_links_are_not_throttled(
@@ -351,24 +351,24 @@ async def test_evicted_links_are_not_throttled(
     owner_id = await make_owner(writer_database)
     codes = [f"code-{number}" for number in range(2 * BURST)]
     made = [await make_link(writer_database, owner_id=owner_id, code=code) for code in codes]
-    monkeypatch.setattr(asyncio, "sleep", None)  # whoever is held up sleeps
+    monkeypatch.setattr(asyncio, "sleep", None)  # a throttled lookup would sleep, and fail
     assert [(await lookup.find(in_default_domain(code))).route for code in codes] == [route_of(link) for link in made]
 
 
 async def test_while_redis_is_unavailable_a_code_is_looked_up_in_postgres_once_a_second(
-    away_redis: RedisClient, resolver_database: Database, link: Link, count_reads: Callable[[], int]
+    unavailable_redis: RedisClient, resolver_database: Database, link: Link, count_reads: Callable[[], int]
 ) -> None:
-    lookup = lookup_of(away_redis, resolver_database)
+    lookup = lookup_of(unavailable_redis, resolver_database)
     assert [await lookup.find(in_default_domain("abc")) for _ in range(20)] == [Found(route_of(link), "fallback")] * 20
     assert count_reads() == 1
 
 
 async def test_the_fallback_cache_expires_within_a_second(
-    away_redis: RedisClient, resolver_database: Database, writer_database: Database, link: Link
+    unavailable_redis: RedisClient, resolver_database: Database, writer_database: Database, link: Link
 ) -> None:
-    lookup = lookup_of(away_redis, resolver_database)
+    lookup = lookup_of(unavailable_redis, resolver_database)
     assert (await lookup.find(in_default_domain("abc"))).route == route_of(link)
-    changed = await shortening.change(
+    changed = await changes.change(
         writer_database, in_default_domain("abc"), {"url": "https://example.com/new"}, based_on=None
     )
 
@@ -379,21 +379,21 @@ async def test_the_fallback_cache_expires_within_a_second(
 
 
 async def test_without_both_stores_a_lookup_raises_store_unavailable(
-    away_redis: RedisClient, away_database: Database
+    unavailable_redis: RedisClient, unavailable_database: Database
 ) -> None:
     with pytest.raises(StoreUnavailable):
-        await lookup_of(away_redis, away_database).find(in_default_domain("abc"))
+        await lookup_of(unavailable_redis, unavailable_database).find(in_default_domain("abc"))
 
 
 async def test_without_both_stores_a_burst_ends_for_every_lookup(
-    away_redis: RedisClient, away_database: Database
+    unavailable_redis: RedisClient, unavailable_database: Database
 ) -> None:
-    lookup = lookup_of(away_redis, away_database)
+    lookup = lookup_of(unavailable_redis, unavailable_database)
     async with asyncio.timeout(20):
-        ends = await asyncio.gather(
+        results = await asyncio.gather(
             *(lookup.find(in_default_domain(f"code-{n % 10}")) for n in range(50)), return_exceptions=True
         )
-    assert [type(end) for end in ends] == [StoreUnavailable] * 50
+    assert [type(result) for result in results] == [StoreUnavailable] * 50
 
 
 async def test_a_postgres_that_hangs_opens_the_circuit_breaker(stores: Stores, redis: RedisClient) -> None:
@@ -403,22 +403,24 @@ async def test_a_postgres_that_hangs_opens_the_circuit_breaker(stores: Stores, r
             reads = counting_reads(hanging)
             lookup = lookup_of(redis, hanging)
             for _ in range(2):
-                ends = await asyncio.gather(
+                results = await asyncio.gather(
                     *(lookup.find(in_default_domain(f"code-{n}")) for n in range(200)), return_exceptions=True
                 )
-                assert [type(end) for end in ends] == [StoreUnavailable] * 200
+                assert [type(result) for result in results] == [StoreUnavailable] * 200
     assert reads() == 1
 
 
-async def test_a_miss_without_postgres_raises_store_unavailable(redis: RedisClient, away_database: Database) -> None:
+async def test_a_miss_without_postgres_raises_store_unavailable(
+    redis: RedisClient, unavailable_database: Database
+) -> None:
     with pytest.raises(StoreUnavailable):
-        await lookup_of(redis, away_database).find(in_default_domain("abc"))
+        await lookup_of(redis, unavailable_database).find(in_default_domain("abc"))
 
 
-async def test_a_failure_of_postgres_is_not_cached(redis: RedisClient, away_database: Database) -> None:
+async def test_a_failure_of_postgres_is_not_cached(redis: RedisClient, unavailable_database: Database) -> None:
     with pytest.raises(StoreUnavailable):
-        await lookup_of(redis, away_database).find(in_default_domain("abc"))
-    assert not await remembered(redis)
+        await lookup_of(redis, unavailable_database).find(in_default_domain("abc"))
+    assert not await is_stored(redis)
 
 
 async def test_a_cancelled_lookup_does_not_affect_others_for_the_same_code(
@@ -433,5 +435,5 @@ async def test_a_cancelled_lookup_does_not_affect_others_for_the_same_code(
     assert await staying == Found(route_of(link), "miss")
 
 
-async def _is(number: Any, wanted: int) -> bool:
-    return bool(await number == wanted)
+async def _is(number: Any, expected: int) -> bool:
+    return bool(await number == expected)

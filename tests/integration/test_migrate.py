@@ -22,7 +22,7 @@ NAMES = [migration.name for migration in migrate.read_migrations()]
 
 @pytest.fixture
 def empty(stores: Stores) -> Iterator[DatabaseSettings]:
-    """A database in which nothing has run yet."""
+    """A database in which no migration has run."""
     stores.execute('CREATE DATABASE "empty_test"')
     yield stores.database_settings("empty_test")
     stores.execute('DROP DATABASE "empty_test" WITH (FORCE)')
@@ -123,14 +123,14 @@ async def test_an_empty_password_does_not_change_its_role(stores: Stores, databa
 
 
 async def test_migrators_that_run_at_once_may_set_the_same_password(database: Database, odd_role: str) -> None:
-    ends = await asyncio.gather(
+    results = await asyncio.gather(
         *(migrate.set_passwords(database, {odd_role: "secret"}) for _ in range(20)), return_exceptions=True
     )
-    assert ends == [None] * 20
+    assert results == [None] * 20
 
 
 async def command(url: str) -> tuple[int | None, str]:
-    """What `python -m shared.postgres.migrate` says, and its exit code."""
+    """Run `python -m shared.postgres.migrate`; its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "shared.postgres.migrate"),
         cwd=CHECKOUT,
@@ -143,14 +143,14 @@ async def command(url: str) -> tuple[int | None, str]:
 
 
 async def test_the_command_prints_which_migrations_ran(empty: DatabaseSettings) -> None:
-    code, said = await command(empty.url)
+    code, output = await command(empty.url)
     assert code == 0
-    assert f"migrate: ran {', '.join(NAMES)}" in said
+    assert f"migrate: ran {', '.join(NAMES)}" in output
 
 
 async def test_the_command_reports_an_unavailable_postgres(empty: DatabaseSettings) -> None:
     with refusing_port() as port:
-        code, said = await command(at_port(empty, port).url)
+        code, output = await command(at_port(empty, port).url)
     assert code == 1
-    assert "migrate: The database is unavailable." in said
-    assert "Traceback" not in said
+    assert "migrate: The database is unavailable." in output
+    assert "Traceback" not in output

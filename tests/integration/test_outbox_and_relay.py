@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.writer.links import changes as shortening
+from services.writer.links import changes
 from services.writer.redis_sync.relay import BATCH, relay_once
 from shared.domain.codes import in_default_domain
 from shared.domain.errors import StoreUnavailable
@@ -35,7 +35,7 @@ async def relay(database: Database, records: RouteRecords) -> int:
 
 
 async def relay_all(database: Database, records: RouteRecords) -> int:
-    """Relay until nothing is left; how many messages there were."""
+    """Relay until the outbox is empty; the number of messages."""
     total = 0
     while count := await relay(database, records):
         total += count
@@ -97,7 +97,7 @@ async def test_of_several_changes_the_latest_is_published(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    changed = await shortening.change(
+    changed = await changes.change(
         writer_database, in_default_domain("abc"), {"url": "https://example.com/new"}, based_on=None
     )
     assert await relay(writer_database, records) == 2
@@ -111,7 +111,7 @@ async def test_the_record_of_a_deleted_link_is_not_live(
     await make_link(writer_database, owner_id=owner_id, code="abc")
     if batches == 2:
         await relay(writer_database, records)
-    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.delete(writer_database, in_default_domain("abc"), based_on=None)
     await relay(writer_database, records)
     route = await route_in_redis(records, "abc")
     assert route is not None
@@ -131,7 +131,7 @@ async def test_a_purged_link_becomes_a_removal_that_is_newer_than_its_record(
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id, code="abc")
     await relay(writer_database, records)
-    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     await relay(writer_database, records)
     assert await route_in_redis(records, "abc") == Route(version=link.version + 1)
 
@@ -140,7 +140,7 @@ async def test_a_purged_code_that_is_assigned_again_redirects_to_its_new_link(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     await relay(writer_database, records)
     again = await make_link(writer_database, owner_id=owner_id, code="abc", url="https://example.com/again")
     await relay(writer_database, records)
@@ -151,7 +151,7 @@ async def test_a_purge_and_a_new_link_in_one_batch_publish_the_new_link(
     writer_database: Database, records: RouteRecords, owner_id: int
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     again = await make_link(writer_database, owner_id=owner_id, code="abc", url="https://example.com/again")
     assert await relay(writer_database, records) == 3
     assert await route_in_redis(records, "abc") == route_of(again)
@@ -159,7 +159,7 @@ async def test_a_purge_and_a_new_link_in_one_batch_publish_the_new_link(
 
 async def test_a_late_message_undoes_no_change(writer_database: Database, records: RouteRecords, owner_id: int) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
-    changed = await shortening.change(
+    changed = await changes.change(
         writer_database, in_default_domain("abc"), {"url": "https://example.com/new"}, based_on=None
     )
     await relay(writer_database, records)
@@ -173,9 +173,9 @@ async def test_while_redis_is_unavailable_messages_stay_and_are_published_later(
 ) -> None:
     link = await make_link(writer_database, owner_id=owner_id)
     with refusing_port() as port:
-        async with redis_client(at_port(stores.redis_settings(), port)) as away:
+        async with redis_client(at_port(stores.redis_settings(), port)) as unavailable:
             with pytest.raises(StoreUnavailable):
-                await relay(writer_database, RouteRecords(away))
+                await relay(writer_database, RouteRecords(unavailable))
     assert await waiting(writer_database) == 1
     assert await relay(writer_database, records) == 1
     assert await route_in_redis(records, link.code) == route_of(link)
@@ -197,11 +197,11 @@ async def test_the_message_of_a_removal_that_redis_did_not_confirm_stays(
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc")
     await relay(writer_database, records)
-    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     with refusing_port() as port:
-        async with redis_client(at_port(stores.redis_settings(), port)) as away:
+        async with redis_client(at_port(stores.redis_settings(), port)) as unavailable:
             with pytest.raises(StoreUnavailable):
-                await relay(writer_database, RouteRecords(away))
+                await relay(writer_database, RouteRecords(unavailable))
     await relay(writer_database, records)
     assert await route_in_redis(records, "abc") == Route(version=2)
 
@@ -220,15 +220,15 @@ async def test_messages_that_one_relay_has_locked_are_skipped_by_another(
 ) -> None:
     await make_links(writer_database, owner_id, 3)
     async with writer_database.transaction() as one, writer_database.transaction() as other:
-        held = await outbox.dequeue(one, 2)
+        locked = await outbox.dequeue(one, 2)
         rest = await outbox.dequeue(other, 10)
-    assert [message.name.code for message in held] == ["code-0", "code-1"]
+    assert [message.name.code for message in locked] == ["code-0", "code-1"]
     assert [message.name.code for message in rest] == ["code-2"]
 
 
 async def test_messages_of_a_relay_that_died_are_there_again(writer_database: Database, owner_id: int) -> None:
     await make_links(writer_database, owner_id, 2)
-    with pytest.raises(LookupError):  # noqa: PT012  # what ends the block may raise as well
+    with pytest.raises(LookupError):  # noqa: PT012  # the end of the block may raise as well
         async with writer_database.transaction() as conn:
             await outbox.dequeue(conn, 10)
             raise LookupError

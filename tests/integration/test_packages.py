@@ -1,4 +1,4 @@
-"""The environment of the Python packages, made for real in a folder of the test's own."""
+"""The environment of the Python packages is really created, in a temporary folder."""
 
 import subprocess
 import sys

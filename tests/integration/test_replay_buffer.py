@@ -22,7 +22,7 @@ def replay_buffer() -> ReplayBuffer:
 
 @pytest.fixture
 async def writer(redis: RedisClient, replay_buffer: ReplayBuffer) -> StreamWriter:
-    """A writer that has seen Redis once, as that of a resolver that has started."""
+    """A writer that has reconciled with Redis once, as at the start of a resolver."""
     writer = StreamWriter(redis, replay_buffer)
     await writer.reconcile()
     return writer
@@ -35,7 +35,7 @@ async def waiting(redis: RedisClient) -> list[bytes]:
 
 
 async def count_one_entry(redis: RedisClient) -> None:
-    """What a consumer does with the oldest entry."""
+    """Read and acknowledge the oldest entry, as a consumer does."""
     stream = ClickStream(redis, "consumer-1", batch_size=1, claim_after=60.0, timeout=2.0)
     entries = await stream.read() or await stream.read()
     await stream.acknowledge(entries)
@@ -126,7 +126,7 @@ def _one(number: int) -> list[bytes]:
 
 
 async def test_of_clicks_with_too_many_bytes_the_newest_are_added_again(redis: RedisClient) -> None:
-    """A batch of 512 visits, of which one counts, holds what all of them were made of."""
+    """A batch of which one visit counts still keeps the bytes of all its visits."""
     replay_buffer = ReplayBuffer(max_bytes=1_000)
     writer = StreamWriter(redis, replay_buffer)
     await writer.reconcile()
@@ -155,7 +155,7 @@ async def test_forgotten_clicks_that_were_counted_are_not_reported_as_lost(
 async def test_a_restarted_redis_gets_the_clicks_that_it_may_have_lost(
     redis: RedisClient, writer: StreamWriter
 ) -> None:
-    """A machine that loses power loses the end of the append-only file; the mark is there, the run is another."""
+    """After a power failure the end of the append-only file is lost: the mark is still there, but the run id is new."""
     await writer.add(b"a")
     entry = await first_entry(redis)
     await redis.xdel(redis_keys.CLICK_STREAM, entry)
@@ -170,30 +170,30 @@ async def first_entry(redis: RedisClient) -> bytes:
 
 
 def replace_run(writer: StreamWriter) -> Any:
-    """What was seen of Redis, as if of another run. (A restart for real: tests/chaos/test_04_redis_killed.py.)"""
+    """The last seen state of Redis with another run id. (tests/chaos/test_04_redis_killed.py restarts Redis.)"""
     seen = writer._seen
     assert seen is not None
     return type(seen)(run="another", mark=seen.mark, first=seen.first)
 
 
 @pytest.fixture
-async def way(stores: Stores) -> AsyncIterator[TcpProxy]:
-    """A way to Redis that the test may shut."""
+async def proxy(stores: Stores) -> AsyncIterator[TcpProxy]:
+    """A TCP proxy before Redis that the test may shut."""
     async with running_proxy(stores.settings.redis_port) as found:
         yield found
 
 
 async def test_clicks_that_could_not_be_added_again_are_added_the_next_time(
-    stores: Stores, redis: RedisClient, way: TcpProxy
+    stores: Stores, redis: RedisClient, proxy: TcpProxy
 ) -> None:
-    async with redis_client(at_port(stores.redis_settings(timeout=0.3), way.port)) as shaky:
-        writer = StreamWriter(shaky, ReplayBuffer())
+    async with redis_client(at_port(stores.redis_settings(timeout=0.3), proxy.port)) as proxied:
+        writer = StreamWriter(proxied, ReplayBuffer())
         await writer.reconcile()
         await writer.add(b"a")
         await redis.flushall()
-        await way.shut()
+        await proxy.shut()
         with pytest.raises(StoreUnavailable):
             await writer.reconcile()
-        await way.open()
+        await proxy.open()
         await writer.reconcile()
     assert await waiting(redis) == [b"a"]

@@ -10,7 +10,7 @@ from pytest_aiohttp import AiohttpClient
 
 from services.resolver.app import create_api
 from services.resolver.settings import ResolverSettings
-from services.writer.links import changes as shortening
+from services.writer.links import changes
 from services.writer.redis_sync.relay import relay_once
 from shared.domain.models import ClickEvent, Link
 from shared.postgres.pool import Database
@@ -32,13 +32,13 @@ ID = "0123456789abcdef0123456789abcdef"
 Serve = Callable[[dict[str, str]], Awaitable[Client]]
 
 
-@pytest.fixture(params=["ordinary", "short"])
+@pytest.fixture(params=["application path", "fast path"])
 def serve(request: pytest.FixtureRequest, aiohttp_client: AiohttpClient) -> Serve:
-    """Serves a resolver whose redirects go the ordinary way, or the short one where there is one."""
+    """Serves a resolver, once without and once with the fast path."""
 
     async def serve(environ: dict[str, str]) -> Client:
         app = create_api(ResolverSettings.from_env(environ))
-        return await aiohttp_client(app) if request.param == "ordinary" else await served(aiohttp_client, app)
+        return await aiohttp_client(app) if request.param == "application path" else await served(aiohttp_client, app)
 
     return serve
 
@@ -59,11 +59,11 @@ async def link(writer_database: Database, owner_id: int) -> Link:
 
 
 async def follow(client: Client, code: str = "abc", method: str = "GET", **headers: str) -> ClientResponse:
-    """The answer to a visitor; header names with _ for -."""
+    """Visit a link; the response. Header names have _ for -."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with client.request(method, f"/{code}", headers=sent, allow_redirects=False) as answer:
-        await answer.read()
-        return answer
+    async with client.request(method, f"/{code}", headers=sent, allow_redirects=False) as response:
+        await response.read()
+        return response
 
 
 async def clicks_in(redis: RedisClient) -> list[ClickEvent]:
@@ -79,9 +79,9 @@ async def publish(database: Database, redis: RedisClient) -> None:
 
 @pytest.mark.usefixtures("link")
 async def test_a_visitor_is_redirected(client: Client) -> None:
-    answer = await follow(client)
-    assert (answer.status, answer.headers["Location"]) == (302, URL)
-    assert answer.headers["Cache-Control"] == "private, no-store"
+    response = await follow(client)
+    assert (response.status, response.headers["Location"]) == (302, URL)
+    assert response.headers["Cache-Control"] == "private, no-store"
 
 
 async def test_a_click_is_recorded_as_the_resolver_saw_it(client: Client, link: Link, redis: RedisClient) -> None:
@@ -107,8 +107,8 @@ async def test_a_click_is_recorded_as_the_resolver_saw_it(client: Client, link: 
 
 @pytest.mark.usefixtures("link")
 async def test_head_gets_the_same_response_and_is_no_click(client: Client, redis: RedisClient) -> None:
-    answer = await follow(client, method="HEAD")
-    assert (answer.status, answer.headers["Location"]) == (302, URL)
+    response = await follow(client, method="HEAD")
+    assert (response.status, response.headers["Location"]) == (302, URL)
     assert await clicks_in(redis) == []
 
 
@@ -132,7 +132,7 @@ async def test_a_deleted_or_disabled_link_is_404_once_it_is_relayed(
     client: Client, link: Link, writer_database: Database, redis: RedisClient, act: str
 ) -> None:
     await follow(client)
-    await getattr(shortening, act)(writer_database, link.name, based_on=None)
+    await getattr(changes, act)(writer_database, link.name, based_on=None)
     await publish(writer_database, redis)
     assert (await follow(client)).status == 404
 
@@ -167,16 +167,16 @@ async def test_a_link_redirects_by_its_options_from_either_store(
     await make_link(writer_database, owner_id=owner_id, code="abc", **options)
     if relayed:
         await publish(writer_database, redis)
-    answer = await follow(client)
-    assert (answer.status, answer.headers.get("Location")) == (status, location)
+    response = await follow(client)
+    assert (response.status, response.headers.get("Location")) == (status, location)
 
 
 async def test_a_limited_link_redirects_max_clicks_times_also_simultaneously(
     client: Client, writer_database: Database, owner_id: int, redis: RedisClient
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="abc", max_clicks=7)
-    answers = await asyncio.gather(*(follow(client) for _ in range(50)))
-    assert sorted(answer.status for answer in answers) == [302] * 7 + [410] * 43
+    responses = await asyncio.gather(*(follow(client) for _ in range(50)))
+    assert sorted(response.status for response in responses) == [302] * 7 + [410] * 43
     assert len(await clicks_in(redis)) == 7
 
 
@@ -187,8 +187,8 @@ async def test_an_exhausted_link_redirects_to_its_expired_url_without_a_click(
         writer_database, owner_id=owner_id, code="abc", max_clicks=1, expired_url="https://example.com/gone"
     )
     await follow(client)
-    answer = await follow(client)
-    assert (answer.status, answer.headers["Location"]) == (302, "https://example.com/gone")
+    response = await follow(client)
+    assert (response.status, response.headers["Location"]) == (302, "https://example.com/gone")
     assert len(await clicks_in(redis)) == 1
 
 
@@ -202,8 +202,8 @@ async def test_head_uses_up_no_click_of_a_limited_link(
 
 @pytest.mark.usefixtures("link")
 async def test_many_simultaneous_visitors_are_all_redirected_and_recorded(client: Client, redis: RedisClient) -> None:
-    answers = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(200)))
-    assert {answer.status for answer in answers} == {302}
+    responses = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(200)))
+    assert {response.status for response in responses} == {302}
     assert sorted(event.id for event in await clicks_in(redis)) == [f"{number:032x}" for number in range(200)]
 
 
@@ -211,18 +211,18 @@ async def test_many_simultaneous_visitors_are_all_redirected_and_recorded(client
 async def test_while_redis_is_unavailable_visitors_are_redirected_and_recorded_later(
     stores: Stores, database_name: str, serve: Serve, redis: RedisClient, tmp_path: Path
 ) -> None:
-    async with running_proxy(stores.settings.redis_port) as way:
+    async with running_proxy(stores.settings.redis_port) as proxy:
         env = environment(
             stores.database_settings(database_name, "boltlink_resolver"),
-            at_port(stores.redis_settings(timeout=0.2), way.port),
+            at_port(stores.redis_settings(timeout=0.2), proxy.port),
             spool_folder=tmp_path,
         )
         client = await serve(env)
-        await way.shut()
-        answers = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(20)))
-        assert {answer.status for answer in answers} == {302}
+        await proxy.shut()
+        responses = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(20)))
+        assert {response.status for response in responses} == {302}
         assert await clicks_in(redis) == []
-        await way.open()
+        await proxy.open()
 
         async def drained() -> bool:
             return {event.id for event in await clicks_in(redis)} == {f"{number:032x}" for number in range(20)}
@@ -259,9 +259,9 @@ async def test_an_unknown_route_without_postgres_is_503_and_never_404(
             spool_folder=tmp_path,
         )
         client = await serve(env)
-        answers = [await follow(client) for _ in range(4)]
-    assert [answer.status for answer in answers] == [503] * 4
-    assert {answer.headers["Retry-After"] for answer in answers} == {"2"}
+        responses = [await follow(client) for _ in range(4)]
+    assert [response.status for response in responses] == [503] * 4
+    assert {response.headers["Retry-After"] for response in responses} == {"2"}
 
 
 @pytest.mark.parametrize("code", ["%00", "%FF", "%C3%28", "%F0%9F%98%80", "%0A", "a" * 65])

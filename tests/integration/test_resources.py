@@ -7,5 +7,5 @@ async def test_a_connection_to_redis_that_was_reset_is_replaced(stores: Stores) 
         await redis.ping()
         (connection,) = redis.connection_pool._available_connections
         assert connection._writer
-        connection._writer.transport.abort()  # as a reset ends it: the client has not been told yet
+        connection._writer.transport.abort()  # like a reset that the client has not noticed yet
         await redis.ping()

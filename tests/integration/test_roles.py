@@ -10,8 +10,8 @@ from tests.support.builders import make_link, make_owner
 ROLES = ("boltlink_writer", "boltlink_resolver", "boltlink_stats")
 
 
-async def who_may(database: Database, privilege: str, table: str) -> set[str]:
-    """The services that have a privilege on a table, or on any of its columns."""
+async def services_with(database: Database, privilege: str, table: str) -> set[str]:
+    """The services that have a privilege on a table or on any of its columns."""
     rows = await database.fetch_all(
         """
         SELECT role FROM unnest(%(roles)s::text[]) AS role
@@ -23,8 +23,8 @@ async def who_may(database: Database, privilege: str, table: str) -> set[str]:
     return {row["role"].removeprefix("boltlink_") for row in rows}
 
 
-async def who_writes(database: Database, table: str) -> set[str]:
-    writers = await asyncio.gather(*(who_may(database, right, table) for right in ("INSERT", "UPDATE", "DELETE")))
+async def writers_of(database: Database, table: str) -> set[str]:
+    writers = await asyncio.gather(*(services_with(database, right, table) for right in ("INSERT", "UPDATE", "DELETE")))
     return set().union(*writers)
 
 
@@ -44,7 +44,7 @@ async def who_writes(database: Database, table: str) -> set[str]:
     ],
 )
 async def test_only_its_owners_write_a_table(database: Database, table: str, writers: set[str]) -> None:
-    assert await who_writes(database, table) == writers
+    assert await writers_of(database, table) == writers
 
 
 async def test_no_service_may_empty_or_extend_a_table(database: Database) -> None:

@@ -152,9 +152,9 @@ async def test_a_malformed_record_does_not_affect_other_writes(records: RouteRec
 
 async def test_a_write_that_redis_does_not_confirm_raises_store_unavailable(stores: Stores) -> None:
     with refusing_port() as port:
-        async with redis_client(at_port(stores.redis_settings(), port)) as away:
+        async with redis_client(at_port(stores.redis_settings(), port)) as unavailable:
             with pytest.raises(StoreUnavailable):
-                await put(RouteRecords(away), PLAIN)
+                await put(RouteRecords(unavailable), PLAIN)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What clients are promised, held against what the services answer and what nginx lets through."""
+"""The operations of the contract, compared with the routes of the services and the locations of nginx."""
 
 import re
 from dataclasses import dataclass
@@ -18,38 +18,38 @@ from shared.http.probes import PROBES
 
 ROUTES_CONF = Path(__file__).parents[2] / "nginx" / "routes.conf"
 
-Call = tuple[str, str, str]
+RouteKey = tuple[str, str, str]
 
-PARTS_OF_A_PAGE = {("GET", "/docs/{name}", "docs_asset")}
-"""Served and public, but nothing that a client calls."""
+FILES_OF_A_PAGE = {("GET", "/docs/{name}", "docs_asset")}
+"""Public routes that are not operations, because only a browser requests them."""
 
-FOR_PROMETHEUS = {("GET", "/metrics", "metrics")}
-"""Served, but never public."""
+INTERNAL = {("GET", "/metrics", "metrics")}
+"""Routes that nginx never makes public."""
 
 OPEN = {"openapi", "docs", "follow", "home", "robots", "favicon", "health", "ready"}
-"""Calls that need no key."""
+"""Operations that need no key."""
 
 EXAMPLES = {"code": "abc", "id": "5", "dimension": "browser", "name": "start.js"}
 
 
-def served(routes: list[web.RouteDef]) -> set[Call]:
-    """The calls of some routes. HEAD, which aiohttp adds to every GET, is no route of its own."""
+def served(routes: list[web.RouteDef]) -> set[RouteKey]:
+    """The method, path and name of each route. (HEAD, which aiohttp adds to every GET, is not among them.)"""
     return {(route.method, route.path, route.kwargs["name"]) for route in routes}
 
 
-def promised(operations: tuple[Operation, ...]) -> set[Call]:
+def described(operations: tuple[Operation, ...]) -> set[RouteKey]:
     return {(operation.method, operation.path, operation.name) for operation in operations}
 
 
 def test_the_other_routes_of_a_service_are_probes_and_files_of_a_page() -> None:
-    assert served(writer.ROUTES) - promised(writer.OPERATIONS) == PARTS_OF_A_PAGE
-    assert served(stats.ROUTES) == promised(stats.OPERATIONS)
-    assert served(resolver.ROUTES) == promised(resolver.OPERATIONS)
-    assert served(PROBES) - promised(resolver.PUBLIC_PROBES) == FOR_PROMETHEUS
+    assert served(writer.ROUTES) - described(writer.OPERATIONS) == FILES_OF_A_PAGE
+    assert served(stats.ROUTES) == described(stats.OPERATIONS)
+    assert served(resolver.ROUTES) == described(resolver.OPERATIONS)
+    assert served(PROBES) - described(resolver.PUBLIC_PROBES) == INTERNAL
 
 
 def test_metrics_are_not_part_of_the_contract() -> None:
-    assert not FOR_PROMETHEUS & promised(OPERATIONS)
+    assert not INTERNAL & described(OPERATIONS)
 
 
 def test_no_path_of_a_service_hides_its_probes() -> None:
@@ -64,7 +64,7 @@ def test_every_operation_needs_a_key_unless_it_is_open() -> None:
 
 @dataclass(frozen=True)
 class Location:
-    """A location of nginx, and what it does."""
+    """A location of nginx."""
 
     modifier: str
     path: str
@@ -72,7 +72,7 @@ class Location:
 
     @property
     def pool(self) -> str:
-        """The pool that it leads to; empty where it leads nowhere."""
+        """The upstream to which the location passes requests; empty if there is none."""
         found = re.search(r"proxy_pass http://(\w+);", self.block)
         return found[1] if found else ""
 
@@ -83,16 +83,16 @@ def locations() -> list[Location]:
 
 
 def location_of(path: str) -> Location:
-    """The location that nginx chooses: the exact one, else the longest beginning."""
+    """The location that nginx chooses: the exact one, else the one with the longest prefix."""
     for location in locations():
         if location.modifier == "=" and location.path == path:
             return location
-    beginnings = [one for one in locations() if one.modifier != "=" and path.startswith(one.path)]
-    return max(beginnings, key=lambda location: len(location.path))
+    prefixes = [one for one in locations() if one.modifier != "=" and path.startswith(one.path)]
+    return max(prefixes, key=lambda location: len(location.path))
 
 
 def example(path: str) -> str:
-    """A path as a client asks for it."""
+    """The path of a request."""
     return path.format(**EXAMPLES)
 
 
@@ -104,7 +104,7 @@ def test_every_location_of_nginx_is_parsed() -> None:
     ("pool", "path"),
     [
         *(("writer", operation.path) for operation in writer.OPERATIONS),
-        *(("writer", path) for _, path, _ in PARTS_OF_A_PAGE),
+        *(("writer", path) for _, path, _ in FILES_OF_A_PAGE),
         *(("stats", operation.path) for operation in stats.OPERATIONS),
         *(("resolver", operation.path) for operation in (*resolver.OPERATIONS, *resolver.PUBLIC_PROBES)),
     ],

@@ -1,8 +1,8 @@
-"""A newer record is never undone by an older one, whoever is slow or dies: writer, relay and resolvers in every order.
+"""A newer record is never undone by an older one: writer, relay and resolvers in every order, each slow or dying.
 
-One order is left out, for it cannot be told apart from a miss: Redis loses a record (flushed, evicted) while a resolver
-holds an older version of the link that it has read and not yet written. It has to happen within the few milliseconds of
-a lookup; `make verify` finds and repairs it.
+One order is left out, because it cannot be distinguished from a miss: Redis loses a record (flushed, evicted) while a
+resolver has read an older version of the link from Postgres and not yet written it. This has to happen within the few
+milliseconds of a lookup; `make verify` finds and repairs it.
 """
 
 from collections.abc import Coroutine
@@ -21,7 +21,7 @@ from shared.postgres.tables.outbox import Message
 from shared.redis.route_records import RouteUpdate, decode, encode, route_of
 from tests.support.simulated import SimulatedRecords, finished
 
-Held = TypeVar("Held")
+Item = TypeVar("Item")
 
 CODES = ("a", "b")
 LIFETIME = 600
@@ -38,7 +38,7 @@ class Truth:
     numbers: int = 0
 
     def commit(self, code: str, link: Link | None, version: int) -> None:
-        """A change and word of it, both or neither."""
+        """Commit a change with its outbox message, as one transaction."""
         self.numbers += 1
         if link is None:
             del self.links[code]
@@ -49,22 +49,22 @@ class Truth:
 
 
 Read = tuple[str, Link | None]
-Taken = tuple[list[Message], list[Link]]
+Dequeued = tuple[list[Message], list[Link]]
 
 
 class Records(RuleBasedStateMachine):
-    """What each process holds between two steps is in a list: it goes on with it at any time, or dies with it."""
+    """The state of each process between two steps is in a list: it continues from there at any time, or dies."""
 
     @initialize()
     def start(self) -> None:
         self.truth = Truth()
         self.records = SimulatedRecords()
         self.unpublished: list[Link] = []
-        self.taken: list[Taken] = []
+        self.dequeued: list[Dequeued] = []
         self.reads: list[Read] = []
 
     @rule(code=st.sampled_from(CODES))
-    def writer_makes_or_changes(self, code: str) -> None:
+    def writer_creates_or_changes(self, code: str) -> None:
         link = self.truth.links.get(code)
         if link is None:
             link = _link(code, version=1 + self.truth.purged.get(code, 0), number=self.truth.numbers + 1)
@@ -97,17 +97,17 @@ class Records(RuleBasedStateMachine):
 
     @precondition(lambda self: self.truth.outbox)
     @rule()
-    def relay_takes(self) -> None:
+    def relay_dequeues(self) -> None:
         messages, self.truth.outbox = self.truth.outbox[:2], self.truth.outbox[2:]
-        self.taken.append((messages, self._found(messages)))
+        self.dequeued.append((messages, self._found(messages)))
 
-    @precondition(lambda self: self.taken)
-    @rule(data=st.data(), ends=st.sampled_from(["commits", "dies before it publishes", "dies before its commit"]))
-    def relay_goes_on(self, data: st.DataObject, ends: str) -> None:
-        messages, found = self._one_of(self.taken, data)
-        if ends != "dies before it publishes":
+    @precondition(lambda self: self.dequeued)
+    @rule(data=st.data(), end=st.sampled_from(["commits", "dies before it publishes", "dies before its commit"]))
+    def relay_continues(self, data: st.DataObject, end: str) -> None:
+        messages, found = self._one_of(self.dequeued, data)
+        if end != "dies before it publishes":
             self._relay(messages, found)
-        if ends != "commits":
+        if end != "commits":
             self.truth.outbox = sorted([*messages, *self.truth.outbox], key=lambda message: message.id)
 
     @rule(code=st.sampled_from(CODES))
@@ -119,7 +119,7 @@ class Records(RuleBasedStateMachine):
     def resolver_fills(self, data: st.DataObject) -> None:
         self._fill(*self._one_of(self.reads, data))
 
-    @precondition(lambda self: not (self.unpublished or self.taken or self.reads))
+    @precondition(lambda self: not (self.unpublished or self.dequeued or self.reads))
     @rule()
     def redis_loses_everything(self) -> None:
         self.records.stored.clear()
@@ -131,19 +131,19 @@ class Records(RuleBasedStateMachine):
             assert decode(record).version <= max(link.version if link else 0, self.truth.purged.get(code, 0))
 
     def teardown(self) -> None:
-        """Once everybody has gone on, however late, Redis says what Postgres says."""
+        """Once every process has finished, however late, the records agree with the links."""
         while self.truth.outbox:
             messages, self.truth.outbox = self.truth.outbox[:2], self.truth.outbox[2:]
             self._relay(messages, self._found(messages))
         for link in reversed(self.unpublished):
             self._do(publish(self._records, [link], LIFETIME))
-        for taken in reversed(self.taken):
-            self._relay(*taken)
+        for dequeued in reversed(self.dequeued):
+            self._relay(*dequeued)
         for read in reversed(self.reads):
             self._fill(*read)
         for (_, code), record in self.records.stored.items():
-            if right := self.truth.links.get(code):
-                assert record == encode(route_of(right)).encode()
+            if current := self.truth.links.get(code):
+                assert record == encode(route_of(current)).encode()
             else:
                 assert not decode(record).live
 
@@ -155,8 +155,8 @@ class Records(RuleBasedStateMachine):
         codes = {message.name.code for message in messages}
         return [link for code, link in self.truth.links.items() if code in codes]
 
-    def _one_of(self, held: list[Held], data: st.DataObject) -> Held:
-        return held.pop(data.draw(st.integers(0, len(held) - 1)))
+    def _one_of(self, items: list[Item], data: st.DataObject) -> Item:
+        return items.pop(data.draw(st.integers(0, len(items) - 1)))
 
     def _relay(self, messages: list[Message], found: list[Link]) -> None:
         self._do(publish(self._records, found, LIFETIME))

@@ -1,4 +1,4 @@
-"""What the spool has taken it hands over, whatever crashes when: the spool's own code on files that a crash tears."""
+"""The spool drains every batch that it has accepted, also after crashes that truncate its files."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ LIMIT = 400
 
 
 class Spooling(RuleBasedStateMachine):
-    """A resolver that spools, drains and dies at any moment; what was not synced may be torn."""
+    """A resolver that spools, drains and dies at any time; a record that was not synced may be truncated."""
 
     @initialize()
     def start(self) -> None:
@@ -26,8 +26,8 @@ class Spooling(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="boltlink-spool-"))
         self.numbers = 0
         self.waiting: set[bytes] = set()
-        """Batches whose redirects were answered, and that Redis has not taken."""
-        self.taken: set[bytes] = set()
+        """Batches whose redirects were answered, and that are not in Redis."""
+        self.drained: set[bytes] = set()
         self.spool = Spool(self.folder, LIMIT)
 
     @rule(size=st.integers(1, 80))
@@ -36,7 +36,7 @@ class Spooling(RuleBasedStateMachine):
         try:
             self.runner.run(self.spool.append(batch))
         except SpoolFull:
-            assert self.spool.size + len(batch) + 8 > LIMIT, "it refuses only what does not fit"
+            assert self.spool.size + len(batch) + 8 > LIMIT, "the spool refuses only what does not fit"
         else:
             self.waiting.add(batch)
 
@@ -54,47 +54,47 @@ class Spooling(RuleBasedStateMachine):
         with path.open("r+b") as file:
             file.truncate(kept)
             if data.draw(st.booleans()):
-                file.truncate(whole)  # the length was written, the bytes were not
+                file.truncate(whole)  # the length was written, but not the bytes
         self._restart()
         if kept == whole:
-            self.taken.add(batch)  # never answered, and yet on the disk: its id makes it harmless
+            self.drained.add(batch)  # its redirects were not answered, but its ids make it harmless
 
     @rule()
-    def redis_takes_all(self) -> None:
-        handed_over: list[bytes] = []
+    def redis_accepts_all(self) -> None:
+        received: list[bytes] = []
 
-        async def take(batch: bytes) -> None:
-            handed_over.append(batch)
+        async def receive(batch: bytes) -> None:
+            received.append(batch)
 
-        self.runner.run(self.spool.drain(take))
-        assert self.waiting <= set(handed_over) <= self.waiting | self.taken
-        self.taken |= self.waiting
+        self.runner.run(self.spool.drain(receive))
+        assert self.waiting <= set(received) <= self.waiting | self.drained
+        self.drained |= self.waiting
         self.waiting = set()
         assert self.spool.size == 0
         assert not self._files()
 
     @rule(after=st.integers(0, 4), dies=st.booleans())
-    def redis_takes_some(self, after: int, dies: Any) -> None:
-        handed_over: list[bytes] = []
+    def redis_accepts_some(self, after: int, dies: Any) -> None:
+        received: list[bytes] = []
 
-        async def take(batch: bytes) -> None:
-            if len(handed_over) == after:
+        async def receive(batch: bytes) -> None:
+            if len(received) == after:
                 raise Crash if dies else ConnectionError
-            handed_over.append(batch)
+            received.append(batch)
 
         with contextlib.suppress(Crash, ConnectionError):
-            self.runner.run(self.spool.drain(take))
-        assert set(handed_over) <= self.waiting | self.taken
-        self.taken |= set(handed_over)
+            self.runner.run(self.spool.drain(receive))
+        assert set(received) <= self.waiting | self.drained
+        self.drained |= set(received)
         if dies:
             self._restart()
-        self.waiting -= set(handed_over)  # they may come again all the same, when the resolver has died
+        self.waiting -= set(received)  # if the resolver has died, they may be drained again
 
     def teardown(self) -> None:
         if not hasattr(self, "runner"):
             return
         try:
-            self.redis_takes_all()
+            self.redis_accepts_all()
         finally:
             self.spool.close()
             self.runner.close()

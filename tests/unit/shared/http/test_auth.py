@@ -40,9 +40,9 @@ def test_an_invalid_key_is_refused_without_a_lookup(secret: str) -> None:
 
 async def test_a_call_that_needs_a_scope_is_refused_without_a_key(start: Start) -> None:
     client = await start(nothing, auth=auth_middleware({"here": "links:read"}, LimitSettings(key=0, address=0)))
-    answer = await client.get("/here")
-    assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="BoltLink"')
-    assert json.loads(await answer.read())["type"] == "/problems/unauthenticated"
+    response = await client.get("/here")
+    assert (response.status, response.headers["WWW-Authenticate"]) == (401, 'Bearer realm="BoltLink"')
+    assert json.loads(await response.read())["type"] == "/problems/unauthenticated"
 
 
 @pytest.mark.parametrize("path", ["/here", "/health"])

@@ -36,8 +36,8 @@ def html(_request: web.Request, problem: Problem) -> str | None:
 
 
 async def test_a_response_has_the_request_id_and_the_instance(start: Start) -> None:
-    answer = await (await start(greet)).get("/here", headers={"X-Request-ID": ID})
-    assert (answer.headers["X-Request-ID"], answer.headers["X-Upstream"]) == (ID, "writer-7")
+    response = await (await start(greet)).get("/here", headers={"X-Request-ID": ID})
+    assert (response.headers["X-Request-ID"], response.headers["X-Upstream"]) == (ID, "writer-7")
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ async def test_a_response_has_the_request_id_and_the_instance(start: Start) -> N
 )
 async def test_an_id_that_nginx_did_not_make_is_replaced(start: Start, given: str) -> None:
     headers = {"X-Request-ID": given.strip()} if given.strip() != ID else {"X-Request-ID": f"{ID},{ID}"}
-    answer = await (await start(greet)).get("/here", headers=headers)
-    identity = answer.headers["X-Request-ID"]
-    assert identity != headers["X-Request-ID"]
-    assert len(bytes.fromhex(identity)) == 16
+    response = await (await start(greet)).get("/here", headers=headers)
+    request_id = response.headers["X-Request-ID"]
+    assert request_id != headers["X-Request-ID"]
+    assert len(bytes.fromhex(request_id)) == 16
 
 
 async def test_a_request_without_an_id_gets_one(start: Start) -> None:
@@ -58,15 +58,15 @@ async def test_a_request_without_an_id_gets_one(start: Start) -> None:
 
 
 async def test_a_json_response_is_in_utf_8(start: Start) -> None:
-    answer = await (await start(greet)).get("/here")
-    assert answer.content_type == "application/json"
-    assert await answer.read() == '{"greeting": "Grüß dich"}'.encode()
+    response = await (await start(greet)).get("/here")
+    assert response.content_type == "application/json"
+    assert await response.read() == '{"greeting": "Grüß dich"}'.encode()
 
 
 async def test_an_expected_failure_is_a_problem(start: Start) -> None:
-    answer = await (await start(refuse)).get("/here", headers={"X-Request-ID": ID})
-    assert (answer.status, answer.content_type) == (409, "application/problem+json")
-    assert json.loads(await answer.read()) == {
+    response = await (await start(refuse)).get("/here", headers={"X-Request-ID": ID})
+    assert (response.status, response.content_type) == (409, "application/problem+json")
+    assert json.loads(await response.read()) == {
         "type": "/problems/code-taken",
         "title": "Code already in use",
         "status": 409,
@@ -76,14 +76,14 @@ async def test_an_expected_failure_is_a_problem(start: Start) -> None:
 
 
 async def test_a_problem_is_not_cached(start: Start) -> None:
-    answer = await (await start(refuse)).get("/here")
-    assert answer.headers["Cache-Control"] == "no-store"
+    response = await (await start(refuse)).get("/here")
+    assert response.headers["Cache-Control"] == "no-store"
 
 
 async def test_an_unexpected_exception_reveals_nothing_to_the_client(start: Start) -> None:
-    answer = await (await start(break_down)).get("/here", headers={"X-Request-ID": ID})
-    assert answer.status == 500
-    assert json.loads(await answer.read()) == {
+    response = await (await start(break_down)).get("/here", headers={"X-Request-ID": ID})
+    assert response.status == 500
+    assert json.loads(await response.read()) == {
         "type": "/problems/internal-error",
         "title": "Something went wrong on our side",
         "status": 500,
@@ -101,24 +101,24 @@ async def test_an_unexpected_exception_is_logged_with_its_traceback(
 
 
 async def test_an_unknown_path_is_a_problem(start: Start) -> None:
-    answer = await (await start(greet)).get("/elsewhere")
-    assert (answer.status, answer.content_type) == (404, "application/problem+json")
-    assert "X-Request-ID" in answer.headers
+    response = await (await start(greet)).get("/elsewhere")
+    assert (response.status, response.content_type) == (404, "application/problem+json")
+    assert "X-Request-ID" in response.headers
 
 
 async def test_a_wrong_method_is_a_problem_that_keeps_allow(start: Start) -> None:
-    answer = await (await start(greet, method="POST")).put("/here")
-    assert (answer.status, answer.content_type) == (405, "application/problem+json")
-    assert answer.headers["Allow"] == "POST"
+    response = await (await start(greet, method="POST")).put("/here")
+    assert (response.status, response.content_type) == (405, "application/problem+json")
+    assert response.headers["Allow"] == "POST"
 
 
 async def test_a_redirect_passes_untouched(start: Start) -> None:
     async def move(_request: web.Request) -> web.Response:
         raise web.HTTPFound("https://example.com/")
 
-    answer = await (await start(move)).get("/here", allow_redirects=False)
-    assert (answer.status, answer.headers["Location"]) == (302, "https://example.com/")
-    assert answer.headers["X-Upstream"] == "writer-7"
+    response = await (await start(move)).get("/here", allow_redirects=False)
+    assert (response.status, response.headers["Location"]) == (302, "https://example.com/")
+    assert response.headers["X-Upstream"] == "writer-7"
 
 
 async def test_a_stream_that_has_begun_is_not_changed(start: Start) -> None:
@@ -129,24 +129,24 @@ async def test_a_stream_that_has_begun_is_not_changed(start: Start) -> None:
         await response.write_eof()
         return response
 
-    answer = await (await start(stream)).get("/here")
-    assert (answer.status, await answer.read()) == (200, b"part")
+    response = await (await start(stream)).get("/here")
+    assert (response.status, await response.read()) == (200, b"part")
 
 
 async def test_a_person_gets_a_page(start: Start) -> None:
-    answer = await (await start(refuse, page=html)).get("/here", headers={"X-Request-ID": ID})
-    assert (answer.status, answer.content_type) == (409, "text/html")
-    assert await answer.text() == f"<p>Code already in use ({ID})"
+    response = await (await start(refuse, page=html)).get("/here", headers={"X-Request-ID": ID})
+    assert (response.status, response.content_type) == (409, "text/html")
+    assert await response.text() == f"<p>Code already in use ({ID})"
 
 
 async def test_a_problem_without_a_page_is_a_document(start: Start) -> None:
-    answer = await (await start(greet, page=html)).get("/elsewhere")
-    assert answer.content_type == "application/problem+json"
+    response = await (await start(greet, page=html)).get("/elsewhere")
+    assert response.content_type == "application/problem+json"
 
 
 async def test_a_problem_that_may_be_a_page_varies_by_accept(start: Start) -> None:
-    answer = await (await start(refuse, page=html)).get("/here")
-    assert answer.headers["Vary"] == "Accept"
+    response = await (await start(refuse, page=html)).get("/here")
+    assert response.headers["Vary"] == "Accept"
 
 
 async def test_a_request_is_counted_under_the_name_of_its_route(start: Start) -> None:
@@ -165,40 +165,40 @@ async def test_unknown_paths_are_counted_under_one_name(start: Start) -> None:
 
 
 async def test_a_body_is_read(start: Start) -> None:
-    answer = await (await start(echo)).post("/here", json={"a": ["ü", 1.5, None, True]})
-    assert json.loads(await answer.read()) == {"a": ["ü", 1.5, None, True]}
+    response = await (await start(echo)).post("/here", json={"a": ["ü", 1.5, None, True]})
+    assert json.loads(await response.read()) == {"a": ["ü", 1.5, None, True]}
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON"])
 async def test_json_may_be_declared_in_any_way(start: Start, content_type: str) -> None:
-    answer = await (await start(echo)).post("/here", data=b"{}", headers={"Content-Type": content_type})
-    assert answer.status == 200
+    response = await (await start(echo)).post("/here", data=b"{}", headers={"Content-Type": content_type})
+    assert response.status == 200
 
 
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "nonsense", ""]
 )
 async def test_another_content_type_is_415(start: Start, content_type: str) -> None:
-    answer = await (await start(echo)).post("/here", data=b"{}", headers={"Content-Type": content_type})
-    assert answer.status == 415
+    response = await (await start(echo)).post("/here", data=b"{}", headers={"Content-Type": content_type})
+    assert response.status == 415
 
 
 async def test_a_handler_may_accept_another_content_type(start: Start) -> None:
     async def merge(request: web.Request) -> web.Response:
         return json_response(await read_json(request, "application/merge-patch+json"))
 
-    answer = await (await start(merge)).patch(
+    response = await (await start(merge)).patch(
         "/here", data=b"{}", headers={"Content-Type": "application/merge-patch+json"}
     )
-    assert answer.status == 200
+    assert response.status == 200
 
 
 async def test_a_body_of_the_maximum_size_is_read(start: Start) -> None:
     body = b'"' + b"x" * 1_022 + b'"'
-    answer = await (await start(echo, body_limit=1_024)).post(
+    response = await (await start(echo, body_limit=1_024)).post(
         "/here", data=body, headers={"Content-Type": "application/json"}
     )
-    assert answer.status == 200
+    assert response.status == 200
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
@@ -207,9 +207,9 @@ async def test_a_larger_body_is_413(start: Start, chunked: bool) -> None:  # noq
         yield b'"' + b"x" * 2_000 + b'"'
 
     data = chunks() if chunked else b'"' + b"x" * 2_000 + b'"'
-    answer = await (await start(echo)).post("/here", data=data, headers={"Content-Type": "application/json"})
-    assert answer.status == 413
-    assert json.loads(await answer.read())["type"] == "/problems/body-too-large"
+    response = await (await start(echo)).post("/here", data=data, headers={"Content-Type": "application/json"})
+    assert response.status == 413
+    assert json.loads(await response.read())["type"] == "/problems/body-too-large"
 
 
 @pytest.mark.parametrize(
@@ -238,24 +238,24 @@ def test_malformed_json_is_refused(body: bytes) -> None:
 
 
 async def test_broken_json_is_400(start: Start) -> None:
-    answer = await (await start(echo)).post("/here", data=b"{", headers={"Content-Type": "application/json"})
-    assert (answer.status, json.loads(await answer.read())["type"]) == (400, "/problems/malformed-json")
+    response = await (await start(echo)).post("/here", data=b"{", headers={"Content-Type": "application/json"})
+    assert (response.status, json.loads(await response.read())["type"]) == (400, "/problems/malformed-json")
 
 
 async def test_half_a_surrogate_pair_in_a_name_is_422_and_not_500(start: Start) -> None:
     async def read(request: web.Request) -> web.Response:
         return json_response(parse(Schema(), await read_json(request)))
 
-    answer = await (await start(read)).post(
+    response = await (await start(read)).post(
         "/here", data=rb'{"\ud800": 1}', headers={"Content-Type": "application/json"}
     )
-    assert answer.status == 422
-    assert len(json.loads(await answer.read())["errors"]) == 1
+    assert response.status == 422
+    assert len(json.loads(await response.read())["errors"]) == 1
 
 
 async def test_faults_may_contain_any_characters(start: Start) -> None:
     async def blame(_request: web.Request) -> web.Response:
         raise InvalidInput({"größe": ["Zu groß."]})
 
-    answer = await (await start(blame)).get("/here")
-    assert json.loads(await answer.read())["errors"] == [{"field": "größe", "message": "Zu groß."}]
+    response = await (await start(blame)).get("/here")
+    assert json.loads(await response.read())["errors"] == [{"field": "größe", "message": "Zu groß."}]

@@ -13,9 +13,9 @@ async def nothing(_request: web.Request) -> web.Response:
 
 
 async def test_health_names_the_service_and_the_instance(start: Start) -> None:
-    answer = await (await start(nothing)).get("/health")
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert json.loads(await answer.read()) == {
+    response = await (await start(nothing)).get("/health")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert json.loads(await response.read()) == {
         "status": "ok",
         "service": "writer",
         "instance": "writer-7",
@@ -24,8 +24,8 @@ async def test_health_names_the_service_and_the_instance(start: Start) -> None:
 
 
 async def test_a_service_without_stores_is_ready(start: Start) -> None:
-    answer = await (await start(nothing)).get("/ready")
-    assert (answer.status, json.loads(await answer.read())["status"]) == (200, "ready")
+    response = await (await start(nothing)).get("/ready")
+    assert (response.status, json.loads(await response.read())["status"]) == (200, "ready")
 
 
 async def test_metrics_name_the_service_the_instance_and_the_version(start: Start) -> None:
@@ -35,10 +35,10 @@ async def test_metrics_name_the_service_the_instance_and_the_version(start: Star
 
 async def test_a_collector_that_fails_does_not_affect_other_metrics(start: Start) -> None:
     async def fail(_app: web.Application) -> None:
-        raise StoreUnavailable("away")
+        raise StoreUnavailable("unavailable")
 
     client = await start(nothing)
     assert client.app is not None
     client.app[COLLECTORS].append(fail)
-    answer = await client.get("/metrics")
-    assert (answer.status, "boltlink_info" in await answer.text()) == (200, True)
+    response = await client.get("/metrics")
+    assert (response.status, "boltlink_info" in await response.text()) == (200, True)

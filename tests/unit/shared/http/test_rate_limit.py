@@ -8,7 +8,7 @@ from tests.unit.clock import Clock
 
 
 def allowed(limiter: Limiter, client: str = "a") -> bool:
-    """Whether a request is let through."""
+    """Whether a request is accepted."""
     try:
         limiter.acquire(client)
     except TooManyRequests:

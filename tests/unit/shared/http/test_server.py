@@ -15,8 +15,8 @@ from tests.unit.polling import until
 
 
 @dataclass(frozen=True)
-class RawAnswer:
-    """An answer as it came out of the socket."""
+class RawResponse:
+    """A response as it was read from the socket."""
 
     status: int
     headers: CIMultiDict[str]
@@ -24,13 +24,13 @@ class RawAnswer:
 
     @property
     def document(self) -> dict[str, Any]:
-        made: dict[str, Any] = json.loads(self.body)
-        return made
+        document: dict[str, Any] = json.loads(self.body)
+        return document
 
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    """Where an application is served as gunicorn's worker does."""
+    """The port of an application that is served as by gunicorn's worker."""
     app, _ = create_application("writer", INSTANCE)
     runner = serve(app)
     await runner.setup()
@@ -39,7 +39,7 @@ async def port() -> AsyncIterator[int]:
     await runner.cleanup()
 
 
-async def say(port: int, request: bytes) -> RawAnswer:
+async def send(port: int, request: bytes) -> RawResponse:
     """Send raw bytes and read until the connection is closed."""
     async with asyncio.timeout(10):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -50,7 +50,7 @@ async def say(port: int, request: bytes) -> RawAnswer:
     head, _, body = text.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     pairs = (line.split(": ", 1) for line in lines)
-    return RawAnswer(int(first.split()[1]), CIMultiDict((name, value) for name, value in pairs), body)
+    return RawResponse(int(first.split()[1]), CIMultiDict((name, value) for name, value in pairs), body)
 
 
 BROKEN = [
@@ -62,7 +62,7 @@ BROKEN = [
     pytest.param(b"GET /health HTTP/1.1\r\nHost: a\r\nReferer: a\x1eb\r\n\r\n", id="another separator of clicks"),
     pytest.param(b"GET /health HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n", id="NUL in a header"),
     pytest.param(b"GET /health HTTP/1.1\r\nNo colon\r\n\r\n", id="a header without a colon"),
-    pytest.param(b"POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", id="a length that is no number"),
+    pytest.param(b"POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", id="a length that is not a number"),
     pytest.param(
         b"POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         id="two lengths",
@@ -74,32 +74,32 @@ BROKEN = [
 
 @pytest.mark.parametrize("request_bytes", BROKEN)
 async def test_malformed_http_gets_a_problem(port: int, request_bytes: bytes) -> None:
-    answer = await say(port, request_bytes)
-    assert (answer.status, answer.headers["Content-Type"]) == (400, "application/problem+json")
-    assert answer.document["type"] == "/problems/bad-request"
+    response = await send(port, request_bytes)
+    assert (response.status, response.headers["Content-Type"]) == (400, "application/problem+json")
+    assert response.document["type"] == "/problems/bad-request"
 
 
 async def test_the_problem_names_the_request_and_the_instance(port: int) -> None:
-    answer = await say(port, b"garbage\r\n\r\n")
-    assert answer.headers["X-Upstream"] == "writer-7"
-    assert answer.document["request_id"] == answer.headers["X-Request-ID"]
-    assert len(bytes.fromhex(answer.headers["X-Request-ID"])) == 16
+    response = await send(port, b"garbage\r\n\r\n")
+    assert response.headers["X-Upstream"] == "writer-7"
+    assert response.document["request_id"] == response.headers["X-Request-ID"]
+    assert len(bytes.fromhex(response.headers["X-Request-ID"])) == 16
 
 
 async def test_the_problem_reveals_nothing_of_the_parser(port: int) -> None:
-    answer = await say(port, b"garbage\r\n\r\n")
-    assert set(answer.document) == {"type", "title", "status", "request_id"}
+    response = await send(port, b"garbage\r\n\r\n")
+    assert set(response.document) == {"type", "title", "status", "request_id"}
 
 
 async def test_the_next_client_gets_its_response(port: int) -> None:
-    await say(port, b"garbage\r\n\r\n")
-    answer = await say(port, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-    assert (answer.status, answer.document["instance"]) == (200, "writer-7")
+    await send(port, b"garbage\r\n\r\n")
+    response = await send(port, b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert (response.status, response.document["instance"]) == (200, "writer-7")
 
 
 async def test_a_line_of_the_maximum_length_of_nginx_is_read(port: int) -> None:
     request = b"GET /health?" + b"x" * 16_000 + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-    assert (await say(port, request)).status == 200
+    assert (await send(port, request)).status == 200
 
 
 async def test_a_stopping_service_still_responds_on_an_idle_connection_and_closes_it_then() -> None:
@@ -114,12 +114,12 @@ async def test_a_stopping_service_still_responds_on_an_idle_connection_and_close
         head = await reader.readuntil(b"\r\n\r\n")
         assert b"Connection: close" not in head
         await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]))
-        ending = asyncio.create_task(runner.cleanup())
+        cleanup = asyncio.create_task(runner.cleanup())
         await until(lambda: not runner.sites)
         writer.write(request)
-        answer = await reader.read()
-        await ending
+        response = await reader.read()
+        await cleanup
         writer.close()
         await writer.wait_closed()
-    assert answer.startswith(b"HTTP/1.1 200 OK")
-    assert b"Connection: close" in answer
+    assert response.startswith(b"HTTP/1.1 200 OK")
+    assert b"Connection: close" in response

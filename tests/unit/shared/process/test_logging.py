@@ -10,7 +10,7 @@ from shared.process.logging import REQUEST_ID, JsonFormatter, configure
 
 @pytest.fixture
 def _as_before() -> Iterator[None]:
-    """Puts logging back into the state that pytest has made."""
+    """Restores the logging configuration of pytest."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -30,11 +30,11 @@ def record(message: str = "done", *args: object, **attributes: Any) -> logging.L
     return logging.makeLogRecord(values | attributes)
 
 
-def line(wanted: logging.LogRecord) -> dict[str, Any]:
-    text = JsonFormatter("writer-7").format(wanted)
+def line(log_record: logging.LogRecord) -> dict[str, Any]:
+    text = JsonFormatter("writer-7").format(log_record)
     assert "\n" not in text
-    made: dict[str, Any] = json.loads(text)
-    return made
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
 
 
 def test_a_record_is_a_line_of_json() -> None:
@@ -77,9 +77,9 @@ def test_a_field_that_is_not_json_is_logged_as_text() -> None:
 def test_an_exception_is_logged_with_its_traceback_in_the_same_line() -> None:
     with pytest.raises(ValueError, match="lost") as caught:
         int("lost")
-    told = line(record(exc_info=(caught.type, caught.value, caught.tb)))
-    assert told["exception"].startswith("Traceback")
-    assert told["exception"].endswith("with base 10: 'lost'")
+    logged = line(record(exc_info=(caught.type, caught.value, caught.tb)))
+    assert logged["exception"].startswith("Traceback")
+    assert logged["exception"].endswith("with base 10: 'lost'")
 
 
 def test_line_breaks_cannot_forge_a_line() -> None:
@@ -89,20 +89,20 @@ def test_line_breaks_cannot_forge_a_line() -> None:
 @pytest.mark.usefixtures("_as_before")
 def test_all_logs_of_the_process_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     configure("writer-7", "INFO")
-    logging.getLogger("anywhere").info("told")
+    logging.getLogger("anywhere").info("logged")
     captured = capsys.readouterr()
-    assert (json.loads(captured.err)["message"], captured.out) == ("told", "")
+    assert (json.loads(captured.err)["message"], captured.out) == ("logged", "")
 
 
 @pytest.mark.usefixtures("_as_before")
 def test_records_below_the_level_are_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     configure("writer-7", "WARNING")
-    logging.getLogger("anywhere").info("not told")
+    logging.getLogger("anywhere").info("not logged")
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("_as_before")
 def test_gunicorn_logs_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     configure("writer-7", "INFO")
-    logging.getLogger("gunicorn.error").warning("told")
+    logging.getLogger("gunicorn.error").warning("logged")
     assert json.loads(capsys.readouterr().err)["logger"] == "gunicorn.error"

@@ -7,14 +7,14 @@ from shared.process.metrics import BUCKETS, LatencyHistogram, RequestMetrics
 
 
 def rendered(registry: Registry) -> dict[str, float]:
-    """What Prometheus reads: name with labels → value."""
+    """The metrics as Prometheus reads them: name with labels → value."""
     content, _ = render(registry, ["text/plain"])
     lines = [line for line in content.decode().splitlines() if line and not line.startswith("#")]
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
 def histogram_of(*seconds: float) -> dict[str, float]:
-    """What is rendered of a histogram that has seen some times."""
+    """The rendered histogram of some times."""
     registry = Registry()
     histogram = LatencyHistogram("latency", "How long it took.", registry)
     for time in seconds:
@@ -22,13 +22,14 @@ def histogram_of(*seconds: float) -> dict[str, float]:
     return rendered(registry)
 
 
-def bucket(edge: str) -> str:
-    return f'latency_bucket{{le="{edge}",route="follow"}}'
+def bucket(bound: str) -> str:
+    return f'latency_bucket{{le="{bound}",route="follow"}}'
 
 
 def test_a_bucket_counts_all_times_up_to_its_upper_bound() -> None:
     lines = histogram_of(0.0004, 0.003, 0.003, 7.0)
-    assert [lines[bucket(edge)] for edge in ("0.0005", "0.0025", "0.005", "5.0", "10.0", "+Inf")] == [1, 1, 3, 3, 4, 4]
+    bounds = ("0.0005", "0.0025", "0.005", "5.0", "10.0", "+Inf")
+    assert [lines[bucket(bound)] for bound in bounds] == [1, 1, 3, 3, 4, 4]
 
 
 def test_the_upper_bound_belongs_to_its_bucket() -> None:
@@ -57,7 +58,7 @@ def test_each_route_has_its_own_histogram() -> None:
 @given(st.lists(st.floats(0, 100), min_size=1))
 def test_the_counts_of_buckets_are_cumulative(seconds: list[float]) -> None:
     lines = histogram_of(*seconds)
-    counts = [lines[bucket(edge)] for edge in (*map(str, BUCKETS), "+Inf")]
+    counts = [lines[bucket(bound)] for bound in (*map(str, BUCKETS), "+Inf")]
     assert counts == sorted(counts)
     assert counts[-1] == len(seconds)
 

@@ -11,7 +11,7 @@ Read = Callable[[Environment], Any]
 
 
 def fault_of(read: Read, **values: str) -> str:
-    """The text of what is wrong with the values that are read."""
+    """The message of the error for the values that are read."""
     env = Environment(values)
     read(env)
     with pytest.raises(SettingsError) as caught:
@@ -20,7 +20,7 @@ def fault_of(read: Read, **values: str) -> str:
 
 
 def value_of(read: Read, **values: str) -> Any:
-    """What is read from good values."""
+    """The value that is read from valid variables."""
     env = Environment(values)
     value = read(env)
     env.finish()

@@ -20,7 +20,7 @@ from shared.domain.errors import LinkGone, LinkNotFound
 from shared.domain.models import Route
 
 URL = "https://example.com/"
-OVER = "https://example.com/over"
+EXPIRED_URL = "https://example.com/over"
 
 
 def route(**fields: Any) -> Route:
@@ -29,7 +29,7 @@ def route(**fields: Any) -> Route:
 
 
 def redirect_of(route: Route, now: float, query: str) -> Redirect:
-    """The redirect that a visit gets; raises the error of a refusal."""
+    """The redirect of a visit. Raises the error of a refusal."""
     return redirect(decide(route, RequestVisit(query), now))
 
 
@@ -66,7 +66,7 @@ def test_a_dead_link_is_not_found() -> None:
 
 def test_a_dead_link_does_not_redirect_to_its_expired_url() -> None:
     with pytest.raises(LinkNotFound):
-        redirect_of(route(live=False, expired_url=OVER), 0.0, "")
+        redirect_of(route(live=False, expired_url=EXPIRED_URL), 0.0, "")
 
 
 def test_a_link_before_valid_since_is_not_found() -> None:
@@ -95,8 +95,8 @@ def test_a_link_that_expired_at_the_epoch_is_gone() -> None:
 
 @pytest.mark.parametrize("conditions", [{"valid_since": 100.0}, {"valid_until": 10.0}])
 def test_a_link_outside_of_its_time_redirects_to_expired_url_without_a_click(conditions: dict[str, float]) -> None:
-    wanted = route(expired_url=OVER, redirect_status=301, **conditions)
-    assert redirect_of(wanted, 50.0, "") == Redirect(OVER, 302, is_click=False)
+    link_route = route(expired_url=EXPIRED_URL, redirect_status=301, **conditions)
+    assert redirect_of(link_route, 50.0, "") == Redirect(EXPIRED_URL, 302, is_click=False)
 
 
 def test_an_exhausted_link_is_gone() -> None:
@@ -105,7 +105,7 @@ def test_an_exhausted_link_is_gone() -> None:
 
 
 def test_an_exhausted_link_redirects_to_expired_url_without_a_click() -> None:
-    assert exhausted(route(limited=True, expired_url=OVER)) == Redirect(OVER, 302, is_click=False)
+    assert exhausted(route(limited=True, expired_url=EXPIRED_URL)) == Redirect(EXPIRED_URL, 302, is_click=False)
 
 
 def test_a_query_is_not_forwarded_by_default() -> None:
@@ -117,17 +117,17 @@ def test_a_query_is_forwarded_if_the_link_says_so() -> None:
 
 
 def test_without_a_query_the_target_is_unchanged() -> None:
-    wanted = route(url=f"{URL}?&a=1#f", forward_query=True)
-    assert redirect_of(wanted, 0.0, "").url == f"{URL}?&a=1#f"
+    link_route = route(url=f"{URL}?&a=1#f", forward_query=True)
+    assert redirect_of(link_route, 0.0, "").url == f"{URL}?&a=1#f"
 
 
 def test_a_query_is_not_forwarded_to_expired_url() -> None:
-    wanted = route(expired_url=OVER, valid_until=10.0, forward_query=True)
-    assert redirect_of(wanted, 50.0, "a=1").url == OVER
+    link_route = route(expired_url=EXPIRED_URL, valid_until=10.0, forward_query=True)
+    assert redirect_of(link_route, 50.0, "a=1").url == EXPIRED_URL
 
 
 @pytest.mark.parametrize(
-    ("status", "wanted"),
+    ("status", "expected"),
     [
         (301, "private, max-age=90"),
         (302, "private, no-store"),
@@ -135,8 +135,8 @@ def test_a_query_is_not_forwarded_to_expired_url() -> None:
         (308, "private, max-age=90"),
     ],
 )
-def test_no_redirect_is_cached_for_long(status: int, wanted: str) -> None:
-    assert cache_control(status) == wanted
+def test_no_redirect_is_cached_for_long(status: int, expected: str) -> None:
+    assert cache_control(status) == expected
 
 
 @pytest.mark.parametrize(

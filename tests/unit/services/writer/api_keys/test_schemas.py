@@ -9,17 +9,17 @@ from shared.schemas.parsing import parse
 from tests.unit.faults import faults_of
 
 
-def wish(**fields: Any) -> dict[str, Any]:
+def new_key(**fields: Any) -> dict[str, Any]:
     return {"name": "ci", "scopes": ["links:read"]} | fields
 
 
 def test_a_name_and_scopes_are_enough() -> None:
-    assert parse(NewKeySchema(), wish()) == {"name": "ci", "scopes": ["links:read"], "expires_at": None}
+    assert parse(NewKeySchema(), new_key()) == {"name": "ci", "scopes": ["links:read"], "expires_at": None}
 
 
 def test_a_key_may_expire() -> None:
     expires_at = datetime(9999, 1, 1, tzinfo=UTC)
-    assert parse(NewKeySchema(), wish(expires_at="9999-01-01T00:00:00Z"))["expires_at"] == expires_at
+    assert parse(NewKeySchema(), new_key(expires_at="9999-01-01T00:00:00Z"))["expires_at"] == expires_at
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_key_may_expire() -> None:
     ],
 )
 def test_an_invalid_key_is_refused(field: str, value: object, where: str) -> None:
-    assert set(faults_of(NewKeySchema(), wish(**{field: value}))) == {where}
+    assert set(faults_of(NewKeySchema(), new_key(**{field: value}))) == {where}
 
 
 def test_a_key_in_a_response_has_no_secret() -> None:

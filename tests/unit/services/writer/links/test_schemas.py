@@ -26,12 +26,12 @@ URL = "https://example.com/"
 
 
 def new_link(**fields: Any) -> dict[str, Any]:
-    """What is read of a wish for a link."""
+    """The parsed request for a link."""
     return parse(NewLinkSchema(), {"url": URL} | fields)
 
 
 def new_link_faults(**fields: Any) -> set[str]:
-    """The fields that a wish is refused for."""
+    """The wrong fields of a request for a link."""
     return set(faults_of(NewLinkSchema(), {"url": URL} | fields))
 
 
