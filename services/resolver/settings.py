@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from shared.process.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings
+from shared.process.settings import DatabaseSettings, Environment, InstanceSettings, RedisSettings, link_lifetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,7 @@ class ResolverSettings:
             instance=InstanceSettings.read(env, default_id="resolver-1"),
             database=DatabaseSettings.read(env, statement_timeout=1.5),
             redis=RedisSettings.read(env, timeout=0.05),
-            link_lifetime=env.integer("LINK_LIFETIME", 7 * 86_400, least=60),
+            link_lifetime=link_lifetime(env),
             miss_lifetime=env.integer("MISS_LIFETIME", 30, least=1, most=3_600),
             spool_folder=Path(env.text("SPOOL_FOLDER")),
             spool_limit=env.integer("SPOOL_LIMIT", 256 * 2**20, least=2**16, most=2**40),

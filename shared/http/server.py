@@ -1,6 +1,6 @@
 """How gunicorn's worker serves an application: a fast path for requests that have one, a problem for malformed HTTP.
 
-Both need more of aiohttp's `RequestHandler` than is public. `Connection` alone uses it, the version of aiohttp is
+Both need private parts of aiohttp's `RequestHandler`. Only `Connection` uses them, the version of aiohttp is
 pinned, and tests/unit/shared/http/test_server.py tests it with real sockets.
 """
 
@@ -21,8 +21,8 @@ from shared.http.middleware import INSTANCE_ID
 log = logging.getLogger(__name__)
 
 _BACKLOG: Final = 4_096
-"""Connections that may wait to be accepted. A burst through nginx opens hundreds at once; TCP tries those that do not
-fit again after a second, which is too late."""
+"""Connections that may wait to be accepted. A burst through nginx opens hundreds at once; a connection that does not
+fit is retried by TCP only after a second."""
 
 DRAIN_TIMEOUT: Final = 3.0
 """Seconds for which idle connections are kept when a service stops. nginx closes those that are idle for 2 s
@@ -32,7 +32,7 @@ nginx must not repeat."""
 _POLL_INTERVAL: Final = 0.05
 
 _MAX_LINE: Final = 32_768
-"""Bytes of a request line or a header; nginx lets no longer one through."""
+"""The maximum length of a request line or a header in bytes; longer ones are refused by nginx."""
 
 
 def serve(app: web.Application) -> web.AppRunner:
@@ -51,7 +51,7 @@ class FastPath(Protocol):
     """Responds to some requests without a task, a request object or an application."""
 
     def offer(self, message: RawRequestMessage, connection: "Connection") -> bool:
-        """Whether the fast path takes the request: then it calls `respond` or `pass_to_application`, later, once."""
+        """Whether the fast path accepts the request. If so, it later calls `respond` or `pass_to_application` once."""
 
 
 FAST_PATH = web.AppKey("FAST_PATH", FastPath)
@@ -61,7 +61,7 @@ FAST_PATH = web.AppKey("FAST_PATH", FastPath)
 class Connection(RequestHandler):
     """A connection with a client, which nearly always is nginx.
 
-    A request that the fast path takes stays the first in aiohttp's queue until it has its response, so that it can
+    A request that the fast path accepts stays the first in aiohttp's queue until it has its response, so that it can
     still be passed to the application. Only a request that is alone on its connection is offered to the fast path.
 
     A request that cannot be parsed gets a problem document instead of aiohttp's plain text; no middleware can do that,
@@ -88,7 +88,7 @@ class Connection(RequestHandler):
         if self._fast_path is None or waiter is None or waiter.done():
             super().data_received(data)
             return
-        self._waiter = None  # aiohttp wakes its task by this; first the request is offered to the fast path
+        self._waiter = None  # aiohttp must not wake its task before the request was offered to the fast path
         try:
             super().data_received(data)
         finally:
@@ -97,7 +97,7 @@ class Connection(RequestHandler):
             self._offer()
 
     def respond(self, response: bytes) -> None:
-        """Send the response of the request that the fast path has taken."""
+        """Send the response of the request that the fast path has accepted."""
         if not self._is_taken:
             return
         self._release()
@@ -110,17 +110,17 @@ class Connection(RequestHandler):
         self._offer()
 
     def pass_to_application(self) -> None:
-        """Hand the request that the fast path has taken to the application."""
+        """Pass the request that the fast path has accepted to the application."""
         if not self._is_taken:
             return
         if not self._messages or self._waiter is None or self._waiter.done():  # the client has left
             self._release()
             return
-        self._is_taken = False  # the request stays in progress; aiohttp ends that itself once it has responded
+        self._is_taken = False  # the request stays in progress until aiohttp has responded
         self._wake()
 
     def _offer(self) -> None:
-        """Offer the request that waits to the fast path; aiohttp's task handles what that does not take."""
+        """Offer the waiting request to the fast path; aiohttp's task handles it if the fast path does not accept it."""
         if not self._messages:
             return
         message, payload = self._messages[0]
@@ -136,7 +136,7 @@ class Connection(RequestHandler):
         return (
             self._fast_path is not None
             and not self._server.is_draining
-            and not self._paused  # a client that reads no responses: aiohttp's task waits until it does
+            and not self._paused  # the client does not read its responses; aiohttp's task waits for it
             and payload is EMPTY_PAYLOAD
             and len(self._messages) == 1
             and isinstance(message, RawRequestMessage)
@@ -193,13 +193,13 @@ class _Server(web.Server):
     instance_id = ""
     fast_path: FastPath | None = None
     is_draining = False
-    """Each response is the last one on its connection then; an idle client may just be sending a request."""
+    """While draining, each response closes its connection; idle ones stay open, as nginx may be sending a request."""
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
     def pre_shutdown(self) -> None:
-        """Close no idle connection yet, which aiohttp would do here."""
+        """Begin to drain, instead of closing the idle connections as aiohttp would do."""
         self.is_draining = True
 
     async def drain_connections(self) -> None:
@@ -214,7 +214,7 @@ class _Server(web.Server):
 class _Runner(web.AppRunner):
     def _reg_site(self, site: web.BaseSite) -> None:
         super()._reg_site(site)
-        site._backlog = _BACKLOG  # noqa: SLF001  # gunicorn's worker makes the site, and leaves aiohttp's 128
+        site._backlog = _BACKLOG  # noqa: SLF001  # gunicorn's worker creates the site with aiohttp's default of 128
 
     async def shutdown(self) -> None:
         await super().shutdown()

@@ -130,7 +130,7 @@ class Database:
         raise AssertionError("unreachable")
 
     async def _open_connection(self) -> aiopg.Connection:
-        """A connection of the pool. aiopg fails an assertion for one that broke while it waited; then take the next."""
+        """A connection of the pool. aiopg raises AssertionError for one that broke meanwhile; then retry."""
         while True:
             try:
                 return await self._pool.acquire()

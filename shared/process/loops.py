@@ -77,7 +77,7 @@ async def _once(work: Work, app: web.Application) -> bool:
     """Call `work` once in a separate task, so that a CancelledError raised by a driver does not end the loop.
 
     A driver that cancels a wait because of a time limit may also leave the cancellation pending in the current task,
-    where it would look like the end of the application. A separate task takes it along. Raises StoreUnavailable then.
+    where it would look like the end of the application. A separate task ends with it. Raises StoreUnavailable then.
     """
     try:
         return await asyncio.create_task(work(app))

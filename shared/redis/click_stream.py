@@ -1,4 +1,4 @@
-"""The click stream: how an entry is added to it. No other module spells the command.
+"""The click stream: the command that adds an entry. No other module contains it.
 
 An entry has one field, which holds the events of some clicks (`shared/redis/click_events.py`).
 """
@@ -14,7 +14,8 @@ FIELD: Final = b"e"
 LUA_ADD: Final = (
     f"redis.pcall('XADD', KEYS[1], '*', '{FIELD.decode()}', table.concat(events, '\\{ord(click_events.SEPARATOR)}'))"
 )
-"""The same in a script: KEYS[1] is `CLICK_STREAM`, `events` a table of events. Gives the entry's id, or an error."""
+"""The same for a Lua script: KEYS[1] is `CLICK_STREAM`, `events` a table of events. Evaluates to the entry's id or an
+error."""
 
 
 def add_command(events: bytes) -> tuple[bytes | str, ...]:

@@ -1,7 +1,7 @@
-"""Route records: where a code leads, as Redis keeps it. This module alone writes, reads and parses a record.
+"""Route records: the routes of links in Redis. Only this module writes, reads and parses records.
 
 A record is text: `VERSION LINK_ID STATUS URI` for a plain link, one without conditions, as nearly all are;
-`VERSION LINK_ID {json}` for a link with conditions; `VERSION LINK_ID -` where no link leads anywhere (deleted,
+`VERSION LINK_ID {json}` for a link with conditions; `VERSION LINK_ID -` for a code without a live link (deleted,
 disabled, or, as version 0, never created). A record is replaced only by one of the same or a newer version, so a slow
 writer never undoes a change.
 """
@@ -19,7 +19,7 @@ from shared.redis import keys
 from shared.redis.client import RedisClient, redis_errors
 
 LUA_PLAIN_LINK_ID: Final = "^%d+ (%d+) 3%d%d "
-"""Lua's pattern of a plain link's record; it captures the link's id. A test holds it against `decode`."""
+"""Lua's pattern of a plain link's record; it captures the link's id. A test compares it with `decode`."""
 
 _PLAIN_LINK_ID: Final = re.compile(rb"\d+ (\d+) 3\d\d ")
 """The same for Python."""
@@ -51,7 +51,7 @@ _TARGET: Final[Mapping[str, tuple[type, ...]]] = {"url": (str,), "redirect_statu
 _FIELDS: Final = {**_TARGET, **_CONDITIONS}
 
 MAX_CACHED_BYTES: Final = 1_024
-"""Longer records are parsed each time, so that what `decode` remembers stays below some megabytes."""
+"""Longer records are parsed each time, so that the cache of `decode` stays below some megabytes."""
 
 _CACHED_RECORDS: Final = 4_096
 
@@ -67,7 +67,7 @@ class RouteUpdate(NamedTuple):
 
 
 def route_of(link: Link) -> Route:
-    """What a resolver needs to know of a link."""
+    """The route of a link."""
     options = link.options
     return Route(
         version=link.version,
@@ -99,13 +99,13 @@ def encode(route: Route) -> str:
 def decode(record: bytes) -> Route:
     """The route of a record. Raises ValueError for anything that `encode` did not write.
 
-    Remembers the routes of records that come again and again, as those of a busy link do.
+    Caches the routes of frequent records, such as those of busy links.
     """
     return _decode_cached(record) if len(record) <= MAX_CACHED_BYTES else _decode(record)
 
 
 def plain_link_id(record: bytes) -> int | None:
-    """The id of the link when a script in Redis takes the record for a plain link's (`LUA_PLAIN_LINK_ID`)."""
+    """The id of the link if scripts in Redis treat the record as that of a plain link (`LUA_PLAIN_LINK_ID`)."""
     found = _PLAIN_LINK_ID.match(record)
     return int(found[1]) if found else None
 
@@ -141,7 +141,12 @@ def _conditions(text: str) -> dict[str, Any]:
     if not all(type(value) in _FIELDS[name] for name, value in fields.items()):
         raise ValueError("not the values of a route")
     if not any(value is not False for name, value in fields.items() if name in _CONDITIONS):
-        raise ValueError("no conditions")  # a plain link's record has another form, by which the scripts know it
+        raise ValueError("no conditions")  # scripts distinguish plain links by the form of the record
+    return _checked(**fields)
+
+
+def _checked(**fields: Any) -> dict[str, Any]:
+    """Validate the fields, because they become response headers and another program may have written to Redis."""
     if fields["redirect_status"] not in REDIRECT_STATUSES:
         raise ValueError("not the status of a redirect")
     if not all((fields.get(name) or "").isprintable() for name in ("url", "expired_url")):
@@ -164,7 +169,7 @@ class RouteRecords:
         return list(records)
 
     async def put(self, updates: Sequence[RouteUpdate], *, replace: bool = True) -> None:
-        """Write records, each unless Redis holds a newer version already.
+        """Write records, except where Redis has a newer version already.
 
         `replace`: also replace a record of the same version. A resolver does not, because it may be an older program
         that knows fewer properties of a link than the writer of the record. Raises StoreUnavailable unless Redis

@@ -16,7 +16,7 @@ from services.stats.counting.batch_size import AdaptiveBatchSize
 from services.stats.counting.click_stream import Backlog, ClickStream
 from services.stats.counting.consumer import BatchResult
 from services.stats.counting.rollups import click_of, per_bucket
-from services.writer.links import changes as shortening
+from services.writer.links import changes
 from shared.domain.codes import in_default_domain
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
@@ -350,7 +350,7 @@ async def test_a_click_is_counted_whatever_its_headers_contain(
 async def test_the_clicks_of_a_purged_link_are_skipped(
     stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
-    await shortening.purge(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     await add(redis, click_event(link.id))
     assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=0, skipped=1, dead_letters=0)
     assert await rows(stats_database) == 0
@@ -360,7 +360,7 @@ async def test_the_clicks_of_a_purged_link_do_not_keep_others_from_being_counted
     stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
     gone = await make_link(writer_database, owner_id=await make_owner(writer_database), code="gone")
-    await shortening.purge(writer_database, in_default_domain("gone"), based_on=None)
+    await changes.purge(writer_database, in_default_domain("gone"), based_on=None)
     await add(redis, click_event(gone.id, 1), click_event(link.id, 2))
     await count_batch(stats_database, stream)
     assert await total(stats_database) == 1
@@ -369,7 +369,7 @@ async def test_the_clicks_of_a_purged_link_do_not_keep_others_from_being_counted
 async def test_the_clicks_of_a_deleted_link_are_counted(
     stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
 ) -> None:
-    await shortening.delete(writer_database, in_default_domain("abc"), based_on=None)
+    await changes.delete(writer_database, in_default_domain("abc"), based_on=None)
     await add(redis, click_event(link.id))
     await count_batch(stats_database, stream)
     await counted_once(stats_database)
@@ -380,7 +380,7 @@ async def test_clicks_counted_during_a_purge_are_removed_by_it(
 ) -> None:
     async with stats_database.transaction() as conn:
         fresh = await clicks.insert_new(conn, [click_of(click_event(link.id), VISITOR_SECRET)])
-        purging = asyncio.create_task(shortening.purge(writer_database, in_default_domain("abc"), based_on=None))
+        purging = asyncio.create_task(changes.purge(writer_database, in_default_domain("abc"), based_on=None))
         await until(lambda: _waits_or_is_done(database, purging))
         await clicks.add_counts(conn, per_bucket(fresh))
     await purging

@@ -64,7 +64,7 @@ async def run_command(env: dict[str, str], *options: str) -> str:
 async def test_the_command_shows_former_dead_letters(redis: RedisClient, environ: Environ) -> None:
     await store(redis, redis_keys.FORMER_DEAD_LETTERS, b"first", b"second")
     output = await run_command(environ("stats"))
-    assert output.startswith("2 events ")
+    assert output.startswith("2 dead letters ")
     assert "reason of first" in output
     assert "reason of second" in output
     assert await is_moved(redis)

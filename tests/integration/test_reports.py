@@ -11,7 +11,7 @@ from multidict import MultiDict
 from services.stats.reports import series as reports
 from services.stats.reports.schemas import TimeseriesQuery
 from services.stats.reports.series import Bucket
-from services.writer.links import changes as shortening
+from services.writer.links import changes
 from shared.domain.codes import in_default_domain
 from shared.domain.dimensions import BOTS, INTERVALS, Bots, ClickFilter, ValueFilter
 from shared.domain.errors import InvalidInput, LinkNotFound
@@ -423,7 +423,7 @@ async def test_a_deleted_link_is_not_a_top_link(
     stats_database: Database, writer_database: Database, link: Link
 ) -> None:
     await count_clicks(stats_database, click_event(link.id))
-    await shortening.delete(writer_database, in_default_domain(link.code), based_on=None)
+    await changes.delete(writer_database, in_default_domain(link.code), based_on=None)
     assert await rows.top_links(stats_database, ClickFilter(), domain="default", limit=10) == []
 
 

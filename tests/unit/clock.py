@@ -1,11 +1,11 @@
-"""A clock that goes when it is told to."""
+"""A clock that a test sets."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Clock:
-    """Seconds since some time ago."""
+    """A clock in seconds; `now` is what it shows."""
 
     now: float = 1_000.0
 

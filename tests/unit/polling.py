@@ -1,4 +1,4 @@
-"""Waiting for what will be true soon."""
+"""Wait for a condition without a fixed sleep."""
 
 import asyncio
 import time
@@ -8,8 +8,8 @@ _SECONDS = 10.0
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Give way to others until a condition holds. Raises AssertionError when it does not come true in time."""
+    """Run other tasks until a condition holds. Raises AssertionError when it does not hold in time."""
     deadline = time.monotonic() + _SECONDS
     while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not come"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         await asyncio.sleep(0.001)

@@ -68,6 +68,11 @@ REPLACED: Final = (
     Replaced(r"\bPortion\b", "AdaptiveBatchSize", flags=EXACT),
     Replaced(r"\bWish(es)?\b", "LinkRequest", flags=EXACT),
     Replaced(r"verdicts?", "report"),
+    Replaced(r"(?<![a-z])(wish(es)?|outcomes?)(?![a-z])", "request for a link, LinkRequest; result, CreationResult"),
+    Replaced(
+        r"shortening|page_texts|(?<![a-z])(redirecting|verifying)(?![a-z])",
+        "the name of the module that took its place",
+    ),
     Replaced(r"republish", "recovery, or publish again"),
     Replaced(r"(_|\b)MOST\b", "MAX_…", flags=EXACT),
     Replaced(r"PATIENCE", "…_TIMEOUT", flags=EXACT),

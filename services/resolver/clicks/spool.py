@@ -1,11 +1,12 @@
-"""Clicks that Redis did not take, in files of this resolver, until Redis takes them.
+"""The write-ahead spool: files of this resolver for clicks that could not be written to Redis.
 
 A record is its length, its CRC-32 (both 4 bytes, big-endian) and its bytes. A batch is one record and is on the disk
-(fsync) before its redirects are answered. A file is drained to Redis and then removed; a crash in between drains it
-again, which is harmless, for a click's id is counted once. A last record that a crash tore off was never answered.
+(fsync) before its redirects are answered. A file is drained to Redis and then removed. After a crash in between it is
+drained again, which is harmless because a click is counted once by its id. The redirects of a last record that a crash
+truncated were never answered.
 
-In a restart the old process and the new one share the folder for some seconds. Each writes into files of its own, and
-holds a lock on the one that it writes, which ends with the process: a file that is locked is drained by nobody else.
+During a restart the old and the new process share the folder for some seconds. Each writes its own files, and locks the
+file that it writes. The lock ends with the process, and a locked file is not drained by another process.
 """
 
 import asyncio
@@ -27,15 +28,15 @@ _HEAD: Final = struct.Struct(">II")
 _SUFFIX: Final = ".spool"
 
 FILE_LIMIT: Final = 8 * 2**20
-"""Bytes after which a new file begins: a file is read into memory whole, and gives its room back once it is drained."""
+"""Bytes after which a new file begins. A file is read into memory as a whole, and removed once it is drained."""
 
 
 class SpoolFull(Exception):
-    """The spool has reached its limit, or its disk has no room."""
+    """The spool has reached its limit, or its disk cannot be written."""
 
 
 class Spool:
-    """The files of one folder, which belongs to one resolver."""
+    """The spool files in a folder, which belongs to one resolver."""
 
     def __init__(self, folder: Path, limit: int) -> None:
         self._folder = folder
@@ -49,13 +50,13 @@ class Spool:
 
     @property
     def size(self) -> int:
-        """Bytes that wait, in all files."""
+        """The size of all files in bytes."""
         return self._size
 
     async def append(self, batch: bytes) -> None:
-        """Hold a batch; it is on the disk when this returns. Raises SpoolFull."""
+        """Append a batch, which is on the disk when this returns. Raises SpoolFull."""
         record = _HEAD.pack(len(batch), zlib.crc32(batch)) + batch
-        await asyncio.shield(self._append(record))  # a write that is under way keeps the lock, whoever stops waiting
+        await asyncio.shield(self._append(record))  # a running write keeps the lock also when its caller is cancelled
 
     async def _append(self, record: bytes) -> None:
         async with self._lock:
@@ -64,33 +65,33 @@ class Spool:
             try:
                 await asyncio.to_thread(self._write, record)
             except OSError as fault:
-                self._close()  # what was written of the record is torn, so the next one goes into a new file
+                self._close()  # the record may be truncated, so the next one goes into a new file
                 self._size = self._on_disk()
                 raise SpoolFull(f"The spool cannot be written: {fault}") from fault
             self._size += len(record)
 
-    async def drain(self, take: Callable[[bytes], Awaitable[None]]) -> int:
-        """Hand every batch to `take`, oldest first, and remove the files that were handed over whole; how many batches.
+    async def drain(self, add: Callable[[bytes], Awaitable[None]]) -> int:
+        """Pass every batch to `add`, oldest first, and remove completely drained files; the number of batches.
 
-        What `take` raises ends it; the next time it goes on with the batch that was not taken.
+        An exception of `add` ends the drain; the next one continues with the batch that failed.
         """
         async with self._lock:
-            self._close()  # what comes from now on goes into a new file
+            self._close()  # new batches go into a new file
             paths = self._paths()
         drained = 0
         for path in paths:
-            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # the other process was quicker
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # another process has drained it
                 if _is_locked(file.fileno()):
                     continue
-                drained += await self._drain_file(path, await asyncio.to_thread(file.read), take)
+                drained += await self._drain_file(path, await asyncio.to_thread(file.read), add)
         async with self._lock:
             self._size = self._on_disk()
         return drained
 
-    async def _drain_file(self, path: Path, content: bytes, take: Callable[[bytes], Awaitable[None]]) -> int:
+    async def _drain_file(self, path: Path, content: bytes, add: Callable[[bytes], Awaitable[None]]) -> int:
         drained = 0
         for batch, end in _records(content, self._drained.get(path, 0), path):
-            await take(batch)
+            await add(batch)
             self._drained[path] = end
             drained += 1
         await asyncio.to_thread(path.unlink)
@@ -98,13 +99,13 @@ class Spool:
         return drained
 
     def close(self) -> None:
-        """Close the open file; what it holds stays."""
+        """Close the open file; its batches stay."""
         self._close()
 
     def _on_disk(self) -> int:
         size = 0
         for path in self._paths():
-            with contextlib.suppress(FileNotFoundError):  # just drained, and removed
+            with contextlib.suppress(FileNotFoundError):  # the file has just been drained and removed
                 size += path.stat().st_size
         return size
 
@@ -122,7 +123,7 @@ class Spool:
         self._written += len(record)
 
     def _new_file(self) -> FileIO:
-        """A file that nobody has seen before it is locked."""
+        """Create a file that becomes visible to other processes only after it is locked."""
         number = max((_number(path) for path in self._paths()), default=0) + 1
         path = self._folder / f"{number:012d}-{os.getpid()}{_SUFFIX}"
         hidden = path.with_suffix(".new")
@@ -136,7 +137,7 @@ class Spool:
         file, self._file = self._file, None
         self._written = 0
         if file is not None:
-            with contextlib.suppress(OSError):  # a full disk is told of by the write itself
+            with contextlib.suppress(OSError):  # an error of a full disk has been raised by the write already
                 file.close()
 
 
@@ -145,7 +146,7 @@ def _number(path: Path) -> int:
 
 
 def _is_locked(descriptor: int) -> bool:
-    """Whether another holds the file; else it is ours until it is closed."""
+    """Whether another process has locked the file; if not, it is locked until the descriptor is closed."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -154,7 +155,7 @@ def _is_locked(descriptor: int) -> bool:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new file's name outlive a crash of the machine too."""
+    """Sync the folder, so that the name of a new file survives a crash of the machine."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -163,7 +164,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _records(content: bytes, position: int, path: Path) -> Iterator[tuple[bytes, int]]:
-    """The batches from a position on, and where each ends."""
+    """The batches from a position on, each with the position of its end."""
     while position + _HEAD.size <= len(content):
         length, checksum = _HEAD.unpack_from(content, position)
         start, position = position + _HEAD.size, position + _HEAD.size + length

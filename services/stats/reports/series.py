@@ -27,7 +27,7 @@ async def for_link(database: Database, code: str, click_filter: ClickFilter) -> 
     """The given filter, restricted to the clicks of one link. Raises LinkNotFound."""
     link = await links.get(database, in_default_domain(code)) if is_code(code) else None
     if link is None:
-        raise LinkNotFound("There is no link of this code.")
+        raise LinkNotFound("There is no link with this code.")
     return replace(click_filter, link_id=link.id)
 
 

@@ -16,7 +16,7 @@ from shared.process.batching import Batcher
 log = logging.getLogger(__name__)
 
 LOCK_TIMEOUT: Final = 0.1
-"""Seconds that a group waits for a code that another transaction holds, such as a purge's. Then each goes alone."""
+"""Seconds that a group waits for a lock of another transaction, such as a purge. Then each link is created alone."""
 
 
 class GroupCommit:

@@ -37,7 +37,7 @@ async def publish(records: RouteRecords, changed: Sequence[Link], link_lifetime:
 async def _publish_purged(
     records: RouteRecords, messages: Sequence[outbox.Message], found: Sequence[Link], link_lifetime: int
 ) -> None:
-    """A purge has a version too: from the version of its message on, the code leads nowhere."""
+    """Write records that are not live for purged codes, with the version of the purge."""
     existing = {link.name for link in found}
     purged: dict[LinkName, int] = {
         message.name: message.version for message in messages if message.name not in existing

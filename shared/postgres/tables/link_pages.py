@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from shared.domain.models import Link
 from shared.postgres.pool import Database
@@ -51,47 +51,53 @@ async def page(
     Deleted links are left out unless `status` is `deleted`. Keyset paging: new and removed links do not shift a page.
     """
     column, kind = _SORTS[sort]
-    conditions = [
-        "l.domain = %(domain)s",
-        "l.deleted_at IS NOT NULL" if status == "deleted" else "l.deleted_at IS NULL",
-    ]
-    if q:
-        pattern = "l.code ILIKE %(q)s OR l.url ILIKE %(q)s OR l.title ILIKE %(q)s"
-        conditions.append(f"({pattern} OR EXISTS (SELECT FROM unnest(l.tags) tag WHERE tag ILIKE %(q)s))")
-    if tags:
-        conditions.append("l.tags @> %(tags)s::text[]")
-    if any_tags:
-        conditions.append("l.tags && %(any_tags)s::text[]")
-    if status:
-        conditions.append(_ACTIVE if status == "active" else f"{_IMPLIED[status]} AND {STATUS} = %(status)s")
-    if created_after:
-        conditions.append("l.created_at > %(created_after)s")
-    if created_before:
-        conditions.append("l.created_at < %(created_before)s")
+    filters = {
+        "domain": domain,
+        "q": f"%{_like_escaped(q)}%" if q else None,
+        "tags": list(tags),
+        "any_tags": list(any_tags),
+        "status": status,
+        "created_after": created_after,
+        "created_before": created_before,
+    }
+    conditions = _conditions(filters)
     direction = "DESC" if descending else "ASC"
     row_id = "t.link_id" if sort == "clicks" else "l.id"  # the id that is in the same index as the column
     if after:
         conditions.append(f"({column}, {row_id}) {'<' if descending else '>'} (%(after_value)s::{kind}, %(after_id)s)")
+    after_value, after_id = after or (None, None)
     rows = await database.fetch_all(
         f"""
         SELECT {COLUMNS} FROM links l {JOINS}
         WHERE {" AND ".join(conditions)}
         ORDER BY {column} {direction}, {row_id} {direction} LIMIT %(limit)s
         """,
-        {
-            "domain": domain,
-            "q": f"%{_like_escaped(q)}%" if q else None,
-            "tags": list(tags),
-            "any_tags": list(any_tags),
-            "status": status,
-            "created_after": created_after,
-            "created_before": created_before,
-            "after_value": after[0] if after else None,
-            "after_id": after[1] if after else None,
-            "limit": limit,
-        },
+        {**filters, "after_value": after_value, "after_id": after_id, "limit": limit},
     )
     return [link_of(row) for row in rows]
+
+
+def _conditions(filters: Mapping[str, Any]) -> list[str]:
+    """The SQL conditions of the filters that have a value."""
+    status = filters["status"]
+    conditions = [
+        "l.domain = %(domain)s",
+        "l.deleted_at IS NOT NULL" if status == "deleted" else "l.deleted_at IS NULL",
+    ]
+    if filters["q"]:
+        pattern = "l.code ILIKE %(q)s OR l.url ILIKE %(q)s OR l.title ILIKE %(q)s"
+        conditions.append(f"({pattern} OR EXISTS (SELECT FROM unnest(l.tags) tag WHERE tag ILIKE %(q)s))")
+    if filters["tags"]:
+        conditions.append("l.tags @> %(tags)s::text[]")
+    if filters["any_tags"]:
+        conditions.append("l.tags && %(any_tags)s::text[]")
+    if status:
+        conditions.append(_ACTIVE if status == "active" else f"{_IMPLIED[status]} AND {STATUS} = %(status)s")
+    if filters["created_after"]:
+        conditions.append("l.created_at > %(created_after)s")
+    if filters["created_before"]:
+        conditions.append("l.created_at < %(created_before)s")
+    return conditions
 
 
 def _like_escaped(text: str) -> str:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.models import ClickEvent
-from shared.redis.click_events import REFERRER_LIMIT, USER_AGENT_LIMIT, decode, encode, join, split
+from shared.redis.click_events import ID_LIMIT, REFERRER_LIMIT, USER_AGENT_LIMIT, decode, encode, join, split
 
 _EVENT: dict[str, Any] = {
     "event_id": "0" * 32,
@@ -21,12 +21,13 @@ def encoded(**fields: Any) -> bytes:
     return encode(**(_EVENT | fields))
 
 
-# What a header may hold: no separators, no NUL, and no half of a surrogate pair.
-_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\x1e\x1f"), max_size=300)
+# The characters of a header: no separators, no NUL, and no half of a surrogate pair.
+_CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\x00\x1e\x1f")
+_TEXT = st.text(_CHARACTERS, max_size=300)
 
 
 @given(
-    event_id=_TEXT.filter(bool),
+    event_id=st.text(_CHARACTERS, min_size=1, max_size=ID_LIMIT),
     at_ms=st.integers(0, 2**53),
     link_id=st.integers(1, 2**63 - 1),
     address=_TEXT,
