@@ -6,20 +6,22 @@ import sys
 import urllib.request
 from functools import partial
 
+from deploy.common import choice, commands
+from deploy.common.checkout import CHECKOUT
+from deploy.common.console import step
+from deploy.common.environment import read_env_file
+from deploy.common.faults import RuntimeFault
+from deploy.common.waiting import wait_until
 from deploy.compose import render
 from deploy.compose.containers import REDIS_CLI, Containers
 from deploy.compose.engine import Engine, is_available, make_secrets
-from deploy.local import choice, commands
-from deploy.local.console import step
-from deploy.local.settings import CHECKOUT, RuntimeFault, read_env_file
-from deploy.local.supervision import wait_until
 from deploy.processes import Instance
 
 _READY_TIMEOUT = 60.0
 
 
 class ComposeRuntime:
-    """Runs BoltLink in containers, by Docker Compose (see deploy.local.commands.Runtime)."""
+    """Runs BoltLink in containers, by Docker Compose (see deploy.common.commands.Runtime)."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

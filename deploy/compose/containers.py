@@ -1,11 +1,12 @@
-"""The stores in containers, for backups (see deploy.local.backups.Stores)."""
+"""The stores in containers, for backups (see deploy.common.backups.Stores)."""
 
 import subprocess
 from pathlib import Path
 from typing import Final
 
+from deploy.common.checkout import CHECKOUT
+from deploy.common.faults import RuntimeFault
 from deploy.compose.engine import NGINX, Engine, secrets_folder
-from deploy.local.settings import CHECKOUT, RuntimeFault
 
 _DATABASE: Final = "boltlink"
 _RESTORED: Final = f"{_DATABASE}_restored"

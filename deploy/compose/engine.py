@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.common.checkout import CHECKOUT
+from deploy.common.console import run, step
+from deploy.common.environment import instances_of
+from deploy.common.faults import RuntimeFault
+from deploy.common.waiting import wait_until
 from deploy.compose import render
-from deploy.local.console import run, step
-from deploy.local.settings import CHECKOUT, RuntimeFault, instances_of
-from deploy.local.supervision import wait_until
 from deploy.processes import OWN_SECRETS, ROLES, Instance
 
 NGINX: Final = "nginx"

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from deploy.common.checkout import CHECKOUT
+from deploy.common.environment import instances_of
 from deploy.compose import services
-from deploy.local.settings import CHECKOUT, instances_of
 from deploy.processes import Instance
 
 COMPOSE_FILE: Final = "docker-compose.yml"

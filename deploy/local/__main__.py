@@ -8,16 +8,20 @@ if sys.version_info < (3, 11):  # noqa: UP036  # it may be called with an older 
         f"BoltLink needs Python 3.11; this is {sys.version.split()[0]}. Choose another one: make up PYTHON=python3.11"
     )
 
-from deploy.local import choice, commands, configuration, monitoring, postgres, runtime
-from deploy.local.packages import ensure_venv, find_servers
+from deploy.common import choice, commands
+from deploy.common.checkout import CHECKOUT
+from deploy.common.faults import RuntimeFault
+from deploy.common.venv import ensure_venv
+from deploy.local import configuration, monitoring, postgres, runtime
+from deploy.local.packages import find_servers
 from deploy.local.processes import Processes
-from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault, read_settings
+from deploy.local.settings import LocalSettings, read_settings
 from deploy.local.state import secret
 from deploy.local.supervision import Supervisor
 
 
 class LocalRuntime:
-    """Runs BoltLink as processes of this machine, under supervisord (see deploy.local.commands.Runtime)."""
+    """Runs BoltLink as processes of this machine, under supervisord (see deploy.common.commands.Runtime)."""
 
     def __init__(self, settings: LocalSettings) -> None:
         self._settings = settings

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from deploy.common.checkout import CHECKOUT
+from deploy.common.venv import VENV
 from deploy.local import monitoring, nginx
-from deploy.local.packages import VENV, Servers, find_programs
+from deploy.local.packages import Servers, find_programs
 from deploy.local.sections import head, program
-from deploy.local.settings import CHECKOUT, LocalSettings
+from deploy.local.settings import LocalSettings
 from deploy.local.state import own_folder, secret, server_user, write_secret
 from deploy.processes import COMMANDS_ENVIRONMENT, FACTORIES, PROCESSES, ROLES
 

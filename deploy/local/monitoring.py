@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from deploy.local.settings import CHECKOUT, LocalSettings
+from deploy.common.checkout import CHECKOUT
+from deploy.local.settings import LocalSettings
 from deploy.local.state import secret, write_secret
 
 PACKAGES: Final[Mapping[str, str]] = {

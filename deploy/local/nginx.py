@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from deploy.local.settings import CHECKOUT, LocalSettings
+from deploy.common.checkout import CHECKOUT
+from deploy.local.settings import LocalSettings
 from deploy.local.state import server_user
 from deploy.processes import pools
 

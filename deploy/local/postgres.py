@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-from deploy.local.console import run
+from deploy.common.console import run
 from deploy.local.packages import Servers
 from deploy.local.settings import LocalSettings
 from deploy.local.state import own_folder, secret, server_user, write_secret

@@ -6,7 +6,8 @@ import socket
 import urllib.request
 from http.client import HTTPException
 
-from deploy.local.settings import LocalSettings, RuntimeFault
+from deploy.common.faults import RuntimeFault
+from deploy.local.settings import LocalSettings
 
 
 def check_ports(settings: LocalSettings) -> None:

@@ -1,13 +1,13 @@
-"""The stores of the local runtime, for backups (see deploy.local.backups.Stores)."""
+"""The stores of the local runtime, for backups (see deploy.common.backups.Stores)."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from deploy.common.console import run
 from deploy.local import postgres
 from deploy.local.configuration import NGINX
-from deploy.local.console import run
 from deploy.local.packages import Servers
 from deploy.local.runtime import migrate, require_running, wait_ready
 from deploy.local.settings import LocalSettings

@@ -8,6 +8,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
+from deploy.common.checkout import CHECKOUT
+from deploy.common.console import run, step
+from deploy.common.faults import RuntimeFault
+from deploy.common.venv import VENV, ensure_venv
+from deploy.common.waiting import wait_until
 from deploy.local import monitoring, postgres
 from deploy.local.configuration import (
     NGINX,
@@ -18,12 +23,11 @@ from deploy.local.configuration import (
     write_all,
     write_store_urls,
 )
-from deploy.local.console import run, step
-from deploy.local.packages import VENV, Servers, ensure_venv, find_programs, find_servers
+from deploy.local.packages import Servers, find_programs, find_servers
 from deploy.local.probes import check_ports, get, inner, is_back, is_ready, started_at
-from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault
+from deploy.local.settings import LocalSettings
 from deploy.local.state import abandoned_spools, prepare
-from deploy.local.supervision import Supervisor, wait_until
+from deploy.local.supervision import Supervisor
 from deploy.processes import PROCESSES
 
 READY_TIMEOUT: Final = 60.0

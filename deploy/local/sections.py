@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.settings import CHECKOUT, LocalSettings
+from deploy.common.checkout import CHECKOUT
+from deploy.local.settings import LocalSettings
 from deploy.local.state import secret, server_user
 
 

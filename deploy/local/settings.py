@@ -9,18 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.processes import COMMANDS_ENVIRONMENT, PROCESSES, Instance, read_instances
-
-CHECKOUT: Final = Path(__file__).resolve().parents[2]
+from deploy.common.checkout import CHECKOUT
+from deploy.common.environment import instances_of, read_env_file
+from deploy.common.faults import RuntimeFault
+from deploy.processes import COMMANDS_ENVIRONMENT, PROCESSES, Instance
 
 HANDED_ON: Final = tuple(
     dict.fromkeys([*(name for kind in PROCESSES.values() for name in kind.environment), *COMMANDS_ENVIRONMENT])
 )
 """The settings that the runtime hands on to the processes as they are. It sets all others itself."""
-
-
-class RuntimeFault(Exception):
-    """A fault that the user can correct; the text says how."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,14 +111,6 @@ def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHEC
     )
 
 
-def instances_of(values: Mapping[str, str], *, production: bool = False) -> tuple[Instance, ...]:
-    """Every instance that an environment asks for. Raises RuntimeFault for a wrong number of replicas."""
-    try:
-        return read_instances(values, production=production)
-    except ValueError as fault:
-        raise RuntimeFault(str(fault)) from fault
-
-
 def enterable_by_others(folder: Path) -> bool:
     """Whether a server that runs as another user can enter a folder."""
     return all(parent.stat().st_mode & 0o001 for parent in [folder, *folder.parents] if parent.exists())
@@ -136,26 +125,6 @@ def _state(requested: str, checkout: Path) -> Path:
         return usual.resolve()
     mark = hashlib.sha256(str(checkout).encode()).hexdigest()[:8]
     return Path("/var/lib/boltlink") / f"{checkout.name}-{mark}"
-
-
-def read_env_file(path: Path) -> dict[str, str]:
-    """Read an `.env` file; a missing file has no settings. Raises RuntimeFault for a line that is no setting."""
-    if not path.is_file():
-        return {}
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise RuntimeFault(f"{path} cannot be read: {fault}") from fault
-    values = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        setting = line.strip()
-        if not setting or setting.startswith("#"):
-            continue
-        name, equals, value = setting.partition("=")
-        if not equals:
-            raise RuntimeFault(f"{path}, line {number}: write NAME=value.")
-        values[name.strip()] = value.strip().strip("\"'")
-    return values
 
 
 def _port(values: Mapping[str, str], name: str, default: int) -> int:

@@ -7,7 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault, enterable_by_others
+from deploy.common.checkout import CHECKOUT
+from deploy.common.faults import RuntimeFault
+from deploy.local.settings import LocalSettings, enterable_by_others
 from deploy.processes import OWN_SECRETS, ROLES
 
 SECRETS: Final = ("postgres", "redis", "supervisor", *ROLES, "monitor", *OWN_SECRETS)

@@ -2,20 +2,21 @@
 
 import http.client
 import os
-import time
 import xmlrpc.client
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.common.checkout import CHECKOUT
+from deploy.common.console import run
+from deploy.common.faults import RuntimeFault
+from deploy.common.venv import VENV
+from deploy.common.waiting import wait_until
 from deploy.local.configuration import supervisor_conf
-from deploy.local.console import run
-from deploy.local.packages import VENV
-from deploy.local.settings import CHECKOUT, LocalSettings, RuntimeFault
+from deploy.local.settings import LocalSettings
 from deploy.local.state import secret
 
-_WAIT_TIMEOUT: Final = 30.0
 _STOP_TIMEOUT: Final = 45.0
 """Longer than supervisord waits before it kills a process (`stopwaitsecs`)."""
 
@@ -114,15 +115,6 @@ class Supervisor:
         except (OSError, xmlrpc.client.Error, http.client.HTTPException) as fault:
             text = fault.faultString if isinstance(fault, xmlrpc.client.Fault) else type(fault).__name__
             raise RuntimeFault(f"supervisord, {method} {' '.join(map(str, arguments))}: {text}") from fault
-
-
-def wait_until(condition: Callable[[], bool], otherwise: str, seconds: float = _WAIT_TIMEOUT) -> None:
-    """Wait until a condition is true. Raises RuntimeFault when it is not true in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise RuntimeFault(f"{otherwise} (waited {seconds:.0f} s).")
-        time.sleep(0.1)
 
 
 def _alive(pid: int) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Final
 
-from deploy.local.console import step
-from deploy.local.settings import RuntimeFault
+from deploy.common.console import step
+from deploy.common.faults import RuntimeFault
 from tests.bench import latency, listing, machine, many_links, memory, new_links, programs, redirects, table
 from tests.bench.figures import NotMeasured, Results
 from tests.bench.setup import Setup, running_setup

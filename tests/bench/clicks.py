@@ -3,7 +3,8 @@
 import time
 from typing import Any, Final
 
-from deploy.local.settings import LocalSettings, RuntimeFault
+from deploy.common.faults import RuntimeFault
+from deploy.local.settings import LocalSettings
 from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from tests.bench.links import connect_redis

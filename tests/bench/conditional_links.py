@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from deploy.local.settings import RuntimeFault
+from deploy.common.faults import RuntimeFault
 from tests.bench import links, workload
 from tests.bench.installations import Installation
 from tests.bench.setup import Setup

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Any, Final
 
+from deploy.common.waiting import wait_until
 from deploy.local import configuration, postgres, runtime
 from deploy.local.configuration import NGINX
 from deploy.local.packages import find_servers
 from deploy.local.settings import LocalSettings
 from deploy.local.state import prepare
-from deploy.local.supervision import Supervisor, wait_until
+from deploy.local.supervision import Supervisor
 from deploy.processes import FACTORIES, read_instances
 from tests.bench.processes import tree
 from tests.support.stack import free_ports, state_folder, test_settings

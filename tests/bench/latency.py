@@ -5,8 +5,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from deploy.local.console import run
-from deploy.local.settings import CHECKOUT
+from deploy.common.checkout import CHECKOUT
+from deploy.common.console import run
 from tests.bench.figures import Bound, Figure, Results, ratios
 from tests.bench.installations import Installation
 from tests.bench.measurement import CONNECTIONS

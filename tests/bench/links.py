@@ -11,10 +11,10 @@ import psycopg2
 import psycopg2.extensions
 import redis
 
+from deploy.common.waiting import wait_until
 from deploy.local.configuration import database_url
 from deploy.local.settings import LocalSettings
 from deploy.local.state import secret
-from deploy.local.supervision import wait_until
 from shared.domain.codes import DEFAULT_DOMAIN, in_default_domain
 from shared.domain.models import Route
 from shared.process.settings import RedisSettings

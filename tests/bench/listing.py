@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from deploy.local.settings import RuntimeFault
+from deploy.common.faults import RuntimeFault
 from tests.bench import installations, links, workload
 from tests.bench.figures import Bound, Figure, Results, ratios
 from tests.bench.installations import Installation

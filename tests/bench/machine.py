@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from deploy.local.console import run
+from deploy.common.console import run
 from deploy.local.packages import find_servers
 from tests.bench.setup import Setup
 

@@ -1,7 +1,7 @@
 """The memory of a resolver after millions of redirects, and the memory of Redis for each link."""
 
-from deploy.local.settings import RuntimeFault
-from deploy.local.supervision import wait_until
+from deploy.common.faults import RuntimeFault
+from deploy.common.waiting import wait_until
 from tests.bench import clicks
 from tests.bench.figures import Bound, Figure, Results
 from tests.bench.installations import RESOLVER_NAMES, answers

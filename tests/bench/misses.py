@@ -6,7 +6,7 @@ from typing import Final
 
 import aiohttp
 
-from deploy.local.settings import RuntimeFault
+from deploy.common.faults import RuntimeFault
 from shared.domain.codes import in_default_domain
 from shared.redis import keys as redis_keys
 from tests.bench import links

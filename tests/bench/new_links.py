@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import aiohttp
 
-from deploy.local.console import run
+from deploy.common.console import run
+from deploy.common.faults import RuntimeFault
 from deploy.local.packages import find_servers
 from deploy.local.postgres import client_env
-from deploy.local.settings import RuntimeFault
 from tests.bench import links, workload, wrk
 from tests.bench.figures import Bound, Figure, Results, ratios
 from tests.bench.measurement import CONNECTIONS

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.local.settings import RuntimeFault
+from deploy.common.faults import RuntimeFault
 from tests.bench import clicks, conditional_links, misses, workload
 from tests.bench.baselines import lua, plain
 from tests.bench.figures import Bound, Figure, Results, ratios

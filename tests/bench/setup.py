@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.console import step
+from deploy.common.console import step
 from tests.bench import installations, links, workload
 from tests.bench.baselines import lua
 from tests.bench.installations import Installation

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from deploy.local.settings import CHECKOUT
+from deploy.common.checkout import CHECKOUT
 from tests.bench.figures import Bound, Figure, NotMeasured, Results
 
 PAGE: Final = CHECKOUT / "docs" / "performance.md"

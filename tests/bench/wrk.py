@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.local.console import run
-from deploy.local.settings import RuntimeFault
+from deploy.common.console import run
+from deploy.common.faults import RuntimeFault
 from tests.bench.workload import BROWSER_HEADERS
 
 _SCRIPT: Final = Path(__file__).with_name("requests.lua")

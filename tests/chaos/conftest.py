@@ -14,7 +14,8 @@ from typing import Final
 
 import pytest
 
-from deploy.local.settings import CHECKOUT, LocalSettings
+from deploy.common.checkout import CHECKOUT
+from deploy.local.settings import LocalSettings
 from tests.support.client import Client, connected, new_code
 from tests.support.invariants import (
     Cost,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import console
+from deploy.common import console
 from tests.support.client import Client, connected
 from tests.support.containers import Occupied, Step, System, running_system
 

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager, contextmanager
 import aiohttp
 import pytest
 
-from deploy.local.console import run
-from deploy.local.settings import CHECKOUT
+from deploy.common.checkout import CHECKOUT
+from deploy.common.console import run
 from tests.support.client import Client, connected
 from tests.support.containers import IMAGE_TAG, NETWORK, System, docker, inspect
 from tests.support.load_generator import Load, generate_load

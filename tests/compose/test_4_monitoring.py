@@ -14,8 +14,8 @@ import pytest_asyncio
 import yaml
 from yarl import URL
 
+from deploy.common.checkout import CHECKOUT
 from deploy.compose.engine import secrets_folder
-from deploy.local.settings import CHECKOUT
 from shared.redis import click_stream
 from shared.redis import keys as redis_keys
 from tests.support.client import Client, connected

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local import backups
+from deploy.common import backups
 from shared.domain.codes import in_default_domain
 from shared.redis import keys as redis_keys
 from tests.support.client import Client, Json, Response

@@ -9,7 +9,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from deploy.local.settings import CHECKOUT, RuntimeFault
+from deploy.common.checkout import CHECKOUT
+from deploy.common.faults import RuntimeFault
 from tests.support.containers import IMAGE_TAG, System, containers, docker, inspect, inspect_image
 
 IMAGES: Final = ("writer", "resolver", "stats")

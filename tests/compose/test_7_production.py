@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import pytest
 
+from deploy.common.checkout import CHECKOUT
+from deploy.common.console import run
 from deploy.compose.engine import Engine
-from deploy.local.console import run
-from deploy.local.settings import CHECKOUT
 from tests.support.client import Client, connected
 from tests.support.containers import System, containers, inspect, production_engine
 from tests.support.stack import free_ports

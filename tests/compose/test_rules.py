@@ -5,7 +5,7 @@ import subprocess
 from pathlib import PurePosixPath
 from typing import Final
 
-from deploy.local.settings import CHECKOUT
+from deploy.common.checkout import CHECKOUT
 
 FOLDER: Final = PurePosixPath("/monitoring")
 PROMETHEUS: Final = f"prom/prometheus:{os.environ.get('PROMETHEUS_TAG', 'v2.53.3')}"

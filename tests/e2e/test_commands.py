@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deploy.local import backups, runtime
+from deploy.common import backups
+from deploy.common.checkout import CHECKOUT
+from deploy.local import runtime
 from deploy.local.packages import find_servers
 from deploy.local.processes import Processes
-from deploy.local.settings import CHECKOUT, LocalSettings
+from deploy.local.settings import LocalSettings
 from deploy.local.supervision import Supervisor
 from shared.domain.codes import in_default_domain
 from shared.redis import keys as redis_keys

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from deploy.local.settings import CHECKOUT
+from deploy.common.checkout import CHECKOUT
 
 
 def test_the_demo_finds_every_redirect_and_every_count_right(base_url_and_key: tuple[str, str]) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from deploy.common.faults import RuntimeFault
 from deploy.local import monitoring, runtime
-from deploy.local.settings import LocalSettings, RuntimeFault
+from deploy.local.settings import LocalSettings
 from tests.support.client import Client
 from tests.support.waiting import until
 

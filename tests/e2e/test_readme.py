@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 
-from deploy.local.settings import CHECKOUT
+from deploy.common.checkout import CHECKOUT
 
 
 def _shell_blocks(heading: str) -> list[str]:

@@ -20,10 +20,10 @@ from typing import Any, Final
 
 import pytest
 
+from deploy.common.checkout import CHECKOUT
+from deploy.common.console import run
 from deploy.compose.containers import REDIS_CLI, Containers
 from deploy.compose.engine import Engine, make_secrets
-from deploy.local.console import run
-from deploy.local.settings import CHECKOUT
 from tests.support.stack import free_ports
 from tests.support.webhook import Webhook, receiving
 

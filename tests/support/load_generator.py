@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from deploy.local.settings import CHECKOUT
+from deploy.common.checkout import CHECKOUT
 from tests.support.visitors import Received
 from tests.support.waiting import until
 

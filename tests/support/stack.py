@@ -11,9 +11,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from deploy.common.checkout import CHECKOUT
 from deploy.local import configuration, runtime
 from deploy.local.packages import Servers, find_servers
-from deploy.local.settings import CHECKOUT, LocalSettings, read_settings
+from deploy.local.settings import LocalSettings, read_settings
 from deploy.local.state import prepare
 from deploy.local.supervision import Supervisor
 

@@ -210,11 +210,33 @@ def test_deploy_stands_on_the_standard_library_alone() -> None:
     wrong = [
         said(module, used)
         for module, used in imports()
-        if is_part_of(module, "deploy.local", "deploy.compose", "deploy.processes")
+        if is_part_of(module, "deploy.common", "deploy.local", "deploy.compose", "deploy.processes")
         and not is_part_of(used, "deploy")
         and used.split(".")[0] not in sys.stdlib_module_names
     ]
     assert wrong == []
+
+
+def test_common_deploy_code_imports_no_runtime() -> None:
+    wrong = [
+        said(module, used)
+        for module, used in imports()
+        if is_part_of(module, "deploy.common", "deploy.processes")
+        and is_part_of(used, "deploy.local", "deploy.compose")
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("runtime", "other"), [("deploy.local", "deploy.compose"), ("deploy.compose", "deploy.local")])
+def test_a_runtime_never_imports_the_other(runtime: str, other: str) -> None:
+    wrong = [
+        f"{module} reaches {used}"
+        for module in MODULES
+        if is_part_of(module, runtime)
+        for used in sorted(reach_of(module))
+        if is_part_of(used, other)
+    ]
+    assert wrong == [], "what both runtimes need lives in deploy/common/"
 
 
 def test_nothing_that_runs_imports_its_tests() -> None:

@@ -11,8 +11,9 @@ from typing import Any, Final
 import pytest
 from aiohttp import web
 
+from deploy.common.checkout import CHECKOUT
 from deploy.local import configuration
-from deploy.local.settings import CHECKOUT, HANDED_ON, read_settings
+from deploy.local.settings import HANDED_ON, read_settings
 from deploy.processes import REPLICAS_SETTINGS
 from services.resolver.app import create_api as create_resolver
 from services.resolver.settings import ResolverSettings

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from deploy.local.settings import CHECKOUT
+from deploy.common.checkout import CHECKOUT
 from deploy.processes import PROCESSES
 from monitoring.grafana import dashboards
 from services.api_contract.document import OPERATIONS

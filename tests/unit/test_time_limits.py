@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.local.settings import CHECKOUT
+from deploy.common.checkout import CHECKOUT
 from deploy.processes import PROCESSES
 from services.resolver import app as resolver_app
 from services.resolver.lookup.circuit_breaker import RESET_TIMEOUT

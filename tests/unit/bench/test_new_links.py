@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.local.settings import RuntimeFault
+from deploy.common.faults import RuntimeFault
 from tests.bench.new_links import read_tps
 
 PGBENCH = """pgbench (15.18)

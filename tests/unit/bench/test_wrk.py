@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy.local.settings import RuntimeFault
+from deploy.common.faults import RuntimeFault
 from tests.bench.wrk import read_result
 
 WRK = """Running 2s test @ http://127.0.0.1:20000

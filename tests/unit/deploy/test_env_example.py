@@ -6,7 +6,8 @@ from typing import Final
 
 import pytest
 
-from deploy.local.settings import CHECKOUT, read_settings
+from deploy.common.checkout import CHECKOUT
+from deploy.local.settings import read_settings
 from deploy.processes import PROCESSES, Process
 from tests.unit.deploy.test_processes import EVERY_PROCESS, NEEDED, load
 from tests.unit.test_documentation import page, sections

@@ -10,8 +10,9 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from deploy.common.checkout import CHECKOUT
 from deploy.local import configuration
-from deploy.local.settings import CHECKOUT, LocalSettings, read_settings
+from deploy.local.settings import LocalSettings, read_settings
 from deploy.processes import (
     COMMANDS_ENVIRONMENT,
     MAX_REPLICAS,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.common.checkout import CHECKOUT
 from deploy.compose import render
-from deploy.local.settings import CHECKOUT
 from deploy.processes import read_instances
 
 NEW = "./.boltlink-compose"

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.common.faults import RuntimeFault
 from deploy.local import monitoring
-from deploy.local.settings import HANDED_ON, LocalSettings, RuntimeFault, enterable_by_others, read_settings
+from deploy.local.settings import HANDED_ON, LocalSettings, enterable_by_others, read_settings
 from deploy.processes import PROCESSES, read_instances
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from deploy.local.settings import RuntimeFault
+from deploy.common.faults import RuntimeFault
 
 _SHOW_TIME_AFTER = 2.0
 

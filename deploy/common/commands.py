@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from deploy.local import backups
-from deploy.local.console import confirm
-from deploy.local.packages import ensure_venv
-from deploy.local.settings import CHECKOUT, RuntimeFault
+from deploy.common import backups
+from deploy.common.checkout import CHECKOUT
+from deploy.common.console import confirm
+from deploy.common.faults import RuntimeFault
+from deploy.common.venv import ensure_venv
 
 
 class Runtime(Protocol):

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
-from deploy.local.console import step
-from deploy.local.settings import RuntimeFault
+from deploy.common.console import step
+from deploy.common.faults import RuntimeFault
 
 _DRAIN_TIMEOUT: Final = 30.0
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from deploy.local.settings import CHECKOUT
+from deploy.common.checkout import CHECKOUT
 
 _MARK: Final[Path] = CHECKOUT / ".runtime"
 
