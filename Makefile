@@ -78,8 +78,9 @@ servers:
 	$(RUN) deploy.local servers
 openapi: venv ## write the document of the API, after a change of a route or a schema
 	$(VENV)/python -m services.api_contract.command
-render: ## write the Compose files and targets, after a change of deploy/processes.toml
+render: venv ## write the Compose files, the targets and the dashboards, after a change of what they follow from
 	$(RUN) deploy.compose render
+	@PYTHONDONTWRITEBYTECODE=1 $(VENV)/python -m monitoring.grafana.dashboards
 lock: venv ## pin the newest versions of all Python packages, with hashes
 	cd requirements && for name in services runtime dev; do CUSTOM_COMPILE_COMMAND="make lock" ../$(VENV)/pip-compile --quiet --upgrade \
 	    --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --strip-extras --allow-unsafe $$name.in -o $$name.txt; done

@@ -1,4 +1,4 @@
-"""All dashboards as code. `python -m monitoring.grafana.dashboards` writes the JSON files that Grafana reads."""
+"""All dashboards as code. `make render` writes the JSON files that Grafana reads."""
 
 import json
 from collections.abc import Mapping

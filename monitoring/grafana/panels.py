@@ -11,9 +11,6 @@ from grafana_foundation_sdk.models import dashboard as models
 SOURCE: Final = models.DataSourceRef(type_val="prometheus", uid="prometheus")
 """The data source, with the uid that monitoring/grafana/provisioning/datasources/prometheus.yml sets."""
 
-WIDTH: Final = 24
-"""The number of columns of Grafana's grid."""
-
 Steps = Iterable[tuple[float | None, str]]
 """Colours, each with the value from which it applies; None is the lowest value."""
 

@@ -228,6 +228,14 @@ def test_every_target_is_a_container(compose: str, names: list[str]) -> None:
             assert entry["targets"][0].partition(":")[0] in containers
 
 
+def test_a_missing_target_of_every_process_and_job_raises_an_alert() -> None:
+    [rule] = [rule for rule in ALERTS if rule["alert"] == "TargetMissing"]
+    absent = re.findall(r'absent\(up\{job="(\w+)"(?:, service="(\w+)")?\}\)', rule["expr"])
+    assert len(absent) == rule["expr"].count("absent(")
+    others = [(job, "") for job in JOBS - {"boltlink"}]
+    assert sorted(absent) == sorted([*(("boltlink", name) for name in SERVICES), *others])
+
+
 # Files
 
 
@@ -238,7 +246,7 @@ def test_every_file_is_yaml(path: Path) -> None:
 
 def test_the_committed_dashboards_are_those_of_the_code() -> None:
     committed = {path.name: path.read_text(encoding="utf-8") for path in dashboards.FOLDER.iterdir()}
-    assert committed == dashboards.documents(), "run: python -m monitoring.grafana.dashboards"
+    assert committed == dashboards.documents(), "run: make render"
 
 
 def test_the_file_of_a_removed_dashboard_is_deleted(tmp_path: Path) -> None:
