@@ -7,11 +7,12 @@ from typing import Final, Protocol
 
 from deploy.common.console import step
 from deploy.common.faults import RuntimeFault
+from deploy.common.names import CLICK_STREAM
 
 _DRAIN_TIMEOUT: Final = 30.0
 
 
-class Stores(Protocol):
+class BackupTarget(Protocol):
     """The operations on the stores and services that backup and restore need."""
 
     def redis(self, *words: str) -> str:
@@ -39,51 +40,51 @@ class Stores(Protocol):
         """Start nginx and every service, and wait until they are ready."""
 
 
-def backup(stores: Stores, folder: Path) -> Path:
+def backup(target: BackupTarget, folder: Path) -> Path:
     """Write a backup that contains every click up to now, and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"boltlink-{datetime.now(UTC):%Y%m%d-%H%M%S}.dump"
     with step("Waiting until every click up to now is counted"):
-        _wait_counted(stores)
+        _wait_counted(target)
     with step("Writing the backup"):
         new = path.with_suffix(".part")
-        stores.dump(new)
+        target.dump(new)
         new.chmod(0o600)
         new.replace(path)
     return path
 
 
-def check(stores: Stores, path: Path) -> None:
+def check(target: BackupTarget, path: Path) -> None:
     """Raise RuntimeFault when a file does not look like a backup. Only `restore` reads the whole file."""
     if not path.is_file():
         raise RuntimeFault(f"There is no backup {path}.")
-    stores.check(path)
+    target.check(path)
 
 
-def restore(stores: Stores, path: Path) -> None:
+def restore(target: BackupTarget, path: Path) -> None:
     """Replace all data by that of a backup, and empty Redis, which holds the former data.
 
     A damaged backup changes nothing, because it is loaded completely before the services are stopped.
     """
-    check(stores, path)
+    check(target, path)
     with step("Reading the backup"):
-        stores.load(path)
+        target.load(path)
     with step("Stopping the services"):
-        stores.stop_services()
+        target.stop_services()
     with step("Replacing the data"):
-        stores.switch()
-        stores.redis("FLUSHALL")
+        target.switch()
+        target.redis("FLUSHALL")
     with step("Starting the services"):
-        stores.start_services()
+        target.start_services()
 
 
-def _wait_counted(stores: Stores) -> None:
+def _wait_counted(target: BackupTarget) -> None:
     """Wait until every click that is in the stream or in a spool now has been counted."""
     deadline = time.monotonic() + _DRAIN_TIMEOUT
-    while stores.spooled():
+    while target.spooled():
         _pause(deadline)
-    last = stores.redis("--raw", "XREVRANGE", "clicks", "+", "-", "COUNT", "1").split("\n")[0]
-    while last and stores.redis("--raw", "XRANGE", "clicks", "-", last, "COUNT", "1"):
+    last = target.redis("--raw", "XREVRANGE", CLICK_STREAM, "+", "-", "COUNT", "1").split("\n")[0]
+    while last and target.redis("--raw", "XRANGE", CLICK_STREAM, "-", last, "COUNT", "1"):
         _pause(deadline)
 
 

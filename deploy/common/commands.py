@@ -48,8 +48,8 @@ class Runtime(Protocol):
     def redis_cli(self, *words: str) -> None:
         """Replace this process by redis-cli."""
 
-    def stores(self) -> backups.Stores:
-        """The stores, for backups."""
+    def backup_target(self) -> backups.BackupTarget:
+        """The stores and services, as backups need them. Raises RuntimeFault when they do not run."""
 
     def data(self) -> str:
         """Where all data is, as a phrase for messages."""
@@ -108,18 +108,18 @@ def demo(runtime: Runtime, _options: argparse.Namespace) -> None:
 
 
 def backup(runtime: Runtime, options: argparse.Namespace) -> None:
-    path = backups.backup(runtime.stores(), Path(options.folder))
+    path = backups.backup(runtime.backup_target(), Path(options.folder))
     print(f"Backup: {path} ({path.stat().st_size:,} bytes). Bring it back with: make restore FILE={path}")
 
 
 def restore(runtime: Runtime, options: argparse.Namespace) -> None:
     if not options.file:
         raise RuntimeFault("Say which backup: make restore FILE=backups/boltlink-….dump")
-    stores, path = runtime.stores(), Path(options.file)
-    backups.check(stores, path)
+    target, path = runtime.backup_target(), Path(options.file)
+    backups.check(target, path)
     if not options.yes and not confirm(f"This replaces every link and every click by those of {path}."):
         raise RuntimeFault("Nothing was changed.")
-    backups.restore(stores, path)
+    backups.restore(target, path)
     print("The backup is restored; the API keys are those of the backup.")
 
 

@@ -13,8 +13,8 @@ from deploy.common.environment import read_env_file
 from deploy.common.faults import RuntimeFault
 from deploy.common.waiting import wait_until
 from deploy.compose import render
-from deploy.compose.containers import REDIS_CLI, Containers
 from deploy.compose.engine import Engine, is_available, make_secrets
+from deploy.compose.stores import REDIS_CLI, ComposeStores
 from deploy.processes import Instance
 
 _READY_TIMEOUT = 60.0
@@ -51,7 +51,7 @@ class ComposeRuntime:
         choice.forget()
 
     def restart(self) -> None:
-        self.stores()
+        self._engine.require_running()
         for instance in self._engine.instances:
             name = instance.compose_name
             with step(f"Restarting {name}"):
@@ -74,11 +74,11 @@ class ComposeRuntime:
         choice.forget()
 
     def keys(self, *words: str) -> str:
-        self.stores()
+        self._engine.require_running()
         return self._engine.run_once("python", "-m", "services.writer.api_keys.command", *words)
 
     def command(self, instance: str, module: str, *words: str) -> None:
-        self.stores()
+        self._engine.require_running()
         self._engine.become("run", "--rm", "--no-deps", *_terminal(), instance, "python", "-m", module, *words)
 
     def psql(self, *words: str) -> None:
@@ -87,8 +87,8 @@ class ComposeRuntime:
     def redis_cli(self, *words: str) -> None:
         self._engine.become("exec", *_terminal(), "redis", "sh", "-c", REDIS_CLI, "redis-cli", *words)
 
-    def stores(self) -> Containers:
-        return Containers(self._engine)
+    def backup_target(self) -> ComposeStores:
+        return ComposeStores(self._engine)
 
     def data(self) -> str:
         return "the containers' volumes"

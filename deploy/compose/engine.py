@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import re
 import secrets
 import shutil
 import subprocess
@@ -15,15 +14,14 @@ from deploy.common.checkout import CHECKOUT
 from deploy.common.console import run, step
 from deploy.common.environment import instances_of
 from deploy.common.faults import RuntimeFault
+from deploy.common.names import DATABASE_ROLES, STORES, UNUSED_URL
+from deploy.common.start_time import read_start_time
 from deploy.common.waiting import wait_until
 from deploy.compose import render
 from deploy.processes import OWN_SECRETS, ROLES, Instance
 
-NGINX: Final = "nginx"
-STORES: Final = ("postgres", "redis")
-
 _CERTIFICATE: Final = ("fullchain.pem", "privkey.pem")
-_PASSWORDS: Final = ("postgres", *ROLES, "monitor", "redis", *OWN_SECRETS, "grafana")
+_PASSWORDS: Final = (*STORES, *DATABASE_ROLES, *OWN_SECRETS, "grafana")
 _UP_TIMEOUT: Final = 600
 _HEAL_TIMEOUT: Final = 60.0
 
@@ -93,6 +91,11 @@ class Engine:
         """Whether any container of this project is running."""
         return bool(self.compose("ps", "-q").strip())
 
+    def require_running(self) -> None:
+        """Raise RuntimeFault when no container of this project is running."""
+        if not self.runs():
+            raise RuntimeFault("BoltLink does not run here; start it with: make up")
+
     def remove_volumes(self) -> None:
         """Remove the volumes of instances that run no more, such as the spool of a fourth resolver."""
         label = f"label=com.docker.compose.project={self.config()['name']}"
@@ -128,8 +131,7 @@ class Engine:
             text = self.compose("exec", "-T", instance.compose_name, "python", "-c", ask)
         except RuntimeFault:
             return None
-        found = re.search(r"^boltlink_start_seconds (\S+)", text, re.MULTILINE)
-        return found[1] if found else None
+        return read_start_time(text)
 
     def run_once(self, *words: str, env: Mapping[str, str] | None = None) -> str:
         """Run a command as the owner of the database, in a container of its own, and return its output."""
@@ -176,8 +178,8 @@ def make_secrets() -> None:
         _write_missing(folder / f"{role}_database_url", url)
     _write_missing(folder / "redis_url", f"redis://:{passwords['redis']}@boltlink-redis:6379/0")
     _write_missing(folder / "redis_exporter", json.dumps({"redis://boltlink-redis:6379": passwords["redis"]}))
-    # Alertmanager needs a URL. Nothing listens at this one; the user replaces it to receive alerts.
-    _write_missing(folder / "alert_webhook_url", "http://127.0.0.1:9/")
+    # Alertmanager needs a URL. The user replaces this one to receive alerts.
+    _write_missing(folder / "alert_webhook_url", UNUSED_URL)
 
 
 def _write_missing(path: Path, text: str) -> None:

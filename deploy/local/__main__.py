@@ -14,9 +14,9 @@ from deploy.common.faults import RuntimeFault
 from deploy.common.venv import ensure_venv
 from deploy.local import configuration, monitoring, postgres, runtime
 from deploy.local.packages import find_servers
-from deploy.local.processes import Processes
 from deploy.local.settings import LocalSettings, read_settings
 from deploy.local.state import secret
+from deploy.local.stores import LocalStores
 from deploy.local.supervision import Supervisor
 
 
@@ -52,10 +52,10 @@ class LocalRuntime:
         for process in self._running().processes():
             print(f"{process.name:<18} {process.state:<9} port {ports[process.name]:<6} {process.description}")
 
-    def watch(self, *, on: bool) -> None:
+    def switch_monitoring(self, *, on: bool) -> None:
         if choice.other_runs("local"):
             raise RuntimeFault("BoltLink runs in containers here, and its monitoring with it: docs/containers.md")
-        runtime.watch(self._settings, on=on)
+        runtime.switch_monitoring(self._settings, on=on)
 
     def logs(self) -> None:
         files = sorted(self._settings.logs.glob("*.log"))
@@ -93,8 +93,8 @@ class LocalRuntime:
         program = str(find_servers().redis_cli)
         os.execve(program, ["redis-cli", "-h", "127.0.0.1", "-p", str(self._settings.redis_port), *words], env)
 
-    def stores(self) -> Processes:
-        return Processes(self._settings, find_servers())
+    def backup_target(self) -> LocalStores:
+        return LocalStores(self._settings, find_servers())
 
     def data(self) -> str:
         return str(self._settings.state)
@@ -115,8 +115,10 @@ def main() -> int:
     parser, more = commands.create_parser("local", __doc__)
     more.add_parser("servers", help="install the servers that are missing").set_defaults(act=lambda *_: find_servers())
     for word, on in (("monitoring-up", True), ("monitoring-down", False)):
-        watching = more.add_parser(word, help=f"{'start' if on else 'stop'} Prometheus, Alertmanager and the exporters")
-        watching.set_defaults(act=lambda found, _, on=on: found.watch(on=on))
+        switching = more.add_parser(
+            word, help=f"{'start' if on else 'stop'} Prometheus, Alertmanager and the exporters"
+        )
+        switching.set_defaults(act=lambda found, _, on=on: found.switch_monitoring(on=on))
     venv = more.add_parser("venv", help="install the Python packages")
     venv.add_argument("requirements", choices=("runtime", "dev"))
     venv.set_defaults(act=lambda _, options: ensure_venv(options.requirements))

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
 
 from deploy.common.checkout import CHECKOUT
+from deploy.common.names import DATABASE_ROLES, NGINX
 from deploy.common.venv import VENV
 from deploy.local import monitoring, nginx
 from deploy.local.packages import Servers, find_programs
@@ -13,10 +13,6 @@ from deploy.local.sections import head, program
 from deploy.local.settings import LocalSettings
 from deploy.local.state import own_folder, secret, server_user, write_secret
 from deploy.processes import COMMANDS_ENVIRONMENT, FACTORIES, PROCESSES, ROLES
-
-DATABASE_ROLES: Final = (*ROLES, "monitor")
-STORES: Final = ("postgres", "redis")
-NGINX: Final = "nginx"
 
 
 def database_url(settings: LocalSettings, role: str, password: str) -> str:

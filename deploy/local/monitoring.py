@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.common.checkout import CHECKOUT
+from deploy.common.names import CLICK_STREAM, UNUSED_URL
 from deploy.local.settings import LocalSettings
 from deploy.local.state import secret, write_secret
 
@@ -90,7 +91,7 @@ def programs(settings: LocalSettings, where: Mapping[str, Path]) -> dict[str, tu
             {
                 "REDIS_ADDR": _redis_url(settings),
                 "REDIS_PASSWORD_FILE": str(settings.secrets / "redis_exporter"),
-                "REDIS_EXPORTER_CHECK_SINGLE_STREAMS": "clicks",
+                "REDIS_EXPORTER_CHECK_SINGLE_STREAMS": CLICK_STREAM,
             },
         ),
         "postgres-exporter": (
@@ -141,7 +142,7 @@ def _write_json(path: Path, document: object) -> None:
 def _alertmanager(settings: LocalSettings) -> str:
     """The same routes, with the URL of the webhook itself: Debian's Alertmanager does not support `url_file`."""
     text = (CHECKOUT / "monitoring" / "alertmanager.yml").read_text(encoding="utf-8")
-    url = settings.alert_webhook_url or "http://127.0.0.1:9/"
+    url = settings.alert_webhook_url or UNUSED_URL
     return text.replace("url_file: /run/secrets/alert_webhook_url", f"url: {json.dumps(url)}")
 
 

@@ -1,12 +1,12 @@
 """Checks from outside: whether ports are free, and whether services are ready."""
 
 import json
-import re
 import socket
 import urllib.request
 from http.client import HTTPException
 
 from deploy.common.faults import RuntimeFault
+from deploy.common.start_time import read_start_time
 from deploy.local.settings import LocalSettings
 
 
@@ -43,14 +43,16 @@ def is_ready(base_url: str) -> bool:
     return text is not None and json.loads(text)["status"] == "ready"
 
 
-def inner(port: int) -> str:
+def url_of(port: int) -> str:
+    """The URL of a process on this machine."""
     return f"http://127.0.0.1:{port}"
 
 
-def is_back(port: int, before: str | None) -> bool:
-    return started_at(port) not in (None, before) and is_ready(inner(port))
+def has_restarted(port: int, before: str | None) -> bool:
+    """Whether a process started at another time than `before`, and is ready."""
+    return started_at(port) not in (None, before) and is_ready(url_of(port))
 
 
 def started_at(port: int) -> str | None:
-    found = re.search(r"^boltlink_start_seconds (\S+)", get(f"{inner(port)}/metrics") or "", re.MULTILINE)
-    return found[1] if found else None
+    """When the process on a port started, from its metrics; None while it does not respond."""
+    return read_start_time(get(f"{url_of(port)}/metrics") or "")

@@ -11,12 +11,11 @@ from typing import Final
 from deploy.common.checkout import CHECKOUT
 from deploy.common.console import run, step
 from deploy.common.faults import RuntimeFault
+from deploy.common.names import NGINX, STORES
 from deploy.common.venv import VENV, ensure_venv
 from deploy.common.waiting import wait_until
 from deploy.local import monitoring, postgres
 from deploy.local.configuration import (
-    NGINX,
-    STORES,
     owner_env,
     role_passwords,
     service,
@@ -24,7 +23,7 @@ from deploy.local.configuration import (
     write_store_urls,
 )
 from deploy.local.packages import Servers, find_programs, find_servers
-from deploy.local.probes import check_ports, get, inner, is_back, is_ready, started_at
+from deploy.local.probes import check_ports, get, has_restarted, is_ready, started_at, url_of
 from deploy.local.settings import LocalSettings
 from deploy.local.state import abandoned_spools, prepare
 from deploy.local.supervision import Supervisor
@@ -71,7 +70,7 @@ def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, st
     return first_key(settings)
 
 
-def watch(settings: LocalSettings, *, on: bool) -> None:
+def switch_monitoring(settings: LocalSettings, *, on: bool) -> None:
     """Start or stop Prometheus, Alertmanager and the exporters of the running system."""
     supervisor = Supervisor(settings)
     require_running(supervisor)
@@ -133,7 +132,7 @@ def restart(settings: LocalSettings) -> None:
         with step(f"Restarting {name}"):
             before = started_at(port)
             supervisor.signal(name, "HUP")
-            wait_until(partial(is_back, port, before), f"{name} has not restarted")
+            wait_until(partial(has_restarted, port, before), f"{name} has not restarted")
     # nginx is not reloaded: that closes idle connections, and a client may just be sending its next request.
 
 
@@ -161,9 +160,9 @@ def wait_ready(settings: LocalSettings) -> None:
     late: list[str] = []
 
     def all_ready() -> bool:
-        late[:] = [name for name, port in settings.http_ports.items() if not is_ready(inner(port))]
+        late[:] = [name for name, port in settings.http_ports.items() if not is_ready(url_of(port))]
         if not late and not is_ready(settings.base_url):
-            late.append("nginx")
+            late.append(NGINX)
         return not late
 
     try:

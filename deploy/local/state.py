@@ -9,10 +9,11 @@ from typing import Final
 
 from deploy.common.checkout import CHECKOUT
 from deploy.common.faults import RuntimeFault
+from deploy.common.names import DATABASE_ROLES, STORES
 from deploy.local.settings import LocalSettings, enterable_by_others
-from deploy.processes import OWN_SECRETS, ROLES
+from deploy.processes import OWN_SECRETS
 
-SECRETS: Final = ("postgres", "redis", "supervisor", *ROLES, "monitor", *OWN_SECRETS)
+SECRETS: Final = (*STORES, "supervisor", *DATABASE_ROLES, *OWN_SECRETS)
 
 
 def server_user(name: str) -> str | None:

@@ -59,22 +59,19 @@ class Supervisor:
         )
         wait_until(lambda: self.runs, "supervisord does not respond")
 
-    def update(self) -> list[str]:
-        """Load the present configuration; return the changed programs, which are stopped now."""
+    def update(self) -> None:
+        """Load the present configuration, and stop the programs that it changes or removes."""
         added, changed, removed = self._call("reloadConfig")[0]
         for name in [*changed, *removed]:
             self._call("stopProcessGroup", name)
             self._call("removeProcessGroup", name)
         for name in [*added, *changed]:
             self._call("addProcessGroup", name)
-        return [str(name) for name in changed]
 
-    def ensure_started(self, name: str) -> bool:
-        """Start a program unless it runs; return whether it was started."""
-        if self._call("getProcessInfo", name)["statename"] in ("RUNNING", "STARTING"):
-            return False
-        self._call("startProcess", name)
-        return True
+    def ensure_started(self, name: str) -> None:
+        """Start a program unless it runs."""
+        if self._call("getProcessInfo", name)["statename"] not in ("RUNNING", "STARTING"):
+            self._call("startProcess", name)
 
     def stop(self, *names: str) -> None:
         """Stop those of some programs that run, at the same time; each may finish the requests that it has begun."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from http.client import HTTPException
 from typing import Any, Final
 
+from deploy.common.names import NGINX
 from deploy.common.waiting import wait_until
 from deploy.local import configuration, postgres, runtime
-from deploy.local.configuration import NGINX
 from deploy.local.packages import find_servers
 from deploy.local.settings import LocalSettings
 from deploy.local.state import prepare

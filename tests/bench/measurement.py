@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.local.configuration import NGINX
+from deploy.common.names import NGINX
 from tests.bench import wrk
 from tests.bench.installations import RESOLVER_NAMES, Installation
 from tests.bench.processes import cpu_between, cpu_seconds

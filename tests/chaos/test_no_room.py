@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager, contextmanager
 import pytest
 
 from deploy.local.packages import find_servers
-from deploy.local.processes import Processes
 from deploy.local.runtime import restart
 from deploy.local.settings import LocalSettings
+from deploy.local.stores import LocalStores
 from tests.chaos.conftest import OUTAGE_SECONDS, UnderLoad
 from tests.support.faults import hanging, unavailable
 from tests.support.invariants import metric, reported_losses
@@ -24,28 +24,28 @@ RESOLVERS = ("resolver-1", "resolver-2", "resolver-3")
 
 
 async def test_a_full_redis_costs_nothing_and_shows_in_a_metric(stack: LocalSettings, under_load: UnderLoad) -> None:
-    processes = Processes(stack, find_servers())
+    stores = LocalStores(stack, find_servers())
 
     async def metric_shows_the_spool() -> bool:
         return any(metric(stack, name, "boltlink_spool_bytes") > 0 for name in RESOLVERS)
 
     async with under_load("Redis full (`maxmemory` reached)") as row:
         while row.has_time_left:
-            async with hanging(stack, "consumer-1"), full_redis(processes):
+            async with hanging(stack, "consumer-1"), full_redis(stores):
                 await until(metric_shows_the_spool)
                 await row.run_for(OUTAGE_SECONDS / 2)
             await row.run_for(OUTAGE_SECONDS / 4)
 
 
 @asynccontextmanager
-async def full_redis(processes: Processes) -> AsyncIterator[None]:
+async def full_redis(stores: LocalStores) -> AsyncIterator[None]:
     """Set the memory limit of Redis below what it uses, so that it refuses every write while the block runs."""
-    limit = processes.redis("--raw", "CONFIG", "GET", "maxmemory").split("\n")[1]
-    await asyncio.to_thread(processes.redis, "CONFIG", "SET", "maxmemory", "1mb")
+    limit = stores.redis("--raw", "CONFIG", "GET", "maxmemory").split("\n")[1]
+    await asyncio.to_thread(stores.redis, "CONFIG", "SET", "maxmemory", "1mb")
     try:
         yield
     finally:
-        await asyncio.to_thread(processes.redis, "CONFIG", "SET", "maxmemory", limit)
+        await asyncio.to_thread(stores.redis, "CONFIG", "SET", "maxmemory", limit)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system for the spools")

@@ -3,8 +3,8 @@
 import asyncio
 
 from deploy.local.packages import find_servers
-from deploy.local.processes import Processes
 from deploy.local.settings import LocalSettings
+from deploy.local.stores import LocalStores
 from tests.chaos.conftest import UnderLoad
 from tests.support.invariants import metric
 from tests.support.waiting import until
@@ -15,12 +15,12 @@ LOST_STREAMS = "boltlink_streams_lost_total"
 async def test_flushing_redis_costs_nothing_and_every_flush_is_reported(
     stack: LocalSettings, under_load: UnderLoad
 ) -> None:
-    processes = Processes(stack, find_servers())
+    stores = LocalStores(stack, find_servers())
     before = metric(stack, "consumer-1", LOST_STREAMS)
     flushes = 0
     async with under_load("Redis comes back empty (flushed)") as row:
         while row.has_time_left:
-            await asyncio.to_thread(processes.redis, "FLUSHALL")
+            await asyncio.to_thread(stores.redis, "FLUSHALL")
             flushes += 1
             await row.run_for(5.0)
 

@@ -10,8 +10,8 @@ from deploy.common import backups
 from deploy.common.checkout import CHECKOUT
 from deploy.local import runtime
 from deploy.local.packages import find_servers
-from deploy.local.processes import Processes
 from deploy.local.settings import LocalSettings
+from deploy.local.stores import LocalStores
 from deploy.local.supervision import Supervisor
 from shared.domain.codes import in_default_domain
 from shared.redis import keys as redis_keys
@@ -73,8 +73,8 @@ async def test_verify_finds_a_differing_record_and_repairs_it(client: Client, st
         return _local(stack, "psql", "--", "-Atc", "SELECT count(*) FROM outbox").stdout.strip() == "0"
 
     await until(relayed)
-    processes = Processes(stack, find_servers())
-    processes.redis("SET", redis_keys.route(in_default_domain(link["code"])), "1 1 302 https://example.com/wrong")
+    stores = LocalStores(stack, find_servers())
+    stores.redis("SET", redis_keys.route(in_default_domain(link["code"])), "1 1 302 https://example.com/wrong")
     assert (await client.follow(link["code"])).headers["Location"] == "https://example.com/wrong"
     found = _local(stack, "verify")
     assert found.returncode == 1
@@ -85,9 +85,9 @@ async def test_verify_finds_a_differing_record_and_repairs_it(client: Client, st
 
 
 async def test_dead_letters_are_listed_and_replayed(stack: LocalSettings) -> None:
-    processes = Processes(stack, find_servers())
+    stores = LocalStores(stack, find_servers())
     assert _local(stack, "dead-letters").stdout.startswith("0 ")
-    processes.redis("XADD", "clicks", "*", "e", "no click at all")
+    stores.redis("XADD", "clicks", "*", "e", "no click at all")
 
     async def dead_letter_is_listed() -> bool:
         shown = _local(stack, "dead-letters").stdout
@@ -96,7 +96,7 @@ async def test_dead_letters_are_listed_and_replayed(stack: LocalSettings) -> Non
     await until(dead_letter_is_listed)
     assert _local(stack, "dead-letters", "--replay").stdout.startswith("1 ")
     await until(dead_letter_is_listed)
-    processes.redis("DEL", "clicks:dead-letters")
+    stores.redis("DEL", "clicks:dead-letters")
 
 
 def test_clean_deletes_nothing_without_a_yes(stack: LocalSettings) -> None:
@@ -150,7 +150,7 @@ async def test_a_damaged_backup_changes_nothing_and_stops_nothing(
         50
     ):  # so that the cut removes data: the table of contents stays whole, and only reading the data finds it
         kept = await client.make_link(notes=secrets.token_hex(1000))
-    whole = backups.backup(Processes(stack, find_servers()), tmp_path).read_bytes()
+    whole = backups.backup(LocalStores(stack, find_servers()), tmp_path).read_bytes()
     damaged = tmp_path / "damaged.dump"
     damaged.write_bytes(whole[: len(whole) * 3 // 4])
     before = _pids(stack)
@@ -165,11 +165,11 @@ async def test_a_restored_backup_brings_back_links_and_clicks(client: Client, st
     kept = await client.make_link(url="https://example.com/kept")
     for _ in range(5):
         await client.follow(kept["code"])
-    processes = Processes(stack, find_servers())
-    path = backups.backup(processes, stack.state / "backups")
+    stores = LocalStores(stack, find_servers())
+    path = backups.backup(stores, stack.state / "backups")
     lost = await client.make_link()
     await client.call("PATCH", f"/links/{kept['code']}", json={"url": "https://example.com/changed"})
-    backups.restore(processes, path)
+    backups.restore(stores, path)
     assert (await client.follow(kept["code"])).headers["Location"] == "https://example.com/kept"
     assert (await client.follow(lost["code"])).status == 404
     await client.wait_for_clicks(kept["code"], 6)

@@ -20,7 +20,7 @@ async def _query(client: Client, stack: LocalSettings, path: str) -> Any:
 
 
 async def test_prometheus_scrapes_every_process_and_every_rule_is_valid(client: Client, stack: LocalSettings) -> None:
-    await asyncio.to_thread(runtime.watch, stack, on=True)
+    await asyncio.to_thread(runtime.switch_monitoring, stack, on=True)
     try:
 
         async def all_up() -> bool:
@@ -33,7 +33,7 @@ async def test_prometheus_scrapes_every_process_and_every_rule_is_valid(client: 
         assert groups
         assert [rule["name"] for group in groups for rule in group["rules"] if rule.get("lastError")] == []
     finally:
-        await asyncio.to_thread(runtime.watch, stack, on=False)
+        await asyncio.to_thread(runtime.switch_monitoring, stack, on=False)
 
 
 def test_monitoring_that_cannot_be_installed_stays_off(stack: LocalSettings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,5 +42,5 @@ def test_monitoring_that_cannot_be_installed_stays_off(stack: LocalSettings, mon
 
     monkeypatch.setattr(runtime, "find_programs", refuse)
     with pytest.raises(RuntimeFault, match="Missing"):
-        runtime.watch(stack, on=True)
+        runtime.switch_monitoring(stack, on=True)
     assert not monitoring.is_on(stack)

@@ -22,8 +22,8 @@ import pytest
 
 from deploy.common.checkout import CHECKOUT
 from deploy.common.console import run
-from deploy.compose.containers import REDIS_CLI, Containers
 from deploy.compose.engine import Engine, make_secrets
+from deploy.compose.stores import REDIS_CLI, ComposeStores
 from tests.support.stack import free_ports
 from tests.support.webhook import Webhook, receiving
 
@@ -53,8 +53,8 @@ class System:
     step: Step
 
     @property
-    def stores(self) -> Containers:
-        return Containers(self.engine)
+    def stores(self) -> ComposeStores:
+        return ComposeStores(self.engine)
 
     @property
     def targets(self) -> Path:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from deploy.common.names import CLICK_STREAM
 from deploy.local.packages import find_servers
-from deploy.local.processes import Processes
 from deploy.local.settings import LocalSettings
+from deploy.local.stores import LocalStores
 from services.writer.redis_sync.consistency_check import check
 from services.writer.settings import RelaySettings
 from shared.postgres.pool import connect
@@ -107,12 +108,12 @@ async def count_clicks(client: Client, stack: LocalSettings, codes: list[str]) -
 
 async def wait_until_all_are_counted(stack: LocalSettings) -> None:
     """Wait until the spools and the stream are empty, so that the click of every answered redirect is counted."""
-    processes = Processes(stack, find_servers())
+    stores = LocalStores(stack, find_servers())
     uncounted = ""
 
     def find_uncounted() -> str:
         spools = [str(path.relative_to(stack.state)) for path in (stack.state / "spool").rglob("*.spool")]
-        entries = processes.redis("XLEN", "clicks")
+        entries = stores.redis("XLEN", CLICK_STREAM)
         return "" if not spools and entries == "0" else f"spools {spools}, entries in the stream: {entries}"
 
     async def all_are_counted() -> bool:

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from deploy.common.checkout import CHECKOUT
+from deploy.common.names import DATABASE_ROLES
 from deploy.local import configuration
 from deploy.local.settings import HANDED_ON, read_settings
 from deploy.processes import REPLICAS_SETTINGS
@@ -306,7 +307,7 @@ CERTIFICATE_END: Final = "boltlink_certificate_end_seconds"
 
 
 def _database_names() -> set[str]:
-    return {f"boltlink_{role}" for role in configuration.DATABASE_ROLES}
+    return {f"boltlink_{role}" for role in DATABASE_ROLES}
 
 
 # Links, paths, targets

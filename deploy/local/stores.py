@@ -1,4 +1,4 @@
-"""The stores of the local runtime, for backups (see deploy.common.backups.Stores)."""
+"""The stores of the local runtime (see deploy.common.backups.BackupTarget)."""
 
 import os
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from deploy.common.console import run
+from deploy.common.names import NGINX
 from deploy.local import postgres
-from deploy.local.configuration import NGINX
 from deploy.local.packages import Servers
 from deploy.local.runtime import migrate, require_running, wait_ready
 from deploy.local.settings import LocalSettings
@@ -15,7 +15,7 @@ from deploy.local.state import secret
 from deploy.local.supervision import Supervisor
 
 
-class Processes:
+class LocalStores:
     """The stores of a running installation. Raises RuntimeFault when it does not run."""
 
     def __init__(self, settings: LocalSettings, servers: Servers) -> None:

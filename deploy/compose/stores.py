@@ -1,4 +1,4 @@
-"""The stores in containers, for backups (see deploy.common.backups.Stores)."""
+"""The stores in containers (see deploy.common.backups.BackupTarget)."""
 
 import subprocess
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Final
 
 from deploy.common.checkout import CHECKOUT
 from deploy.common.faults import RuntimeFault
-from deploy.compose.engine import NGINX, Engine, secrets_folder
+from deploy.common.names import NGINX
+from deploy.compose.engine import Engine, secrets_folder
 
 _DATABASE: Final = "boltlink"
 _RESTORED: Final = f"{_DATABASE}_restored"
@@ -15,13 +16,12 @@ _RESTORED: Final = f"{_DATABASE}_restored"
 REDIS_CLI: Final = 'REDISCLI_AUTH=$(cat /run/secrets/redis) exec redis-cli "$@"'
 
 
-class Containers:
+class ComposeStores:
     """The stores of the running containers. Raises RuntimeFault when none runs."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        if not engine.runs():
-            raise RuntimeFault("BoltLink does not run here; start it with: make up")
+        engine.require_running()
 
     def redis(self, *words: str) -> str:
         return self._engine.compose("exec", "-T", "redis", "sh", "-c", REDIS_CLI, "redis-cli", *words).strip()
