@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from services.writer.links.creation import faults_of
+from services.writer.links.insertion import faults_of
 from shared.domain.codes import LinkName
 from shared.domain.errors import ExternalIdTaken, InvalidInput, LinkChanged, LinkNotFound, UniqueViolation
 from shared.domain.models import Link

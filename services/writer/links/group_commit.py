@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from services.writer.links.creation import CreationResult, LinkRequest, create_all
+from services.writer.links.insertion import CreationResult, LinkRequest, create_all
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
 from shared.postgres.pool import Database

@@ -10,8 +10,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from services.writer.app_keys import GROUP_COMMIT, NEW_LINK, PUBLISHER, SETTINGS
-from services.writer.links import changes, idempotency, listing
-from services.writer.links.creation import CreationResult, LinkRequest
+from services.writer.links import changes, creation, idempotency, listing
+from services.writer.links.insertion import CreationResult, LinkRequest
 from services.writer.links.schemas import BatchSchema, LinkPatchSchema, ListQuery, PurgeQuery, ReuseQuery, dump_link
 from shared.domain.codes import LinkName, in_default_domain, is_code
 from shared.domain.errors import Forbidden, InvalidInput, LinkNotFound
@@ -40,7 +40,7 @@ async def create_link(request: web.Request) -> web.Response:
     """Shorten one URL: 201 with the link, 409 when the requested code is taken."""
     settings = request.app[SETTINGS]
     document = await read_json(request)
-    created = await idempotency.create_link(
+    created = await creation.create_link(
         request.app[DATABASE],
         _link_request(request, document),
         reuse=_reuse(request),
@@ -60,7 +60,7 @@ async def create_links(request: web.Request) -> web.Response:
     document = await read_json(request, limit=settings.batch_body_limit)
     documents = parse(_BATCH, document)["links"]
     request[QUOTA].acquire(len(documents) // _LINKS_PER_REQUEST)
-    created = await idempotency.create_links(
+    created = await creation.create_links(
         request.app[DATABASE],
         await _link_requests(request, documents),
         owner_id=request[CALLER].id,
