@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from services.stats.counting.batch_size import AdaptiveBatchSize
-from services.stats.counting.click_stream import ClickStream
 from services.stats.counting.consumer import count_batch
 from services.stats.counting.dead_letters import FormerDeadLetters
 from services.stats.counting.partitions import make_partitions
+from services.stats.counting.stream_reader import StreamReader
 from services.stats.metrics import STREAM, ConsumerMetrics
 from services.stats.reports import handlers
 from services.stats.routes import OPERATIONS, ROUTES
@@ -79,7 +79,7 @@ async def serve_consumer() -> web.AppRunner:
 
 def _open_stream(settings: ConsumerSettings) -> CleanupContext:
     async def context(app: web.Application) -> AsyncIterator[None]:
-        app[STREAM] = ClickStream(
+        app[STREAM] = StreamReader(
             app[REDIS],
             settings.instance.instance_id,
             batch_size=settings.batch_size,

@@ -3,10 +3,10 @@
 from aiohttp import web
 from aioprometheus.collectors import Counter, Gauge, Registry
 
-from services.stats.counting.click_stream import ClickStream
 from services.stats.counting.consumer import BatchResult
+from services.stats.counting.stream_reader import StreamReader
 
-STREAM = web.AppKey("STREAM", ClickStream)
+STREAM = web.AppKey("STREAM", StreamReader)
 
 
 class ConsumerMetrics:

@@ -6,7 +6,7 @@ import pytest
 
 from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.stream_writer import StreamWriter
-from services.stats.counting.click_stream import ClickStream
+from services.stats.counting.stream_reader import StreamReader
 from shared.domain.errors import StoreUnavailable
 from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
@@ -36,7 +36,7 @@ async def waiting(redis: RedisClient) -> list[bytes]:
 
 async def count_one_entry(redis: RedisClient) -> None:
     """Read and acknowledge the oldest entry, as a consumer does."""
-    stream = ClickStream(redis, "consumer-1", batch_size=1, claim_after=60.0, timeout=2.0)
+    stream = StreamReader(redis, "consumer-1", batch_size=1, claim_after=60.0, timeout=2.0)
     entries = await stream.read() or await stream.read()
     await stream.acknowledge(entries)
 
