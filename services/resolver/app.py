@@ -24,7 +24,7 @@ from shared.domain.codes import is_code
 from shared.domain.errors import StoreUnavailable
 from shared.http.application import create_application
 from shared.http.middleware import INSTANCE_ID
-from shared.http.probes import ENOUGH_STORES
+from shared.http.probes import MIN_AVAILABLE_STORES
 from shared.http.server import FAST_PATH, serve
 from shared.http.stores import DATABASE, REDIS, open_database, open_redis
 from shared.process import logging as logs
@@ -47,7 +47,7 @@ RAW_CONNECTION = web.AppKey("RAW_CONNECTION", RawRedisConnection)
 def create_api(settings: ResolverSettings) -> web.Application:
     """A resolver, which is ready as long as one of its stores replies."""
     app, registry = create_application("resolver", settings.instance, page=handlers.page)
-    app[ENOUGH_STORES] = 1
+    app[MIN_AVAILABLE_STORES] = 1
     app[RESOLVER_METRICS] = ResolverMetrics(registry)
     app.cleanup_ctx.extend(
         [

@@ -39,13 +39,13 @@ async def follow(request: web.Request) -> web.Response:
     found = await request.app[LOOKUP].find(in_default_domain(code))
     looked_up = time.perf_counter()
     request.app[RESOLVER_METRICS].lookups[found.source] += 1
-    counts = request.method == "GET"
+    is_get = request.method == "GET"
     decision = decide(found.route, RequestVisit(request.raw_path.partition("?")[2]), time.time())
     if isinstance(decision, PermitNeeded):
-        decision = await _with_permit(request, found.route, decision, counts=counts)
+        decision = await _with_permit(request, found.route, decision, is_get=is_get)
     if isinstance(decision, Refusal):
         raise decision.error
-    if decision.is_click and counts:
+    if decision.is_click and is_get:
         await request.app[CLICK_RECORDER].record(_event(request, found.route.link_id))
     cache = cache_control(decision.status)
     headers = {"Location": decision.url, "Cache-Control": cache, "X-Robots-Tag": "noindex"}
@@ -55,8 +55,8 @@ async def follow(request: web.Request) -> web.Response:
     return web.Response(status=decision.status, headers=headers)
 
 
-async def _with_permit(request: web.Request, route: Route, needed: PermitNeeded, *, counts: bool) -> Redirect | Refusal:
-    is_allowed = permits.take_permit if counts else permits.permit_left
+async def _with_permit(request: web.Request, route: Route, needed: PermitNeeded, *, is_get: bool) -> Redirect | Refusal:
+    is_allowed = permits.take_permit if is_get else permits.permit_left
     return needed.redirect if await is_allowed(request.app[DATABASE], route.link_id) else exhausted(route)
 
 

@@ -20,7 +20,7 @@ from shared.redis.client import redis_errors
 log = logging.getLogger(__name__)
 
 SERVICE = web.AppKey("SERVICE", str)
-ENOUGH_STORES = web.AppKey("ENOUGH_STORES", int)
+MIN_AVAILABLE_STORES = web.AppKey("MIN_AVAILABLE_STORES", int)
 """How many of its stores have to be available for a service to be ready (default: all)."""
 
 _PROBE_TIMEOUT: Final = 2.0
@@ -44,7 +44,7 @@ async def ready(request: web.Request) -> web.Response:
     if REDIS in app:
         probes["redis"] = app[REDIS].ping
     available = await asyncio.gather(*(_is_available(probe) for probe in probes.values()))
-    is_ready = sum(available) >= app.get(ENOUGH_STORES, len(probes))
+    is_ready = sum(available) >= app.get(MIN_AVAILABLE_STORES, len(probes))
     document = {
         "status": "ready" if is_ready else "unavailable",
         "service": app[SERVICE],

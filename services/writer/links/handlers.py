@@ -25,7 +25,7 @@ from shared.schemas.parsing import parse, parse_query
 
 # Created once, because marshmallow takes longer to create a schema than to parse a link by it.
 _REUSE_QUERY: Final = ReuseQuery()
-_BATCH: Final = BatchSchema()
+_BATCH_SCHEMA: Final = BatchSchema()
 
 _LINKS_PER_REQUEST: Final = 50
 """This many links of a batch count as one request of the rate limit; they take about as long as one."""
@@ -58,7 +58,7 @@ async def create_links(request: web.Request) -> web.Response:
     """Shorten many URLs: 200 with an item for each, in order."""
     settings = request.app[SETTINGS]
     document = await read_json(request, limit=settings.batch_body_limit)
-    documents = parse(_BATCH, document)["links"]
+    documents = parse(_BATCH_SCHEMA, document)["links"]
     request[QUOTA].acquire(len(documents) // _LINKS_PER_REQUEST)
     created = await creation.create_links(
         request.app[DATABASE],
