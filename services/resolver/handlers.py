@@ -10,9 +10,9 @@ from services.resolver.lookup.lookup import Lookup
 from services.resolver.metrics import RESOLVER_METRICS
 from services.resolver.pages.texts import HOME, ICON, PAGE_OF_STATUS
 from services.resolver.redirects.decision import PermitNeeded, Redirect, Refusal, cache_control, decide, exhausted
-from shared.domain.codes import in_default_domain, is_code
-from shared.domain.errors import LinkNotFound
+from shared.domain.codes import link_name
 from shared.domain.models import Route
+from shared.http.caching import CACHED_FOR_A_DAY
 from shared.http.problems import Problem
 from shared.http.requests import client_address, start_ms
 from shared.http.stores import DATABASE
@@ -32,11 +32,9 @@ class RequestVisit(NamedTuple):
 
 async def follow(request: web.Request) -> web.Response:
     """Redirect a visitor. The click is recorded before the response; HEAD gets the same response and is no click."""
-    code = request.match_info["code"]
-    if not is_code(code):
-        raise LinkNotFound("There is no link here.")
+    name = link_name(request.match_info["code"])
     started = time.perf_counter()
-    found = await request.app[LOOKUP].find(in_default_domain(code))
+    found = await request.app[LOOKUP].find(name)
     looked_up = time.perf_counter()
     request.app[RESOLVER_METRICS].lookups[found.source] += 1
     is_get = request.method == "GET"
@@ -89,7 +87,7 @@ async def robots(_request: web.Request) -> web.Response:
 
 async def favicon(_request: web.Request) -> web.Response:
     """The icon."""
-    return web.Response(body=ICON, content_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
+    return web.Response(body=ICON, content_type="image/svg+xml", headers={"Cache-Control": CACHED_FOR_A_DAY})
 
 
 def page(request: web.Request, problem: Problem) -> str | None:

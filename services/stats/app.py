@@ -1,6 +1,5 @@
 """The two processes of the stats service: the API and the consumer, each an application made from its settings."""
 
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -18,9 +17,8 @@ from services.stats.settings import ConsumerSettings, StatsSettings
 from shared.http.application import create_application
 from shared.http.auth import auth_middleware
 from shared.http.contract import scopes
-from shared.http.server import serve
+from shared.http.startup import serve_from_env
 from shared.http.stores import DATABASE, REDIS, open_database, open_redis
-from shared.process import logging as logs
 from shared.process.loops import CleanupContext, background_loop
 from shared.process.metrics import COLLECTORS
 
@@ -64,17 +62,13 @@ def create_consumer(settings: ConsumerSettings) -> web.Application:
 
 
 async def serve_api() -> web.AppRunner:
-    """The entry point of the API for gunicorn."""
-    settings = StatsSettings.from_env(os.environ)
-    logs.configure(settings.instance.instance_id, settings.instance.log_level)
-    return serve(create_api(settings))
+    """The entry point of gunicorn for the API."""
+    return serve_from_env(StatsSettings, create_api)
 
 
 async def serve_consumer() -> web.AppRunner:
-    """The entry point of the consumer for gunicorn."""
-    settings = ConsumerSettings.from_env(os.environ)
-    logs.configure(settings.instance.instance_id, settings.instance.log_level)
-    return serve(create_consumer(settings))
+    """The entry point of gunicorn for the consumer."""
+    return serve_from_env(ConsumerSettings, create_consumer)
 
 
 def _open_stream(settings: ConsumerSettings) -> CleanupContext:

@@ -13,8 +13,8 @@ from services.writer.app_keys import GROUP_COMMIT, NEW_LINK, PUBLISHER, SETTINGS
 from services.writer.links import changes, creation, idempotency, listing
 from services.writer.links.insertion import CreationResult, LinkRequest
 from services.writer.links.schemas import BatchSchema, LinkPatchSchema, ListQuery, PurgeQuery, ReuseQuery, dump_link
-from shared.domain.codes import LinkName, in_default_domain, is_code
-from shared.domain.errors import Forbidden, InvalidInput, LinkNotFound
+from shared.domain.codes import LinkName, link_name
+from shared.domain.errors import Forbidden, InvalidInput
 from shared.domain.models import Link, LinkOptions, NewLink
 from shared.http import problems
 from shared.http.auth import CALLER, QUOTA
@@ -33,6 +33,12 @@ _LINKS_PER_REQUEST: Final = 50
 _LINKS_PER_TURN: Final = 50
 """After parsing this many links of a batch, other requests get a turn."""
 
+
+def _etag(version: int) -> str:
+    """The ETag of a version of a link; `_ETAG` parses it."""
+    return f'"v{version}"'
+
+
 _ETAG: Final = re.compile(r'\s*"v(\d{1,18})"\s*\Z')
 
 
@@ -50,7 +56,7 @@ async def create_link(request: web.Request) -> web.Response:
     )
     await request.app[PUBLISHER].publish(created.links)
     link = created.document
-    headers = {"Location": f"/links/{link['code']}", "ETag": f'"v{link["version"]}"'}
+    headers = {"Location": f"/links/{link['code']}", "ETag": _etag(link["version"])}
     return json_response(link, status=created.status, headers=headers)
 
 
@@ -146,15 +152,12 @@ def _item(result: CreationResult, public_url: str) -> dict[str, Any]:
 
 
 def _name(request: web.Request) -> LinkName:
-    code = request.match_info["code"]
-    if not is_code(code):
-        raise LinkNotFound("There is no link with this code.")
-    return in_default_domain(code)
+    return link_name(request.match_info["code"])
 
 
 def _link_response(request: web.Request, link: Link) -> web.Response:
     document = dump_link(link, request.app[SETTINGS].public_url)
-    return json_response(document, headers={"ETag": f'"v{link.version}"'})
+    return json_response(document, headers={"ETag": _etag(link.version)})
 
 
 def _based_on(request: web.Request) -> changes.Versions:
