@@ -55,7 +55,7 @@ def _counting() -> list[Panel]:
     return [
         lines(
             "Clicks by result",
-            "fresh: counted now. known: counted before, or of a purged link. dead_letter: could not be counted.",
+            "counted: now. skipped: counted before, or of a purged link. dead_letter: could not be counted.",
             "ops",
             {"{{result}}": "sum by (result) (rate(boltlink_clicks_total[$__rate_interval]))"},
             stacked=True,
@@ -66,7 +66,7 @@ def _counting() -> list[Panel]:
             "ops",
             {
                 "redirects": 'sum(rate(boltlink_requests_total{route="follow", status=~"30."}[$__rate_interval]))',
-                "clicks counted": 'sum(rate(boltlink_clicks_total{result="fresh"}[$__rate_interval]))',
+                "clicks counted": 'sum(rate(boltlink_clicks_total{result="counted"}[$__rate_interval]))',
             },
         ),
     ]

@@ -1,7 +1,6 @@
 """A resolver's application. An application is a value, made from settings."""
 
 import contextlib
-import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -24,10 +23,10 @@ from shared.domain.codes import is_code
 from shared.domain.errors import StoreUnavailable
 from shared.http.application import create_application
 from shared.http.middleware import INSTANCE_ID
-from shared.http.probes import ENOUGH_STORES
-from shared.http.server import FAST_PATH, serve
+from shared.http.probes import MIN_AVAILABLE_STORES
+from shared.http.server import FAST_PATH
+from shared.http.startup import serve_from_env
 from shared.http.stores import DATABASE, REDIS, open_database, open_redis
-from shared.process import logging as logs
 from shared.process.loops import CleanupContext, background_loop
 from shared.process.metrics import COLLECTORS, REQUEST_METRICS
 from shared.redis.client import RedisClient, redis_client
@@ -47,7 +46,7 @@ RAW_CONNECTION = web.AppKey("RAW_CONNECTION", RawRedisConnection)
 def create_api(settings: ResolverSettings) -> web.Application:
     """A resolver, which is ready as long as one of its stores replies."""
     app, registry = create_application("resolver", settings.instance, page=handlers.page)
-    app[ENOUGH_STORES] = 1
+    app[MIN_AVAILABLE_STORES] = 1
     app[RESOLVER_METRICS] = ResolverMetrics(registry)
     app.cleanup_ctx.extend(
         [
@@ -65,10 +64,8 @@ def create_api(settings: ResolverSettings) -> web.Application:
 
 
 async def serve_api() -> web.AppRunner:
-    """gunicorn starts a resolver here."""
-    settings = ResolverSettings.from_env(os.environ)
-    logs.configure(settings.instance.instance_id, settings.instance.log_level)
-    return serve(create_api(settings))
+    """The entry point of gunicorn for the resolver."""
+    return serve_from_env(ResolverSettings, create_api)
 
 
 def _open_background_redis(settings: ResolverSettings) -> CleanupContext:

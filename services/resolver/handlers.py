@@ -10,9 +10,9 @@ from services.resolver.lookup.lookup import Lookup
 from services.resolver.metrics import RESOLVER_METRICS
 from services.resolver.pages.texts import HOME, ICON, PAGE_OF_STATUS
 from services.resolver.redirects.decision import PermitNeeded, Redirect, Refusal, cache_control, decide, exhausted
-from shared.domain.codes import in_default_domain, is_code
-from shared.domain.errors import LinkNotFound
+from shared.domain.codes import link_name
 from shared.domain.models import Route
+from shared.http.caching import CACHED_FOR_A_DAY
 from shared.http.problems import Problem
 from shared.http.requests import client_address, start_ms
 from shared.http.stores import DATABASE
@@ -32,20 +32,18 @@ class RequestVisit(NamedTuple):
 
 async def follow(request: web.Request) -> web.Response:
     """Redirect a visitor. The click is recorded before the response; HEAD gets the same response and is no click."""
-    code = request.match_info["code"]
-    if not is_code(code):
-        raise LinkNotFound("There is no link here.")
+    name = link_name(request.match_info["code"])
     started = time.perf_counter()
-    found = await request.app[LOOKUP].find(in_default_domain(code))
+    found = await request.app[LOOKUP].find(name)
     looked_up = time.perf_counter()
     request.app[RESOLVER_METRICS].lookups[found.source] += 1
-    counts = request.method == "GET"
+    is_get = request.method == "GET"
     decision = decide(found.route, RequestVisit(request.raw_path.partition("?")[2]), time.time())
     if isinstance(decision, PermitNeeded):
-        decision = await _with_permit(request, found.route, decision, counts=counts)
+        decision = await _with_permit(request, found.route, decision, is_get=is_get)
     if isinstance(decision, Refusal):
         raise decision.error
-    if decision.is_click and counts:
+    if decision.is_click and is_get:
         await request.app[CLICK_RECORDER].record(_event(request, found.route.link_id))
     cache = cache_control(decision.status)
     headers = {"Location": decision.url, "Cache-Control": cache, "X-Robots-Tag": "noindex"}
@@ -55,8 +53,8 @@ async def follow(request: web.Request) -> web.Response:
     return web.Response(status=decision.status, headers=headers)
 
 
-async def _with_permit(request: web.Request, route: Route, needed: PermitNeeded, *, counts: bool) -> Redirect | Refusal:
-    is_allowed = permits.take_permit if counts else permits.permit_left
+async def _with_permit(request: web.Request, route: Route, needed: PermitNeeded, *, is_get: bool) -> Redirect | Refusal:
+    is_allowed = permits.take_permit if is_get else permits.permit_left
     return needed.redirect if await is_allowed(request.app[DATABASE], route.link_id) else exhausted(route)
 
 
@@ -89,7 +87,7 @@ async def robots(_request: web.Request) -> web.Response:
 
 async def favicon(_request: web.Request) -> web.Response:
     """The icon."""
-    return web.Response(body=ICON, content_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
+    return web.Response(body=ICON, content_type="image/svg+xml", headers={"Cache-Control": CACHED_FOR_A_DAY})
 
 
 def page(request: web.Request, problem: Problem) -> str | None:

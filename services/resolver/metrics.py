@@ -20,8 +20,8 @@ class ResolverMetrics:
         self._lost = Counter(
             "boltlink_clicks_lost_total", "Clicks that neither Redis nor the spool took.", registry=registry
         )
-        self._restored = Counter(
-            "boltlink_clicks_restored_total",
+        self._replayed = Counter(
+            "boltlink_clicks_replayed_total",
             "Clicks added to the stream again, since Redis had lost them or may have.",
             registry=registry,
         )
@@ -33,7 +33,7 @@ class ResolverMetrics:
         for source, count in self.lookups.items():
             self._lookups.set({"source": source}, count)
         self._lost.set({}, recorder.lost + replay_buffer.lost)
-        self._restored.set({}, replay_buffer.restored)
+        self._replayed.set({}, replay_buffer.replayed)
         self._spool.set({}, spool.size)
 
 

@@ -1,16 +1,15 @@
 """The two processes of the stats service: the API and the consumer, each an application made from its settings."""
 
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from aiohttp import web
 
 from services.stats.counting.batch_size import AdaptiveBatchSize
-from services.stats.counting.click_stream import ClickStream
 from services.stats.counting.consumer import count_batch
 from services.stats.counting.dead_letters import FormerDeadLetters
 from services.stats.counting.partitions import make_partitions
+from services.stats.counting.stream_reader import StreamReader
 from services.stats.metrics import STREAM, ConsumerMetrics
 from services.stats.reports import handlers
 from services.stats.routes import OPERATIONS, ROUTES
@@ -18,9 +17,8 @@ from services.stats.settings import ConsumerSettings, StatsSettings
 from shared.http.application import create_application
 from shared.http.auth import auth_middleware
 from shared.http.contract import scopes
-from shared.http.server import serve
+from shared.http.startup import serve_from_env
 from shared.http.stores import DATABASE, REDIS, open_database, open_redis
-from shared.process import logging as logs
 from shared.process.loops import CleanupContext, background_loop
 from shared.process.metrics import COLLECTORS
 
@@ -64,22 +62,18 @@ def create_consumer(settings: ConsumerSettings) -> web.Application:
 
 
 async def serve_api() -> web.AppRunner:
-    """The entry point of the API for gunicorn."""
-    settings = StatsSettings.from_env(os.environ)
-    logs.configure(settings.instance.instance_id, settings.instance.log_level)
-    return serve(create_api(settings))
+    """The entry point of gunicorn for the API."""
+    return serve_from_env(StatsSettings, create_api)
 
 
 async def serve_consumer() -> web.AppRunner:
-    """The entry point of the consumer for gunicorn."""
-    settings = ConsumerSettings.from_env(os.environ)
-    logs.configure(settings.instance.instance_id, settings.instance.log_level)
-    return serve(create_consumer(settings))
+    """The entry point of gunicorn for the consumer."""
+    return serve_from_env(ConsumerSettings, create_consumer)
 
 
 def _open_stream(settings: ConsumerSettings) -> CleanupContext:
     async def context(app: web.Application) -> AsyncIterator[None]:
-        app[STREAM] = ClickStream(
+        app[STREAM] = StreamReader(
             app[REDIS],
             settings.instance.instance_id,
             batch_size=settings.batch_size,

@@ -3,10 +3,10 @@
 from aiohttp import web
 from aioprometheus.collectors import Counter, Gauge, Registry
 
-from services.stats.counting.click_stream import ClickStream
 from services.stats.counting.consumer import BatchResult
+from services.stats.counting.stream_reader import StreamReader
 
-STREAM = web.AppKey("STREAM", ClickStream)
+STREAM = web.AppKey("STREAM", StreamReader)
 
 
 class ConsumerMetrics:
@@ -15,11 +15,11 @@ class ConsumerMetrics:
     def __init__(self, registry: Registry) -> None:
         self._clicks = Counter(
             "boltlink_clicks_total",
-            "Clicks by result: fresh (counted now), known (counted before, or of a purged link), dead_letter (could not"
-            " be counted).",
+            "Clicks by result: counted (now), skipped (counted before, or of a purged link), dead_letter (could not be"
+            " counted).",
             registry=registry,
         )
-        for result in ("fresh", "known", "dead_letter"):
+        for result in ("counted", "skipped", "dead_letter"):
             self._clicks.set({"result": result}, 0)
         self._entries = Gauge(
             "boltlink_stream_entries", "Entries of the stream that are not counted yet.", registry=registry
@@ -43,8 +43,8 @@ class ConsumerMetrics:
 
     def record(self, result: BatchResult) -> None:
         """Add the numbers of one batch."""
-        self._clicks.add({"result": "fresh"}, result.counted)
-        self._clicks.add({"result": "known"}, result.skipped)
+        self._clicks.add({"result": "counted"}, result.counted)
+        self._clicks.add({"result": "skipped"}, result.skipped)
         self._clicks.add({"result": "dead_letter"}, result.dead_letters)
 
     async def collect(self, app: web.Application) -> None:

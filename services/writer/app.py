@@ -1,7 +1,5 @@
 """The applications of the writer's processes: the API and the relay."""
 
-import os
-
 from aiohttp import web
 
 from services.writer.api_docs.handlers import open_api_docs
@@ -15,10 +13,9 @@ from services.writer.settings import RelaySettings, WriterSettings
 from shared.http.application import create_application
 from shared.http.auth import auth_middleware
 from shared.http.contract import scopes
-from shared.http.server import serve
+from shared.http.startup import serve_from_env
 from shared.http.stores import DATABASE, REDIS, open_database, open_redis
 from shared.postgres.tables import idempotency
-from shared.process import logging as logs
 from shared.process.loops import background_loop
 
 _CLEANING_INTERVAL = 3_600.0
@@ -72,16 +69,12 @@ def create_relay(settings: RelaySettings) -> web.Application:
 
 async def serve_api() -> web.AppRunner:
     """The entry point of gunicorn for the API."""
-    settings = WriterSettings.from_env(os.environ)
-    logs.configure(settings.instance.instance_id, settings.instance.log_level)
-    return serve(create_api(settings))
+    return serve_from_env(WriterSettings, create_api)
 
 
 async def serve_relay() -> web.AppRunner:
     """The entry point of gunicorn for the relay."""
-    settings = RelaySettings.from_env(os.environ)
-    logs.configure(settings.instance.instance_id, settings.instance.log_level)
-    return serve(create_relay(settings))
+    return serve_from_env(RelaySettings, create_relay)
 
 
 async def _recover(app: web.Application) -> bool:

@@ -3,6 +3,8 @@
 import re
 from typing import Final, NamedTuple
 
+from shared.domain.errors import LinkNotFound
+
 CODE_CHARACTERS: Final = "A-Za-z0-9_-"
 MAX_CODE_LENGTH: Final = 64
 
@@ -21,6 +23,9 @@ DEFAULT_DOMAIN: Final = "default"
 """Stands for the installation's own short domain, so that links survive a change of `PUBLIC_URL`."""
 
 
+NO_SUCH_LINK: Final = "There is no link with this code."
+
+
 class LinkName(NamedTuple):
     """The name of a link: its code, and the domain in which the code is unique."""
 
@@ -31,6 +36,13 @@ class LinkName(NamedTuple):
 def is_code(text: str) -> bool:
     """Whether a text has the form of a code."""
     return _CODE.fullmatch(text) is not None
+
+
+def link_name(text: str) -> LinkName:
+    """The name of the link whose code a client sent. Raises LinkNotFound for a text that is no code."""
+    if not is_code(text):
+        raise LinkNotFound(NO_SUCH_LINK)
+    return in_default_domain(text)
 
 
 def in_default_domain(code: str) -> LinkName:

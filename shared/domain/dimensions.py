@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 Bots = Literal["exclude", "include", "only"]
-BOTS: Final[tuple[Bots, ...]] = ("exclude", "include", "only")
+BOTS: Final[tuple[Bots, ...]] = get_args(Bots)
 
 DIMENSIONS: Final = ("referrer", "browser", "os", "device")
 """Clicks can be broken down and filtered by these; each is a column of the table `clicks`."""

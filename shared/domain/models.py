@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from shared.domain.codes import DEFAULT_DOMAIN, LinkName
 
 LinkStatus = Literal["active", "scheduled", "expired", "exhausted", "disabled", "deleted"]
-LINK_STATUSES: Final[tuple[LinkStatus, ...]] = ("active", "scheduled", "expired", "exhausted", "disabled", "deleted")
+LINK_STATUSES: Final[tuple[LinkStatus, ...]] = get_args(LinkStatus)
 
 LINK_SORTS: Final = ("created_at", "updated_at", "clicks", "code")
 """The fields by which links can be sorted."""
@@ -15,7 +15,7 @@ LINK_SORTS: Final = ("created_at", "updated_at", "clicks", "code")
 REDIRECT_STATUSES: Final = (301, 302, 307, 308)
 
 Scope = Literal["links:read", "links:write", "stats:read", "admin"]
-SCOPES: Final[tuple[Scope, ...]] = ("links:read", "links:write", "stats:read", "admin")
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 MAX_API_KEY_LENGTH: Final = 256
 
@@ -73,6 +73,8 @@ class Link:
 class Route(NamedTuple):
     """The part of a link that a resolver needs. `live` is false for a deleted, disabled or unknown link.
 
+    The fields after `redirect_status` are the conditions of the link (`CONDITIONS`); a plain link has none.
+
     A tuple, because a resolver makes one for nearly every redirect, and a frozen dataclass takes twice as long to make.
     """
 
@@ -90,14 +92,15 @@ class Route(NamedTuple):
     @property
     def is_plain(self) -> bool:
         """Whether every visit is redirected to `url`, whoever the visitor is and whenever it happens."""
-        return (
-            self.live
-            and self.valid_since is None
-            and self.valid_until is None
-            and self.expired_url is None
-            and not self.limited
-            and not self.forward_query
-        )
+        return self.live and self[_FIRST_CONDITION:] == _NO_CONDITIONS
+
+
+_FIRST_CONDITION: Final[int] = Route._fields.index("redirect_status") + 1
+
+CONDITIONS: Final = Route._fields[_FIRST_CONDITION:]
+"""The names of the fields that are conditions of a link."""
+
+_NO_CONDITIONS: Final = tuple(Route._field_defaults[name] for name in CONDITIONS)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,8 +10,10 @@ from aiohttp import web
 from aioprometheus.renderer import render
 
 from shared.domain.errors import StoreUnavailable
+from shared.http.caching import NO_STORE
 from shared.http.json import json_response
 from shared.http.middleware import INSTANCE_ID
+from shared.http.problems import RETRY_AFTER_SECONDS
 from shared.http.stores import DATABASE, REDIS
 from shared.process.metrics import COLLECTORS, REGISTRY, REQUEST_METRICS
 from shared.process.version import VERSION
@@ -20,7 +22,7 @@ from shared.redis.client import redis_errors
 log = logging.getLogger(__name__)
 
 SERVICE = web.AppKey("SERVICE", str)
-ENOUGH_STORES = web.AppKey("ENOUGH_STORES", int)
+MIN_AVAILABLE_STORES = web.AppKey("MIN_AVAILABLE_STORES", int)
 """How many of its stores have to be available for a service to be ready (default: all)."""
 
 _PROBE_TIMEOUT: Final = 2.0
@@ -31,7 +33,7 @@ async def health(request: web.Request) -> web.Response:
     app = request.app
     return json_response(
         {"status": "ok", "service": app[SERVICE], "instance": app[INSTANCE_ID], "version": VERSION},
-        headers={"Cache-Control": "no-store"},
+        headers={"Cache-Control": NO_STORE},
     )
 
 
@@ -44,7 +46,7 @@ async def ready(request: web.Request) -> web.Response:
     if REDIS in app:
         probes["redis"] = app[REDIS].ping
     available = await asyncio.gather(*(_is_available(probe) for probe in probes.values()))
-    is_ready = sum(available) >= app.get(ENOUGH_STORES, len(probes))
+    is_ready = sum(available) >= app.get(MIN_AVAILABLE_STORES, len(probes))
     document = {
         "status": "ready" if is_ready else "unavailable",
         "service": app[SERVICE],
@@ -52,7 +54,7 @@ async def ready(request: web.Request) -> web.Response:
         "stores": {name: "ok" if is_ok else "unavailable" for name, is_ok in zip(probes, available, strict=True)},
     }
     status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
-    headers = {"Cache-Control": "no-store"} | ({} if is_ready else {"Retry-After": "2"})
+    headers = {"Cache-Control": NO_STORE} | ({} if is_ready else {"Retry-After": str(RETRY_AFTER_SECONDS)})
     return json_response(document, status=status, headers=headers)
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from shared.domain import errors
+from shared.http.caching import NO_STORE
 
 CONTENT_TYPE: Final = "application/problem+json"
 
@@ -125,7 +126,7 @@ def render_problem(problem: Problem, identity: str, html: str | None, *, varies:
 
     `varies`: whether the choice depends on the `Accept` header of the request.
     """
-    headers = {"Cache-Control": "no-store", **(problem.headers or {})}
+    headers = {"Cache-Control": NO_STORE, **(problem.headers or {})}
     if varies:
         headers["Vary"] = "Accept"
     if html is not None:

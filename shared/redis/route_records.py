@@ -10,11 +10,11 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_type_hints
 
 from shared.domain.codes import LinkName
 from shared.domain.iri import to_uri
-from shared.domain.models import REDIRECT_STATUSES, Link, Route
+from shared.domain.models import CONDITIONS, REDIRECT_STATUSES, Link, Route
 from shared.redis import keys
 from shared.redis.client import RedisClient, redis_errors
 
@@ -40,15 +40,20 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 """
 
-_CONDITIONS: Final[Mapping[str, tuple[type, ...]]] = {
-    "valid_since": (int, float),
-    "valid_until": (int, float),
-    "limited": (bool,),
-    "expired_url": (str,),
-    "forward_query": (bool,),
+_TARGET: Final = frozenset({"url", "redirect_status"})
+
+_JSON_TYPES: Final[Mapping[object, tuple[type, ...]]] = {
+    str: (str,),
+    str | None: (str,),
+    int: (int,),
+    float | None: (int, float),
+    bool: (bool,),
 }
-_TARGET: Final[Mapping[str, tuple[type, ...]]] = {"url": (str,), "redirect_status": (int,)}
-_FIELDS: Final = {**_TARGET, **_CONDITIONS}
+"""The types of values in JSON, by the type of a field of `Route`. None is not written."""
+
+_FIELDS: Final = {
+    name: _JSON_TYPES[kind] for name, kind in get_type_hints(Route).items() if name in _TARGET or name in CONDITIONS
+}
 
 MAX_CACHED_BYTES: Final = 1_024
 """Longer records are parsed each time, so that the cache of `decode` stays below some megabytes."""
@@ -88,10 +93,10 @@ def encode(route: Route) -> str:
     head = f"{route.version} {route.link_id} "
     if not route.live:
         return f"{head}-"
-    values = {name: getattr(route, name) for name in _CONDITIONS}
-    conditions = {name: value for name, value in values.items() if value is not None and value is not False}
-    if not conditions:
+    if route.is_plain:
         return f"{head}{route.redirect_status} {route.url}"
+    values = {name: getattr(route, name) for name in CONDITIONS}
+    conditions = {name: value for name, value in values.items() if value is not None and value is not False}
     conditions |= {"url": route.url, "redirect_status": route.redirect_status}
     return head + json.dumps(conditions, separators=(",", ":"))
 
@@ -136,11 +141,11 @@ def _conditions(text: str) -> dict[str, Any]:
         fields: dict[str, Any] = json.loads(text)
     except RecursionError as fault:
         raise ValueError("nested too deeply") from fault
-    if not _TARGET.keys() <= fields.keys() <= _FIELDS.keys():
+    if not _TARGET <= fields.keys() <= _FIELDS.keys():
         raise ValueError("not the fields of a route")
     if not all(type(value) in _FIELDS[name] for name, value in fields.items()):
         raise ValueError("not the values of a route")
-    if not any(value is not False for name, value in fields.items() if name in _CONDITIONS):
+    if not any(value is not False for name, value in fields.items() if name in CONDITIONS):
         raise ValueError("no conditions")  # scripts distinguish plain links by the form of the record
     return _checked(**fields)
 

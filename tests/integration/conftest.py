@@ -20,7 +20,7 @@ from pytest_aiohttp import AiohttpClient
 from deploy.local.configuration import database_url
 from deploy.local.settings import LocalSettings
 from deploy.local.state import SECRETS, secret
-from services.stats.counting.click_stream import ClickStream
+from services.stats.counting.stream_reader import StreamReader
 from shared.domain.models import Link
 from shared.postgres import migrate
 from shared.postgres.pool import Database, connect
@@ -167,7 +167,7 @@ async def link(writer_database: Database) -> Link:
 
 
 @pytest.fixture
-async def stream(redis: RedisClient) -> ClickStream:
+async def stream(redis: RedisClient) -> StreamReader:
     """The click stream, whose consumer group exists."""
     found = stream_of(redis)
     await found.read()

@@ -7,8 +7,8 @@ from typing import Any
 
 from services.stats.counting import consumer
 from services.stats.counting.batch_size import AdaptiveBatchSize
-from services.stats.counting.click_stream import ClickStream
 from services.stats.counting.consumer import BatchResult
+from services.stats.counting.stream_reader import StreamReader
 from shared.domain.codes import in_default_domain
 from shared.domain.models import ClickEvent
 from shared.postgres.pool import Database
@@ -25,8 +25,8 @@ from tests.support.builders import (
 
 def stream_of(
     redis: RedisClient, name: str = "consumer-1", *, batch_size: int = 100, claim_after: float = 60.0
-) -> ClickStream:
-    return ClickStream(redis, name, batch_size=batch_size, claim_after=claim_after, timeout=0.2)
+) -> StreamReader:
+    return StreamReader(redis, name, batch_size=batch_size, claim_after=claim_after, timeout=0.2)
 
 
 async def add(redis: RedisClient, *events: ClickEvent | bytes) -> None:
@@ -36,12 +36,12 @@ async def add(redis: RedisClient, *events: ClickEvent | bytes) -> None:
 
 
 async def count_batch(
-    database: Database, stream: ClickStream, batch_size: AdaptiveBatchSize | None = None
+    database: Database, stream: StreamReader, batch_size: AdaptiveBatchSize | None = None
 ) -> BatchResult:
     return await consumer.count_batch(database, stream, VISITOR_SECRET, batch_size)
 
 
-async def count_all(database: Database, stream: ClickStream) -> None:
+async def count_all(database: Database, stream: StreamReader) -> None:
     """Count until nothing is left in the stream."""
     while (await stream.backlog()).entries:
         await count_batch(database, stream)

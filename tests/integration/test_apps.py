@@ -218,7 +218,7 @@ async def test_the_consumer_reports_clicks_by_result(
 
     async def reported() -> bool:
         text = await metrics_of(client)
-        counts = {"fresh": 2, "known": 1, "dead_letter": 1}
+        counts = {"counted": 2, "skipped": 1, "dead_letter": 1}
         return all(f'boltlink_clicks_total{{result="{name}"}} {count}\n' in text for name, count in counts.items())
 
     await until(reported)

@@ -7,8 +7,8 @@ import psycopg2.errors
 import pytest
 
 from services.writer.links import changes
-from services.writer.links.creation import LinkRequest
-from services.writer.links.idempotency import Created, create_link
+from services.writer.links.creation import Created, create_link
+from services.writer.links.insertion import LinkRequest
 from services.writer.links.schemas import dump_link
 from shared.domain.codes import LinkName, in_default_domain
 from shared.domain.errors import InvalidInput, LinkChanged, LinkNotFound

@@ -6,7 +6,7 @@ import pytest
 from services.writer.links import changes
 from services.writer.redis_sync import consistency_check
 from services.writer.redis_sync.consistency_check import Report, check
-from services.writer.redis_sync.relay import publish
+from services.writer.redis_sync.records import publish
 from shared.domain.codes import LinkName, in_default_domain
 from shared.domain.models import Link, Route
 from shared.postgres.pool import Database

@@ -13,9 +13,9 @@ from services.resolver.clicks.spool import Spool
 from services.resolver.clicks.stream_writer import StreamWriter
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.stats.counting.batch_size import AdaptiveBatchSize
-from services.stats.counting.click_stream import Backlog, ClickStream
 from services.stats.counting.consumer import BatchResult
 from services.stats.counting.rollups import click_of, per_bucket
+from services.stats.counting.stream_reader import Backlog, StreamReader
 from services.writer.links import changes
 from shared.domain.codes import in_default_domain
 from shared.domain.errors import StoreUnavailable
@@ -61,7 +61,7 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 async def test_a_recorded_click_is_counted(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link, spool: Spool
 ) -> None:
     await ClickRecorder(redis, spool, StreamWriter(redis, ReplayBuffer()), CircuitBreaker()).record(
         encoded(click_event(link.id))
@@ -71,7 +71,7 @@ async def test_a_recorded_click_is_counted(
 
 
 async def test_a_click_is_stored_with_the_fields_of_its_event(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     event = click_event(link.id, referrer="https://www.Example.org/some/page")
     await add(redis, event)
@@ -91,7 +91,7 @@ async def test_a_click_is_stored_with_the_fields_of_its_event(
 
 
 async def test_no_address_is_stored(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id, address="203.0.113.77"))
     await count_batch(stats_database, stream)
@@ -101,7 +101,7 @@ async def test_no_address_is_stored(
 
 
 async def test_clicks_are_counted_in_quarters_of_an_hour(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     quarter = timedelta(minutes=15)
     moments = [NOON - timedelta(milliseconds=1), NOON, NOON + quarter - timedelta(milliseconds=1), NOON + quarter]
@@ -115,7 +115,7 @@ async def test_clicks_are_counted_in_quarters_of_an_hour(
 
 
 async def test_bots_are_counted_separately(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id, 1), click_event(link.id, 2, user_agent=BOT))
     await count_batch(stats_database, stream)
@@ -126,7 +126,7 @@ async def test_bots_are_counted_separately(
 
 
 async def test_each_click_is_counted_for_its_own_link(
-    stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream
+    stats_database: Database, writer_database: Database, redis: RedisClient, stream: StreamReader
 ) -> None:
     owner_id = await make_owner(writer_database)
     for number, code in enumerate(("one", "two", "three"), 1):
@@ -137,7 +137,7 @@ async def test_each_click_is_counted_for_its_own_link(
 
 
 async def test_a_later_batch_adds_to_the_counts(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     for number in range(3):
         await add(redis, click_event(link.id, number))
@@ -146,12 +146,12 @@ async def test_a_later_batch_adds_to_the_counts(
     assert await total(stats_database) == 3
 
 
-async def test_an_empty_stream_is_no_error(stats_database: Database, stream: ClickStream) -> None:
+async def test_an_empty_stream_is_no_error(stats_database: Database, stream: StreamReader) -> None:
     assert await count_batch(stats_database, stream) == BatchResult(0, 0, 0, 0)
 
 
 async def test_counted_entries_are_deleted_from_the_stream(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
     await count_batch(stats_database, stream)
@@ -162,7 +162,7 @@ async def test_counted_entries_are_deleted_from_the_stream(
 
 
 async def test_an_event_twice_in_one_entry_is_counted_once(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id), click_event(link.id))
     assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=1, dead_letters=0)
@@ -170,7 +170,7 @@ async def test_an_event_twice_in_one_entry_is_counted_once(
 
 
 async def test_an_event_in_two_entries_of_a_batch_is_counted_once(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
     await add(redis, click_event(link.id))
@@ -179,7 +179,7 @@ async def test_an_event_in_two_entries_of_a_batch_is_counted_once(
 
 
 async def test_an_event_in_two_batches_is_counted_once(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
     await count_batch(stats_database, stream)
@@ -189,7 +189,7 @@ async def test_an_event_in_two_batches_is_counted_once(
 
 
 async def test_an_event_of_two_resolvers_is_counted_once(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id, user_agent="seen by one resolver"))
     await add(redis, click_event(link.id, user_agent="seen by the other"))
@@ -198,7 +198,7 @@ async def test_an_event_of_two_resolvers_is_counted_once(
 
 
 async def test_an_event_is_counted_once_if_its_consumer_dies_between_commit_and_acknowledge(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
     (entry,) = await stream.read()
@@ -210,7 +210,7 @@ async def test_an_event_is_counted_once_if_its_consumer_dies_between_commit_and_
 
 
 async def test_an_event_is_counted_once_if_its_consumer_dies_before_the_commit(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
     await stream.read()
@@ -219,7 +219,7 @@ async def test_an_event_is_counted_once_if_its_consumer_dies_before_the_commit(
 
 
 async def test_an_event_is_counted_once_if_another_consumer_claims_it(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
     await stream.read()
@@ -229,7 +229,7 @@ async def test_an_event_is_counted_once_if_another_consumer_claims_it(
 
 
 async def test_an_event_is_counted_once_if_it_is_claimed_from_a_consumer_that_is_alive(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id))
     entries = await stream.read()
@@ -240,7 +240,7 @@ async def test_an_event_is_counted_once_if_it_is_claimed_from_a_consumer_that_is
 
 
 async def test_an_event_in_the_stream_and_in_the_spool_is_counted_once(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link, spool: Spool
 ) -> None:
     await add(redis, click_event(link.id))
     await spool.append(encoded(click_event(link.id)))
@@ -250,7 +250,7 @@ async def test_an_event_in_the_stream_and_in_the_spool_is_counted_once(
 
 
 async def test_a_click_in_the_spool_is_counted_once_after_redis_was_unavailable(
-    *, stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool, stores: Stores
+    *, stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link, spool: Spool, stores: Stores
 ) -> None:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as unavailable:
@@ -263,7 +263,7 @@ async def test_a_click_in_the_spool_is_counted_once_after_redis_was_unavailable(
 
 
 async def test_a_spool_that_is_drained_twice_is_counted_once(
-    *, stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, spool: Spool, tmp_path: Path
+    *, stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link, spool: Spool, tmp_path: Path
 ) -> None:
     await spool.append(encoded(click_event(link.id)))
     (path,) = await asyncio.to_thread(lambda: [*tmp_path.iterdir()])
@@ -293,7 +293,7 @@ async def test_two_consumers_at_once_count_every_click_once(
 
 
 async def test_no_click_is_lost_while_postgres_is_unavailable(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, stores: Stores
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link, stores: Stores
 ) -> None:
     await add(redis, click_event(link.id))
     with refusing_port() as port:
@@ -306,7 +306,7 @@ async def test_no_click_is_lost_while_postgres_is_unavailable(
 
 
 async def test_a_batch_that_cannot_be_acknowledged_is_read_again_and_counted_once(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, monkeypatch: pytest.MonkeyPatch
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object) -> None:
         raise StoreUnavailable
@@ -320,7 +320,7 @@ async def test_a_batch_that_cannot_be_acknowledged_is_read_again_and_counted_onc
 
 
 async def test_counting_goes_on_after_redis_was_flushed(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await redis.flushall()
     await add(redis, click_event(link.id))
@@ -329,7 +329,7 @@ async def test_counting_goes_on_after_redis_was_flushed(
 
 
 async def test_an_entry_without_events_is_skipped(
-    stats_database: Database, redis: RedisClient, stream: ClickStream
+    stats_database: Database, redis: RedisClient, stream: StreamReader
 ) -> None:
     await redis.xadd(redis_keys.CLICK_STREAM, {"other": "x"})
     assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=0, skipped=0, dead_letters=0)
@@ -338,7 +338,7 @@ async def test_an_entry_without_events_is_skipped(
 
 @pytest.mark.parametrize("text", ["", "\x00", "\udcff", "😀" * 512, "'; DROP TABLE clicks; --", "%s"])
 async def test_a_click_is_counted_whatever_its_headers_contain(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, text: str
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link, text: str
 ) -> None:
     await add(redis, click_event(link.id, user_agent=text, referrer=text, address=text))
     assert await count_batch(stats_database, stream) == BatchResult(entries=1, counted=1, skipped=0, dead_letters=0)
@@ -348,7 +348,7 @@ async def test_a_click_is_counted_whatever_its_headers_contain(
 
 
 async def test_the_clicks_of_a_purged_link_are_skipped(
-    stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, writer_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await changes.purge(writer_database, in_default_domain("abc"), based_on=None)
     await add(redis, click_event(link.id))
@@ -357,7 +357,7 @@ async def test_the_clicks_of_a_purged_link_are_skipped(
 
 
 async def test_the_clicks_of_a_purged_link_do_not_keep_others_from_being_counted(
-    stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, writer_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     gone = await make_link(writer_database, owner_id=await make_owner(writer_database), code="gone")
     await changes.purge(writer_database, in_default_domain("gone"), based_on=None)
@@ -367,7 +367,7 @@ async def test_the_clicks_of_a_purged_link_do_not_keep_others_from_being_counted
 
 
 async def test_the_clicks_of_a_deleted_link_are_counted(
-    stats_database: Database, writer_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, writer_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await changes.delete(writer_database, in_default_domain("abc"), based_on=None)
     await add(redis, click_event(link.id))
@@ -396,7 +396,7 @@ async def _waits_or_is_done(database: Database, task: asyncio.Task[Link]) -> boo
 
 
 async def test_a_batch_that_is_too_large_for_the_statement_timeout_is_tried_in_smaller_transactions(
-    stats_database: Database, database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await database.execute(
         """
@@ -428,7 +428,7 @@ async def test_a_batch_that_is_too_large_for_the_statement_timeout_is_tried_in_s
 
 
 async def test_a_consumer_that_dies_while_it_deletes_an_entry_leaves_no_pending_entry(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id, 1))
     [entry] = await stream.read()

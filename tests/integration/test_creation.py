@@ -5,10 +5,11 @@ from typing import Any
 import psycopg2.errors
 import pytest
 
-from services.writer.links import changes, creation
-from services.writer.links.creation import CreationResult, LinkRequest, create_all
+from services.writer.links import changes, insertion
+from services.writer.links.creation import Created, create_links
 from services.writer.links.group_commit import GroupCommit
-from services.writer.links.idempotency import Created, IdempotencyKey, create_links
+from services.writer.links.idempotency import IdempotencyKey
+from services.writer.links.insertion import CreationResult, LinkRequest, create_all
 from shared.domain.codes import DEFAULT_DOMAIN, in_default_domain
 from shared.domain.errors import CodeTaken, ExternalIdTaken, IdempotencyKeyReused, InvalidInput
 from shared.domain.models import Link, LinkOptions, NewLink
@@ -120,7 +121,7 @@ async def test_a_random_code_that_is_taken_is_replaced_by_another(
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken")
     codes = iter(["taken", "same", "same", "free-1", "free-2"])
-    monkeypatch.setattr(creation, "random_code", lambda: next(codes))
+    monkeypatch.setattr(insertion, "random_code", lambda: next(codes))
     results = await make(writer_database, request(owner_id), request(owner_id), request(owner_id))
     assert summary(results) == ["free-1", "same", "free-2"]
 
@@ -129,7 +130,7 @@ async def test_when_no_random_code_is_free_the_client_is_asked_to_try_again(
     writer_database: Database, owner_id: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await make_link(writer_database, owner_id=owner_id, code="taken")
-    monkeypatch.setattr(creation, "random_code", lambda: "taken")
+    monkeypatch.setattr(insertion, "random_code", lambda: "taken")
     (result,) = await make(writer_database, request(owner_id))
     assert isinstance(result, CodeTaken)
     assert "try again" in result.detail

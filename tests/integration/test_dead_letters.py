@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from services.stats.counting import consumer, rollups
-from services.stats.counting.click_stream import Backlog, ClickStream
 from services.stats.counting.consumer import BatchResult
 from services.stats.counting.dead_letters import _batches, count, newest, replay
+from services.stats.counting.stream_reader import Backlog, StreamReader
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
 from shared.postgres.pool import Database, connect
@@ -47,7 +47,7 @@ UNDECODABLE = {
 
 @pytest.mark.parametrize("undecodable", UNDECODABLE.values(), ids=UNDECODABLE.keys())
 async def test_an_undecodable_event_becomes_a_dead_letter_and_the_others_are_counted(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, undecodable: bytes
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link, undecodable: bytes
 ) -> None:
     undecodable = undecodable.replace(b"\x1f7\x1f", b"\x1f%d\x1f" % link.id)
     await add(redis, undecodable, click_event(link.id))
@@ -64,7 +64,7 @@ async def test_a_click_that_postgres_refuses_becomes_a_dead_letter_and_the_other
     owner_id = await make_owner(database)
     link = await make_link(database, owner_id=owner_id)
     await database.execute("ALTER TABLE clicks ADD CHECK (browser <> 'curl')")
-    stream = ClickStream(redis, "consumer-1", batch_size=10, claim_after=60, timeout=2)
+    stream = StreamReader(redis, "consumer-1", batch_size=10, claim_after=60, timeout=2)
     await stream.read()  # creates the group
     agents = ("", "curl/8.5.0", "")
     events = [encoded(click_event(link.id, number, user_agent=agent)) for number, agent in enumerate(agents, 1)]
@@ -76,7 +76,7 @@ async def test_a_click_that_postgres_refuses_becomes_a_dead_letter_and_the_other
 
 
 async def test_an_undecodable_event_that_is_read_again_becomes_one_dead_letter(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, b"junk", click_event(link.id))
     with refusing_port() as port:
@@ -89,7 +89,7 @@ async def test_an_undecodable_event_that_is_read_again_becomes_one_dead_letter(
 
 
 async def test_clicks_are_counted_and_deleted_from_a_full_redis(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     for number in range(3):
         await add(redis, click_event(link.id, number))
@@ -99,7 +99,7 @@ async def test_clicks_are_counted_and_deleted_from_a_full_redis(
 
 
 async def test_while_redis_is_full_an_entry_with_a_dead_letter_does_not_stop_the_others(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, b"junk", click_event(link.id, 1))
     for number in range(2, 6):
@@ -113,7 +113,7 @@ async def test_while_redis_is_full_an_entry_with_a_dead_letter_does_not_stop_the
 
 
 async def test_while_redis_is_full_a_consumer_that_starts_again_counts_the_other_pending_entries(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, b"junk")
     await add(redis, b"junk")
@@ -127,7 +127,7 @@ async def test_while_redis_is_full_a_consumer_that_starts_again_counts_the_other
 
 
 async def test_while_redis_is_full_new_entries_are_counted_although_others_can_be_claimed_again(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     for _ in range(5):
         await add(redis, b"junk")
@@ -142,7 +142,7 @@ async def test_while_redis_is_full_new_entries_are_counted_although_others_can_b
 
 
 async def test_while_redis_is_full_every_entry_of_a_dead_consumer_is_claimed(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     for _ in range(3):
         await add(redis, b"junk")
@@ -158,7 +158,7 @@ async def test_while_redis_is_full_every_entry_of_a_dead_consumer_is_claimed(
 
 
 async def test_once_redis_has_room_again_the_dead_letters_are_stored(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await add(redis, click_event(link.id, 1))
     await add(redis, b"junk", click_event(link.id, 2))
@@ -180,7 +180,7 @@ async def test_an_event_that_fails_with_any_error_becomes_a_dead_letter(
     *,
     stats_database: Database,
     redis: RedisClient,
-    stream: ClickStream,
+    stream: StreamReader,
     link: Link,
     module: ModuleType,
     function: str,
@@ -201,7 +201,7 @@ async def test_an_event_that_fails_with_any_error_becomes_a_dead_letter(
 
 
 async def test_dead_letters_are_shown_and_are_counted_after_a_replay(
-    stats_database: Database, database: Database, redis: RedisClient, stream: ClickStream, link: Link
+    stats_database: Database, database: Database, redis: RedisClient, stream: StreamReader, link: Link
 ) -> None:
     await database.execute("ALTER TABLE clicks ADD CONSTRAINT no_firefox CHECK (browser <> 'Firefox')")
     events = [click_event(link.id, number) for number in range(1, 4)]

@@ -11,8 +11,8 @@ from pytest_aiohttp import AiohttpClient
 
 from services.stats.app import create_consumer
 from services.stats.counting import dead_letters
-from services.stats.counting.click_stream import ClickStream
 from services.stats.counting.dead_letters import FORMER_INTERVAL, FormerDeadLetters, move_former
+from services.stats.counting.stream_reader import StreamReader
 from services.stats.settings import ConsumerSettings
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
@@ -71,7 +71,7 @@ async def test_the_command_shows_former_dead_letters(redis: RedisClient, environ
 
 
 async def test_the_command_replays_former_dead_letters_and_they_are_counted(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, environ: Environ
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link, environ: Environ
 ) -> None:
     await store(redis, redis_keys.FORMER_DEAD_LETTERS, encoded(click_event(link.id)))
     assert (await run_command(environ("stats"), "--replay")).startswith("1 events are in the stream again")

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from services.writer.links import changes
-from services.writer.links.creation import LinkRequest
-from services.writer.links.idempotency import Created, IdempotencyKey, create_link
+from services.writer.links.creation import Created, create_link
+from services.writer.links.idempotency import IdempotencyKey
+from services.writer.links.insertion import LinkRequest
 from services.writer.links.schemas import dump_link
 from shared.domain.codes import in_default_domain
 from shared.domain.errors import CodeTaken, IdempotencyKeyReused

@@ -3,8 +3,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.stats.counting.click_stream import ClickStream
 from services.stats.counting.partitions import make_partitions
+from services.stats.counting.stream_reader import StreamReader
 from shared.domain.models import Link
 from shared.postgres.pool import Database
 from shared.postgres.tables import clicks
@@ -31,7 +31,7 @@ async def partitions_of_clicks(database: Database) -> list[str]:
 
 @pytest.mark.parametrize("moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)])
 async def test_a_click_of_a_distant_time_is_stored_in_the_default_partition(
-    stats_database: Database, redis: RedisClient, stream: ClickStream, link: Link, moment: datetime
+    stats_database: Database, redis: RedisClient, stream: StreamReader, link: Link, moment: datetime
 ) -> None:
     await add(redis, click_event(link.id, at_ms=milliseconds(moment)))
     assert (await count_batch(stats_database, stream)).counted == 1

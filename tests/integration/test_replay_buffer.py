@@ -6,7 +6,7 @@ import pytest
 
 from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.stream_writer import StreamWriter
-from services.stats.counting.click_stream import ClickStream
+from services.stats.counting.stream_reader import StreamReader
 from shared.domain.errors import StoreUnavailable
 from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
@@ -36,7 +36,7 @@ async def waiting(redis: RedisClient) -> list[bytes]:
 
 async def count_one_entry(redis: RedisClient) -> None:
     """Read and acknowledge the oldest entry, as a consumer does."""
-    stream = ClickStream(redis, "consumer-1", batch_size=1, claim_after=60.0, timeout=2.0)
+    stream = StreamReader(redis, "consumer-1", batch_size=1, claim_after=60.0, timeout=2.0)
     entries = await stream.read() or await stream.read()
     await stream.acknowledge(entries)
 
@@ -54,7 +54,7 @@ async def test_clicks_that_redis_lost_are_added_again(
     await redis.flushall()
     await writer.reconcile()
     assert await waiting(redis) == [b"a", b"b", b"c"]
-    assert (replay_buffer.restored, replay_buffer.lost) == (3, 0)
+    assert (replay_buffer.replayed, replay_buffer.lost) == (3, 0)
 
 
 async def test_lost_clicks_are_added_again_once(redis: RedisClient, writer: StreamWriter) -> None:
@@ -73,7 +73,7 @@ async def test_clicks_that_redis_loses_twice_are_added_again_twice(
         await redis.flushall()
         await writer.reconcile()
     assert await waiting(redis) == [b"a"]
-    assert replay_buffer.restored == 3
+    assert replay_buffer.replayed == 3
 
 
 async def test_counted_clicks_are_not_added_again(redis: RedisClient, writer: StreamWriter) -> None:
@@ -96,7 +96,7 @@ async def test_if_all_clicks_are_counted_nothing_is_added_again(
     await redis.flushall()
     await writer.reconcile()
     assert await waiting(redis) == []
-    assert replay_buffer.restored == 0
+    assert replay_buffer.replayed == 0
 
 
 async def test_each_of_two_resolvers_adds_its_own_clicks_again(redis: RedisClient) -> None:
@@ -118,7 +118,7 @@ async def test_of_too_many_clicks_the_newest_are_added_again_and_the_others_repo
     await redis.flushall()
     await writer.reconcile()
     assert await waiting(redis) == [b"%d" % number for number in range(30, 130)]
-    assert (replay_buffer.restored, replay_buffer.lost) == (100, 30)
+    assert (replay_buffer.replayed, replay_buffer.lost) == (100, 30)
 
 
 def _one(number: int) -> list[bytes]:
@@ -135,7 +135,7 @@ async def test_of_clicks_with_too_many_bytes_the_newest_are_added_again(redis: R
     await redis.flushall()
     await writer.reconcile()
     assert await waiting(redis) == [b"17", b"18", b"19"]
-    assert (replay_buffer.restored, replay_buffer.lost) == (3, 17)
+    assert (replay_buffer.replayed, replay_buffer.lost) == (3, 17)
 
 
 async def test_forgotten_clicks_that_were_counted_are_not_reported_as_lost(

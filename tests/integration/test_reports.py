@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from multidict import MultiDict
 
+from services.stats.reports import filters
 from services.stats.reports import series as reports
 from services.stats.reports.schemas import TimeseriesQuery
 from services.stats.reports.series import Bucket
@@ -95,13 +96,13 @@ async def test_the_totals_of_a_link_exclude_other_links(
 ) -> None:
     other = await make_link(writer_database, owner_id=owner_id)
     await count_clicks(stats_database, click_event(link.id, 1), click_event(other.id, 2))
-    click_filter = await reports.for_link(stats_database, "abc", ClickFilter())
+    click_filter = await filters.for_link(stats_database, "abc", ClickFilter())
     assert (await rows.totals(stats_database, click_filter)).clicks == 1
 
 
 async def test_a_report_on_an_unknown_link_raises_link_not_found(stats_database: Database) -> None:
     with pytest.raises(LinkNotFound):
-        await reports.for_link(stats_database, "unknown", ClickFilter())
+        await filters.for_link(stats_database, "unknown", ClickFilter())
 
 
 async def test_a_period_includes_its_start_and_excludes_its_end(stats_database: Database, link: Link) -> None:

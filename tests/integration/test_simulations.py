@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from services.stats.counting.click_stream import ClickStream
+from services.stats.counting.stream_reader import StreamReader
 from shared.domain.codes import in_default_domain
 from shared.domain.models import Route
 from shared.redis import click_stream
@@ -104,7 +104,7 @@ class Pair:
             if found:
                 self._unacknowledged[consumer].append((found, expected))
 
-    def _stream(self, name: str) -> ClickStream:
-        stream = ClickStream(self._redis, name, batch_size=2, claim_after=60, timeout=2)
+    def _stream(self, name: str) -> StreamReader:
+        stream = StreamReader(self._redis, name, batch_size=2, claim_after=60, timeout=2)
         stream._block_ms = 1
         return stream

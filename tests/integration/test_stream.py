@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from services.stats.counting.click_stream import Backlog, ClickStream, DeadLetter, Entry
+from services.stats.counting.stream_reader import Backlog, DeadLetter, Entry, StreamReader
 from shared.domain.errors import StoreUnavailable
 from shared.redis import click_stream
 from shared.redis import keys as redis_keys
@@ -15,12 +15,12 @@ from tests.support.waiting import until
 
 def stream_of(
     redis: RedisClient, consumer: str = "consumer-1", *, batch_size: int = 100, claim_after: float = 60.0
-) -> ClickStream:
-    return ClickStream(redis, consumer, batch_size=batch_size, claim_after=claim_after, timeout=0.2)
+) -> StreamReader:
+    return StreamReader(redis, consumer, batch_size=batch_size, claim_after=claim_after, timeout=0.2)
 
 
 @pytest.fixture
-async def stream(redis: RedisClient) -> ClickStream:
+async def stream(redis: RedisClient) -> StreamReader:
     """A stream whose group exists."""
     found = stream_of(redis)
     assert await found.read() == []
@@ -36,7 +36,7 @@ def texts_of(entries: list[Entry]) -> list[bytes]:
     return [entry.events for entry in entries]
 
 
-async def test_entries_are_read_in_their_order(stream: ClickStream, redis: RedisClient) -> None:
+async def test_entries_are_read_in_their_order(stream: StreamReader, redis: RedisClient) -> None:
     await add(redis, b"a", b"b", b"c")
     assert texts_of(await stream.read()) == [b"a", b"b", b"c"]
 
@@ -55,20 +55,20 @@ async def test_a_read_returns_at_most_one_batch(redis: RedisClient) -> None:
     assert [texts_of(await stream.read()) for _ in range(2)] == [[b"a", b"b"], [b"c"]]
 
 
-async def test_a_read_waits_for_an_entry(stream: ClickStream, redis: RedisClient) -> None:
+async def test_a_read_waits_for_an_entry(stream: StreamReader, redis: RedisClient) -> None:
     reading = asyncio.create_task(stream.read())
     await asyncio.sleep(0)
     await add(redis, b"a")
     assert texts_of(await reading) == [b"a"]
 
 
-async def test_acknowledged_entries_are_deleted(stream: ClickStream, redis: RedisClient) -> None:
+async def test_acknowledged_entries_are_deleted(stream: StreamReader, redis: RedisClient) -> None:
     await add(redis, b"a", b"b")
     await stream.acknowledge(await stream.read())
     assert await stream.backlog() == Backlog(entries=0, pending=0, oldest_seconds=0.0, dead_letters=0)
 
 
-async def test_a_restarted_consumer_reads_its_pending_entries_first(stream: ClickStream, redis: RedisClient) -> None:
+async def test_a_restarted_consumer_reads_its_pending_entries_first(stream: StreamReader, redis: RedisClient) -> None:
     await add(redis, b"a")
     await stream.read()
     await add(redis, b"b")
@@ -76,7 +76,7 @@ async def test_a_restarted_consumer_reads_its_pending_entries_first(stream: Clic
     assert [texts_of(await restarted.read())] == [[b"a"]]
 
 
-async def test_pending_entries_are_read_again_on_demand(stream: ClickStream, redis: RedisClient) -> None:
+async def test_pending_entries_are_read_again_on_demand(stream: StreamReader, redis: RedisClient) -> None:
     await add(redis, b"a")
     first = await stream.read()
     stream.reread_pending()
@@ -96,7 +96,7 @@ async def test_after_a_failure_a_consumer_reads_its_pending_entries_first(stores
         assert await stream.read() == first
 
 
-async def test_after_its_pending_entries_a_consumer_reads_new_ones(stream: ClickStream, redis: RedisClient) -> None:
+async def test_after_its_pending_entries_a_consumer_reads_new_ones(stream: StreamReader, redis: RedisClient) -> None:
     await add(redis, b"pending")
     await stream.read()
     await add(redis, b"new")
@@ -105,14 +105,14 @@ async def test_after_its_pending_entries_a_consumer_reads_new_ones(stream: Click
     assert texts_of(await restarted.read()) == [b"new"]
 
 
-async def test_two_consumers_share_the_entries(stream: ClickStream, redis: RedisClient) -> None:
+async def test_two_consumers_share_the_entries(stream: StreamReader, redis: RedisClient) -> None:
     other = stream_of(redis, "consumer-2", batch_size=1)
     await add(redis, b"a", b"b", b"c")
     assert texts_of(await other.read()) == [b"a"]
     assert texts_of(await stream.read()) == [b"b", b"c"]
 
 
-async def test_the_entries_of_a_dead_consumer_are_claimed(stream: ClickStream, redis: RedisClient) -> None:
+async def test_the_entries_of_a_dead_consumer_are_claimed(stream: StreamReader, redis: RedisClient) -> None:
     await add(redis, b"a")
     await stream.read()
     other = stream_of(redis, "consumer-2", claim_after=0.01)
@@ -126,7 +126,7 @@ async def test_the_entries_of_a_dead_consumer_are_claimed(stream: ClickStream, r
     assert texts_of(claimed) == [b"a"]
 
 
-async def test_the_entries_of_a_running_consumer_are_not_claimed(stream: ClickStream, redis: RedisClient) -> None:
+async def test_the_entries_of_a_running_consumer_are_not_claimed(stream: StreamReader, redis: RedisClient) -> None:
     await add(redis, b"a")
     await stream.read()
     await add(redis, b"b")
@@ -134,14 +134,14 @@ async def test_the_entries_of_a_running_consumer_are_not_claimed(stream: ClickSt
     assert texts_of(await other.read()) == [b"b"]
 
 
-async def test_the_group_is_created_again_after_a_flush(stream: ClickStream, redis: RedisClient) -> None:
+async def test_the_group_is_created_again_after_a_flush(stream: StreamReader, redis: RedisClient) -> None:
     await redis.flushall()
     await add(redis, b"a")
     assert await stream.read() == []
     assert texts_of(await stream.read()) == [b"a"]
 
 
-async def test_a_lost_group_is_created_again_at_the_first_entry(stream: ClickStream, redis: RedisClient) -> None:
+async def test_a_lost_group_is_created_again_at_the_first_entry(stream: StreamReader, redis: RedisClient) -> None:
     await add(redis, b"a", b"b")
     await stream.read()
     await redis.xgroup_destroy(redis_keys.CLICK_STREAM, redis_keys.CLICK_GROUP)
@@ -155,7 +155,7 @@ async def test_consumers_that_start_at_the_same_time_create_one_group(redis: Red
 
 
 async def test_a_pending_entry_that_was_deleted_is_read_as_an_empty_one(
-    stream: ClickStream, redis: RedisClient
+    stream: StreamReader, redis: RedisClient
 ) -> None:
     await add(redis, b"a")
     (entry,) = await stream.read()
@@ -164,12 +164,12 @@ async def test_a_pending_entry_that_was_deleted_is_read_as_an_empty_one(
     assert await stream.read() == [Entry(entry.id, b"")]
 
 
-async def test_an_entry_without_our_field_is_read_as_an_empty_one(stream: ClickStream, redis: RedisClient) -> None:
+async def test_an_entry_without_our_field_is_read_as_an_empty_one(stream: StreamReader, redis: RedisClient) -> None:
     await redis.xadd(redis_keys.CLICK_STREAM, {"other": "x"})
     assert texts_of(await stream.read()) == [b""]
 
 
-async def test_a_dead_letter_is_stored_with_its_reason(stream: ClickStream, redis: RedisClient) -> None:
+async def test_a_dead_letter_is_stored_with_its_reason(stream: StreamReader, redis: RedisClient) -> None:
     await add(redis, b"\xffjunk")
     await stream.acknowledge(await stream.read(), [DeadLetter(b"\xffjunk", "no event")])
     entries: Any = await redis.xrange(redis_keys.DEAD_LETTERS)
@@ -209,7 +209,7 @@ async def test_a_stream_that_never_existed_is_no_loss(redis: RedisClient) -> Non
 
 
 async def test_the_backlog_has_the_numbers_of_all_and_of_pending_entries(
-    stream: ClickStream, redis: RedisClient
+    stream: StreamReader, redis: RedisClient
 ) -> None:
     await add(redis, b"a", b"b")
     await stream.read()
@@ -218,7 +218,7 @@ async def test_the_backlog_has_the_numbers_of_all_and_of_pending_entries(
     assert (backlog.entries, backlog.pending) == (3, 2)
 
 
-async def test_the_backlog_has_the_age_of_the_oldest_entry(stream: ClickStream, redis: RedisClient) -> None:
+async def test_the_backlog_has_the_age_of_the_oldest_entry(stream: StreamReader, redis: RedisClient) -> None:
     seconds, _ = await redis.time()
     await redis.xadd(redis_keys.CLICK_STREAM, {click_stream.FIELD: b"old"}, id=f"{(seconds - 90) * 1000}-0")
     await add(redis, b"new")

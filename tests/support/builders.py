@@ -5,8 +5,8 @@ from typing import Any
 
 from services.stats.counting.rollups import click_of, per_bucket
 from services.writer.api_keys.creation import make_key
-from services.writer.links.creation import LinkRequest
-from services.writer.links.idempotency import create_link
+from services.writer.links.creation import create_link
+from services.writer.links.insertion import LinkRequest
 from services.writer.links.schemas import dump_link
 from shared.domain.models import Click, ClickEvent, Link, LinkOptions, NewLink, Scope
 from shared.postgres.pool import Database

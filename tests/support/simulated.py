@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from services.stats.counting.click_stream import DeadLetter, Entry
+from services.stats.counting.stream_reader import DeadLetter, Entry
 from shared.domain.codes import LinkName
 from shared.domain.models import Click
 from shared.postgres.tables.clicks import BucketCount
@@ -90,7 +90,7 @@ class StreamState:
 
 
 class SimulatedStream:
-    """The stream as one consumer sees it: stands for services.stats.counting.click_stream.ClickStream."""
+    """The stream as one consumer sees it: stands for services.stats.counting.stream_reader.StreamReader."""
 
     def __init__(self, state: StreamState, consumer: str, injector: FaultInjector, *, batch_size: int) -> None:
         self.state = state

@@ -58,6 +58,12 @@ def test_no_path_of_a_service_hides_its_probes() -> None:
     assert not probes & others
 
 
+def test_the_name_of_a_route_is_unique_in_all_services() -> None:
+    routes = [*writer.ROUTES, *stats.ROUTES, *resolver.ROUTES, *PROBES]
+    names = [route.kwargs["name"] for route in routes]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_every_operation_needs_a_key_unless_it_is_open() -> None:
     assert {operation.name for operation in OPERATIONS if operation.scope is None} == OPEN
 

@@ -27,14 +27,10 @@ EntryId = tuple[int, int]
 class Remembered:
     """An entry of the stream: its clicks, how to make their events again (None: forgotten), and of how many bytes."""
 
-    entry: bytes
+    id: EntryId
     clicks: int
     events: Events | None
     size: int
-
-    @property
-    def id(self) -> EntryId:
-        return entry_id(self.entry)
 
 
 class ReplayBuffer:
@@ -47,7 +43,7 @@ class ReplayBuffer:
         self._forgotten: deque[Remembered] = deque()
         self._clicks = 0
         self._size = 0
-        self.restored = 0
+        self.replayed = 0
         """Clicks that were added to the stream again."""
         self.lost = 0
         """Clicks that Redis has lost and whose events were no longer remembered."""
@@ -64,7 +60,7 @@ class ReplayBuffer:
 
     def remember(self, entry: bytes, clicks: int, events: Events, size: int) -> None:
         """Remember an entry; `size`: bytes that `events` keeps. It runs once a batch, so it only appends."""
-        self._entries.append(Remembered(entry, clicks, events, size))
+        self._entries.append(Remembered(entry_id(entry), clicks, events, size))
         self._clicks += clicks
         self._size += size
         while self._clicks > self._max_clicks or self._size > self._max_bytes:
@@ -98,7 +94,7 @@ class ReplayBuffer:
                 self._size += entry.size
                 raise
             self.remember(added, entry.clicks, entry.events, entry.size)
-            self.restored += entry.clicks
+            self.replayed += entry.clicks
 
     def _forget_oldest(self) -> None:
         """Keep the number alone; the numbers of many small entries under the id of the last one."""
@@ -107,7 +103,7 @@ class ReplayBuffer:
         clicks = entry.clicks
         if self._forgotten and self._forgotten[-1].clicks < self._max_clicks // 10:
             clicks += self._forgotten.pop().clicks
-        self._forgotten.append(Remembered(entry.entry, clicks, None, 0))
+        self._forgotten.append(Remembered(entry.id, clicks, None, 0))
 
     def _subtract(self, entry: Remembered) -> None:
         if entry.events is not None:

@@ -22,7 +22,7 @@ from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.stream_writer import StreamWriter
 from services.resolver.fast_path.raw_connection import RawRedisConnection
 from services.resolver.fast_path.responses import Responses
-from services.resolver.fast_path.script import Looked, look_up_and_add
+from services.resolver.fast_path.script import BatchReply, look_up_and_add
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.resolver.metrics import ResolverMetrics
 from services.resolver.redirects.decision import Redirect, Refusal, decide
@@ -134,33 +134,33 @@ class FastPath:
     def _send(self) -> None:
         visits, self._visits = self._visits[:MAX_BATCH], self._visits[MAX_BATCH:]
         record_keys, self._keys = self._keys[:MAX_BATCH], self._keys[MAX_BATCH:]
-        on_looked = partial(self._on_looked, visits)
+        on_batch_reply = partial(self._on_batch_reply, visits)
         try:
             tails = [visit.event_tail for visit in visits]
-            look_up_and_add(self._connection, self._replay_buffer, record_keys, tails, on_looked)
+            look_up_and_add(self._connection, self._replay_buffer, record_keys, tails, on_batch_reply)
         except Exception:
             log.exception("a batch of %d visits could not be sent to Redis", len(visits))
-            on_looked(StoreUnavailable("The batch could not be sent."))
+            on_batch_reply(StoreUnavailable("The batch could not be sent."))
 
-    def _on_looked(self, visits: list[PendingVisit], looked: Looked | StoreUnavailable) -> None:
+    def _on_batch_reply(self, visits: list[PendingVisit], reply: BatchReply | StoreUnavailable) -> None:
         if self._visits:
             self._send()  # Redis works on the next batch while this one gets its responses
         else:
             self._is_sending = False
-        if isinstance(looked, StoreUnavailable):
+        if isinstance(reply, StoreUnavailable):
             self._circuit_breaker.record_failure()
             for visit in visits:
                 visit.connection.pass_to_application()
             return
         self._circuit_breaker.record_success()
-        self._respond_all(visits, looked)
+        self._respond_all(visits, reply)
 
-    def _respond_all(self, visits: list[PendingVisit], looked: Looked) -> None:
+    def _respond_all(self, visits: list[PendingVisit], reply: BatchReply) -> None:
         now = self._clock()
         clicks: list[_Click] = []
-        for visit, record in zip(visits, looked.records, strict=True):
+        for visit, record in zip(visits, reply.records, strict=True):
             try:
-                click = self._respond(visit, record, now, refused=looked.refused)
+                click = self._respond(visit, record, now, refused=reply.refused)
             except ValueError:
                 visit.connection.pass_to_application()  # which asks Postgres for what such a record says
             except Exception:  # the visits behind this one must get their responses

@@ -28,14 +28,14 @@ _SHA: Final = hashlib.sha1(SCRIPT.encode()).hexdigest()  # noqa: S324  # it is h
 Records = Sequence[bytes | None]
 
 
-class Looked(NamedTuple):
+class BatchReply(NamedTuple):
     """The records of a batch, in order. `refused`: Redis did not take the clicks of the plain links among them."""
 
     records: Records
     refused: bool
 
 
-OnLooked = Callable[[Looked | StoreUnavailable], None]
+OnBatchReply = Callable[[BatchReply | StoreUnavailable], None]
 
 
 def look_up_and_add(
@@ -43,11 +43,11 @@ def look_up_and_add(
     replay_buffer: ReplayBuffer,
     record_keys: Sequence[str],
     event_tails: Sequence[bytes],
-    on_looked: OnLooked,
+    on_batch_reply: OnBatchReply,
 ) -> None:
-    """Read the records of some keys, and add the click of each that is a plain link's: `click_events.tail` of it.
+    """Read some records, and add the click of each plain link: `event_tails` are those clicks, without the link's id.
 
-    `on_looked` gets StoreUnavailable when Redis did not reply: then the clicks may have been added all the same, and a
+    `on_batch_reply` gets StoreUnavailable when Redis did not reply. The clicks may have been added all the same; a
     click that is recorded again has the same id.
     """
     arguments: Command = (len(record_keys) + 1, CLICK_STREAM, *record_keys, *event_tails)
@@ -56,13 +56,13 @@ def look_up_and_add(
         if isinstance(reply, hiredis.ReplyError) and str(reply).startswith("NOSCRIPT"):
             connection.send(("EVAL", SCRIPT, *arguments), on_reply)
         elif isinstance(reply, Exception):
-            on_looked(reply if isinstance(reply, StoreUnavailable) else StoreUnavailable(error_of(reply).detail))
+            on_batch_reply(reply if isinstance(reply, StoreUnavailable) else StoreUnavailable(error_of(reply).detail))
         else:
             entry, count, records = reply
             if entry and count:
                 size = sum(map(len, event_tails)) + sum(map(len, filter(None, records)))
                 replay_buffer.remember(entry, count, partial(events_of, event_tails, records), size)
-            on_looked(Looked(records, refused=entry == 0))
+            on_batch_reply(BatchReply(records, refused=entry == 0))
 
     connection.send(("EVALSHA", _SHA, *arguments), on_reply)
 

@@ -51,9 +51,9 @@ def decide(route: Route, visit: Visit, now: float) -> Decision:
     if not route.live:
         return Refusal(LinkNotFound("There is no link here."))
     if route.valid_until is not None and now >= route.valid_until:
-        return _instead(route, LinkGone("This link has expired."))
+        return _expired(route, LinkGone("This link has expired."))
     if route.valid_since is not None and now < route.valid_since:
-        return _instead(route, LinkNotFound("This link does not lead anywhere yet."))
+        return _expired(route, LinkNotFound("This link does not lead anywhere yet."))
     url = merge_query(route.url, visit.query) if route.forward_query and visit.query else route.url
     redirect = Redirect(url, route.redirect_status, is_click=True)
     return PermitNeeded(redirect) if route.limited else redirect
@@ -61,7 +61,7 @@ def decide(route: Route, visit: Visit, now: float) -> Decision:
 
 def exhausted(route: Route) -> Redirect | Refusal:
     """What a visit to a link gets whose `max_clicks` are used up."""
-    return _instead(route, LinkGone("This link has been followed as often as it may be."))
+    return _expired(route, LinkGone("This link has been followed as often as it may be."))
 
 
 def cache_control(status: int) -> str:
@@ -69,7 +69,7 @@ def cache_control(status: int) -> str:
     return _CACHE_CONTROL.get(status, _NO_STORE)
 
 
-def _instead(route: Route, error: LinkNotFound | LinkGone) -> Redirect | Refusal:
+def _expired(route: Route, error: LinkNotFound | LinkGone) -> Redirect | Refusal:
     if route.expired_url is None:
         return Refusal(error)
     return Redirect(route.expired_url, 302, is_click=False)

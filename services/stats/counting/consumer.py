@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.stats.counting.batch_size import AdaptiveBatchSize
-from services.stats.counting.click_stream import ClickStream, DeadLetter, Entry
 from services.stats.counting.rollups import click_of, per_bucket
+from services.stats.counting.stream_reader import DeadLetter, Entry, StreamReader
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Click
 from shared.postgres.pool import Database
@@ -38,7 +38,7 @@ class BatchResult:
 
 
 async def count_batch(
-    database: Database, stream: ClickStream, secret: bytes, batch_size: AdaptiveBatchSize | None = None
+    database: Database, stream: StreamReader, secret: bytes, batch_size: AdaptiveBatchSize | None = None
 ) -> BatchResult:
     """Count the clicks of one read, in transactions of at most `batch_size` clicks, then acknowledge the entries.
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from services.stats.counting.click_stream import DeadLetter
+from services.stats.counting.stream_reader import DeadLetter
 from shared.domain.errors import StoreUnavailable
 from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys

@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from services.stats.reports import series as reports
+from services.stats.reports import filters, series
 from services.stats.reports.schemas import (
     BreakdownSchema,
     FilterQuery,
@@ -20,7 +20,7 @@ from shared.domain.codes import DEFAULT_DOMAIN
 from shared.domain.dimensions import DIMENSIONS, ClickFilter
 from shared.http.json import json_response
 from shared.http.stores import DATABASE
-from shared.postgres.tables import reports as rows
+from shared.postgres.tables import reports
 from shared.schemas.parsing import parse_query
 
 SETTINGS = web.AppKey("SETTINGS", StatsSettings)
@@ -29,14 +29,14 @@ SETTINGS = web.AppKey("SETTINGS", StatsSettings)
 async def overview(request: web.Request) -> web.Response:
     """Totals of all links."""
     query = parse_query(FilterQuery(), request.query)
-    return json_response(TotalsSchema().dump(await rows.totals(request.app[DATABASE], query["filter"])))
+    return json_response(TotalsSchema().dump(await reports.totals(request.app[DATABASE], query["filter"])))
 
 
 async def link_summary(request: web.Request) -> web.Response:
     """Totals of one link."""
     query = parse_query(FilterQuery(), request.query)
     click_filter = await _for_link(request, query["filter"])
-    totals = await rows.totals(request.app[DATABASE], click_filter)
+    totals = await reports.totals(request.app[DATABASE], click_filter)
     return json_response({"code": request.match_info["code"], **_dumped(TotalsSchema(), totals)})
 
 
@@ -67,7 +67,7 @@ async def link_breakdown(request: web.Request) -> web.Response:
 async def top(request: web.Request) -> web.Response:
     """The links with the most clicks."""
     query = parse_query(LimitedQuery(), request.query)
-    found = await rows.top_links(request.app[DATABASE], query["filter"], domain=DEFAULT_DOMAIN, limit=query["limit"])
+    found = await reports.top_links(request.app[DATABASE], query["filter"], domain=DEFAULT_DOMAIN, limit=query["limit"])
     public_url = request.app[SETTINGS].public_url
     listed = [
         {
@@ -83,12 +83,12 @@ async def top(request: web.Request) -> web.Response:
 
 
 async def _for_link(request: web.Request, click_filter: ClickFilter) -> ClickFilter:
-    return await reports.for_link(request.app[DATABASE], request.match_info["code"], click_filter)
+    return await filters.for_link(request.app[DATABASE], request.match_info["code"], click_filter)
 
 
 async def _timeseries(request: web.Request, query: dict[str, Any], click_filter: ClickFilter) -> web.Response:
     interval, tz = query["interval"], query["tz"]
-    buckets = await reports.timeseries(
+    buckets = await series.timeseries(
         request.app[DATABASE], click_filter, interval=interval, tz=tz, now=datetime.now(UTC)
     )
     return json_response(_dumped(TimeseriesSchema(), {"interval": interval, "tz": tz, "buckets": buckets}))
@@ -98,7 +98,9 @@ async def _breakdown(request: web.Request, query: dict[str, Any], click_filter: 
     dimension = request.match_info["dimension"]
     if dimension not in DIMENSIONS:
         raise web.HTTPNotFound
-    values, total = await rows.per_value(request.app[DATABASE], click_filter, dimension=dimension, limit=query["limit"])
+    values, total = await reports.per_value(
+        request.app[DATABASE], click_filter, dimension=dimension, limit=query["limit"]
+    )
     shares = [{"value": value, "clicks": clicks, "share": round(clicks / total, 6)} for value, clicks in values]
     return json_response(_dumped(BreakdownSchema(), {"dimension": dimension, "total": total, "values": shares}))
 

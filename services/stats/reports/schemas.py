@@ -63,10 +63,11 @@ class FilterQuery(Schema):
         metadata={"description": "A name of the IANA time zone database."},
     )
     bots = fields.String(load_default="exclude", validate=validate.OneOf(BOTS))
-    referrer = Values(metadata={"description": "Values by comma; -VALUE leaves one out."})
-    browser = Values(metadata={"description": "As `referrer`."})
-    os = Values(metadata={"description": "As `referrer`."})
-    device = Values(metadata={"description": "As `referrer`."})
+
+    class Meta:
+        include: Final = {
+            name: Values(metadata={"description": "Values by comma; -VALUE leaves one out."}) for name in DIMENSIONS
+        }
 
     @validates("tz")
     def _check_zone(self, value: str, data_key: str) -> None:

@@ -1,16 +1,15 @@
-"""Time series of clicks in which no bucket is missing, and the filter for the clicks of one link."""
+"""Time series of clicks in which no bucket is missing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from shared.domain.codes import in_default_domain, is_code
 from shared.domain.dimensions import ClickFilter
-from shared.domain.errors import InvalidInput, LinkNotFound
+from shared.domain.errors import InvalidInput
 from shared.postgres.pool import Database
-from shared.postgres.tables import links, reports
+from shared.postgres.tables import reports
 
 MAX_BUCKETS: Final = 10_000
 
@@ -21,14 +20,6 @@ class Bucket:
 
     start: datetime
     clicks: int
-
-
-async def for_link(database: Database, code: str, click_filter: ClickFilter) -> ClickFilter:
-    """The given filter, restricted to the clicks of one link. Raises LinkNotFound."""
-    link = await links.get(database, in_default_domain(code)) if is_code(code) else None
-    if link is None:
-        raise LinkNotFound("There is no link with this code.")
-    return replace(click_filter, link_id=link.id)
 
 
 async def timeseries(

@@ -9,12 +9,12 @@ from typing import Final, Self
 
 from aiohttp import web
 
+from shared.http.caching import CACHED_FOR_A_DAY
 from shared.process.loops import CleanupContext
 
 _FOLDER: Final = resources.files("services.writer.api_docs")
 _SWAGGER_UI: Final = resources.files("mkdocs_swagger_ui_tag") / "swagger-ui"
 
-_CACHED_FOR_A_DAY: Final = "public, max-age=86400"
 _REVALIDATE: Final = "no-cache"
 
 
@@ -64,9 +64,9 @@ def _read_files(public_url: str) -> dict[str, StaticFile]:
             json.dumps(document, ensure_ascii=False).encode(), "application/json; charset=utf-8", _REVALIDATE
         ),
         "docs": StaticFile(page.body, {**page.headers, "Content-Security-Policy": policy}),
-        "start.js": StaticFile.of(_FOLDER.joinpath("start.js").read_bytes(), script, _CACHED_FOR_A_DAY),
-        bundle.name: StaticFile.of(bundle.read_bytes(), script, _CACHED_FOR_A_DAY),
-        sheet.name: StaticFile.of(sheet.read_bytes(), style, _CACHED_FOR_A_DAY),
+        "start.js": StaticFile.of(_FOLDER.joinpath("start.js").read_bytes(), script, CACHED_FOR_A_DAY),
+        bundle.name: StaticFile.of(bundle.read_bytes(), script, CACHED_FOR_A_DAY),
+        sheet.name: StaticFile.of(sheet.read_bytes(), style, CACHED_FOR_A_DAY),
     }
 
 

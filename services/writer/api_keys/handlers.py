@@ -8,6 +8,7 @@ from aiohttp import web
 from services.writer.api_keys import creation
 from services.writer.api_keys.schemas import NewKeySchema, dump_key
 from shared.domain.errors import KeyNotFound
+from shared.http.caching import NO_STORE
 from shared.http.json import json_response, read_json
 from shared.http.stores import DATABASE
 from shared.postgres.tables import api_keys
@@ -26,7 +27,7 @@ async def create_key(request: web.Request) -> web.Response:
     """Create a key. Only this response contains its secret."""
     requested = parse(NewKeySchema(), await read_json(request))
     key, secret = await creation.make_key(request.app[DATABASE], **requested)
-    headers = {"Location": f"/keys/{key.id}", "Cache-Control": "no-store"}
+    headers = {"Location": f"/keys/{key.id}", "Cache-Control": NO_STORE}
     return json_response({**dump_key(key), "key": secret}, status=201, headers=headers)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from services.writer.links.creation import faults_of
-from shared.domain.codes import LinkName
+from services.writer.links.insertion import faults_of
+from shared.domain.codes import NO_SUCH_LINK, LinkName
 from shared.domain.errors import ExternalIdTaken, InvalidInput, LinkChanged, LinkNotFound, UniqueViolation
 from shared.domain.models import Link
 from shared.postgres.connection import Connection
@@ -82,5 +82,5 @@ async def _with_message(conn: Connection, link: Link) -> Link:
 
 def _existing(link: Link | None) -> Link:
     if link is None:
-        raise LinkNotFound("There is no link with this code.")
+        raise LinkNotFound(NO_SUCH_LINK)
     return link

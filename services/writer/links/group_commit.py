@@ -7,13 +7,16 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from services.writer.links.creation import CreationResult, LinkRequest, create_all
+from services.writer.links.insertion import CreationResult, LinkRequest, create_all
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
 from shared.postgres.pool import Database
 from shared.process.batching import Batcher
 
 log = logging.getLogger(__name__)
+
+MAX_GROUP: Final = 256
+"""Links in one transaction."""
 
 LOCK_TIMEOUT: Final = 0.1
 """Seconds that a group waits for a lock of another transaction, such as a purge. Then each link is created alone."""
@@ -24,7 +27,7 @@ class GroupCommit:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._groups: Batcher[LinkRequest, CreationResult | None] = Batcher(self._create_group)
+        self._groups: Batcher[LinkRequest, CreationResult | None] = Batcher(self._create_group, limit=MAX_GROUP)
 
     async def create(self, request: LinkRequest) -> Link:
         """A new link, committed with its outbox message. Raises the error that `create_all` gives as the result."""

@@ -10,11 +10,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from services.writer.app_keys import GROUP_COMMIT, NEW_LINK, PUBLISHER, SETTINGS
-from services.writer.links import changes, idempotency, listing
-from services.writer.links.creation import CreationResult, LinkRequest
+from services.writer.links import changes, creation, idempotency, listing
+from services.writer.links.insertion import CreationResult, LinkRequest
 from services.writer.links.schemas import BatchSchema, LinkPatchSchema, ListQuery, PurgeQuery, ReuseQuery, dump_link
-from shared.domain.codes import LinkName, in_default_domain, is_code
-from shared.domain.errors import Forbidden, InvalidInput, LinkNotFound
+from shared.domain.codes import LinkName, link_name
+from shared.domain.errors import Forbidden, InvalidInput
 from shared.domain.models import Link, LinkOptions, NewLink
 from shared.http import problems
 from shared.http.auth import CALLER, QUOTA
@@ -25,13 +25,19 @@ from shared.schemas.parsing import parse, parse_query
 
 # Created once, because marshmallow takes longer to create a schema than to parse a link by it.
 _REUSE_QUERY: Final = ReuseQuery()
-_BATCH: Final = BatchSchema()
+_BATCH_SCHEMA: Final = BatchSchema()
 
 _LINKS_PER_REQUEST: Final = 50
 """This many links of a batch count as one request of the rate limit; they take about as long as one."""
 
 _LINKS_PER_TURN: Final = 50
 """After parsing this many links of a batch, other requests get a turn."""
+
+
+def _etag(version: int) -> str:
+    """The ETag of a version of a link; `_ETAG` parses it."""
+    return f'"v{version}"'
+
 
 _ETAG: Final = re.compile(r'\s*"v(\d{1,18})"\s*\Z')
 
@@ -40,7 +46,7 @@ async def create_link(request: web.Request) -> web.Response:
     """Shorten one URL: 201 with the link, 409 when the requested code is taken."""
     settings = request.app[SETTINGS]
     document = await read_json(request)
-    created = await idempotency.create_link(
+    created = await creation.create_link(
         request.app[DATABASE],
         _link_request(request, document),
         reuse=_reuse(request),
@@ -50,7 +56,7 @@ async def create_link(request: web.Request) -> web.Response:
     )
     await request.app[PUBLISHER].publish(created.links)
     link = created.document
-    headers = {"Location": f"/links/{link['code']}", "ETag": f'"v{link["version"]}"'}
+    headers = {"Location": f"/links/{link['code']}", "ETag": _etag(link["version"])}
     return json_response(link, status=created.status, headers=headers)
 
 
@@ -58,9 +64,9 @@ async def create_links(request: web.Request) -> web.Response:
     """Shorten many URLs: 200 with an item for each, in order."""
     settings = request.app[SETTINGS]
     document = await read_json(request, limit=settings.batch_body_limit)
-    documents = parse(_BATCH, document)["links"]
+    documents = parse(_BATCH_SCHEMA, document)["links"]
     request[QUOTA].acquire(len(documents) // _LINKS_PER_REQUEST)
-    created = await idempotency.create_links(
+    created = await creation.create_links(
         request.app[DATABASE],
         await _link_requests(request, documents),
         owner_id=request[CALLER].id,
@@ -146,15 +152,12 @@ def _item(result: CreationResult, public_url: str) -> dict[str, Any]:
 
 
 def _name(request: web.Request) -> LinkName:
-    code = request.match_info["code"]
-    if not is_code(code):
-        raise LinkNotFound("There is no link with this code.")
-    return in_default_domain(code)
+    return link_name(request.match_info["code"])
 
 
 def _link_response(request: web.Request, link: Link) -> web.Response:
     document = dump_link(link, request.app[SETTINGS].public_url)
-    return json_response(document, headers={"ETag": f'"v{link.version}"'})
+    return json_response(document, headers={"ETag": _etag(link.version)})
 
 
 def _based_on(request: web.Request) -> changes.Versions:

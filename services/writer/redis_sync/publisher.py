@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from services.writer.redis_sync.relay import publish
+from services.writer.redis_sync.records import publish
 from shared.domain.errors import StoreUnavailable
 from shared.domain.models import Link
 from shared.process.batching import Batcher

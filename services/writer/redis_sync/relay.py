@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
+from services.writer.redis_sync.records import publish
 from shared.domain.codes import LinkName
 from shared.domain.models import Link, Route
 from shared.postgres.pool import Database
 from shared.postgres.tables import links, outbox
-from shared.redis.route_records import RouteRecords, RouteUpdate, route_of
+from shared.redis.route_records import RouteRecords, RouteUpdate
 
 BATCH: Final = 500
 
@@ -26,12 +27,6 @@ async def relay_once(database: Database, records: RouteRecords, *, link_lifetime
         await publish(records, found, link_lifetime)
         await _publish_purged(records, messages, found, link_lifetime)
     return len(messages)
-
-
-async def publish(records: RouteRecords, changed: Sequence[Link], link_lifetime: int) -> None:
-    """Write the records of some links. Raises StoreUnavailable when Redis did not confirm."""
-    if changed:
-        await records.put([RouteUpdate(link.name, route_of(link), link_lifetime) for link in changed])
 
 
 async def _publish_purged(

@@ -14,7 +14,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from services.writer.redis_sync.relay import _publish_purged, publish
+from services.writer.redis_sync.records import publish
+from services.writer.redis_sync.relay import _publish_purged
 from shared.domain.codes import DEFAULT_DOMAIN, in_default_domain
 from shared.domain.models import Link, LinkOptions, Route
 from shared.postgres.tables.outbox import Message

@@ -1,4 +1,4 @@
-"""The stream of clicks, as one consumer of the consumer group reads it."""
+"""The reader of the consumer group: how one consumer reads the stream of clicks."""
 
 import logging
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ class Backlog:
     dead_letters: int
 
 
-class ClickStream:
+class StreamReader:
     """Reads entries of the stream for one consumer of the group, and deletes those that are counted.
 
     A full Redis deletes entries but stores no dead letters. Entries with dead letters are then postponed (`ReadOrder`):

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from services.writer.links.creation import faults_of
+from services.writer.links.insertion import faults_of
 from shared.domain.models import LinkOptions
 
 
