@@ -26,9 +26,11 @@ from shared.postgres import migrate
 from shared.postgres.pool import Database, connect
 from shared.process.settings import DatabaseSettings, RedisSettings
 from shared.redis.client import RedisClient, redis_client
+from shared.redis.route_records import RouteRecords
 from tests.integration.counting import stream_of
 from tests.support.builders import make_link, make_owner
 from tests.support.environments import environment
+from tests.support.network import TcpProxy, running_proxy
 from tests.support.stack import running_stores
 
 TEMPLATE = "template_boltlink_test"
@@ -162,8 +164,26 @@ def aiohttp_client(database_name: str, aiohttp_client: AiohttpClient) -> Aiohttp
 
 
 @pytest.fixture
-async def link(writer_database: Database) -> Link:
-    return await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
+def records(redis: RedisClient) -> RouteRecords:
+    return RouteRecords(redis)
+
+
+@pytest.fixture
+async def proxy(stores: Stores) -> AsyncIterator[TcpProxy]:
+    """A TCP proxy before Redis that the test may shut."""
+    async with running_proxy(stores.settings.redis_port) as found:
+        yield found
+
+
+@pytest.fixture
+async def owner_id(writer_database: Database) -> int:
+    return await make_owner(writer_database)
+
+
+@pytest.fixture
+async def link(writer_database: Database, owner_id: int) -> Link:
+    """A link with the code abc, without a record in Redis."""
+    return await make_link(writer_database, owner_id=owner_id, code="abc")
 
 
 @pytest.fixture

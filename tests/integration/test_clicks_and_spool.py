@@ -17,7 +17,7 @@ from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
 from tests.support.builders import click_event, encoded
-from tests.support.network import TcpProxy, at_port, refusing_port, running_proxy, silent_port
+from tests.support.network import TcpProxy, at_port, refusing_port, silent_port
 from tests.support.waiting import until
 
 LIMIT = 2**20
@@ -32,13 +32,6 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 @pytest.fixture
 def clicks(redis: RedisClient, spool: Spool) -> ClickRecorder:
     return ClickRecorder(redis, spool, StreamWriter(redis, ReplayBuffer()), CircuitBreaker())
-
-
-@pytest.fixture
-async def proxy(stores: Stores) -> AsyncIterator[TcpProxy]:
-    """A TCP proxy before Redis that the test may shut."""
-    async with running_proxy(stores.settings.redis_port) as found:
-        yield found
 
 
 @pytest.fixture

@@ -14,15 +14,10 @@ from shared.domain.errors import CodeTaken, ExternalIdTaken, IdempotencyKeyReuse
 from shared.domain.models import Link, LinkOptions, NewLink
 from shared.postgres.pool import Database
 from shared.postgres.tables import link_pages
-from tests.support.builders import NOON, make_link, make_owner
+from tests.support.builders import NOON, make_link
 from tests.support.waiting import until
 
 URL = "https://example.com/"
-
-
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
 
 
 def request(owner_id: int, code: str | None = None, **options: Any) -> LinkRequest:

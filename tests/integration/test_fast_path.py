@@ -33,7 +33,7 @@ from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.client import Response
 from tests.support.environments import environment
-from tests.support.network import TcpProxy, at_port, running_proxy
+from tests.support.network import TcpProxy, at_port
 from tests.support.served import NGINX_HEADERS, Client, served
 from tests.support.waiting import until
 
@@ -399,13 +399,6 @@ async def test_a_full_redis_does_not_stop_the_fast_path_when_there_is_no_click_t
 ) -> None:
     await full_redis(valid_until=datetime.now(UTC) - HOUR, expired_url="https://example.com/over")
     assert [took_fast_path(await follow(client)) for _ in range(5)] == [True] * 5
-
-
-@pytest.fixture
-async def proxy(stores: Stores) -> AsyncIterator[TcpProxy]:
-    """A proxy before Redis that the test may shut."""
-    async with running_proxy(stores.settings.redis_port) as found:
-        yield found
 
 
 @pytest.fixture

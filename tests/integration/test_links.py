@@ -39,11 +39,6 @@ EVERY_OPTION: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
-
-
 async def insert(database: Database, code: str, owner_id: int, **options: Any) -> Link | None:
     async with database.transaction() as conn:
         row = new_links.NewRow(in_default_domain(code), owner_id, LinkOptions(**{"url": URL, **options}))

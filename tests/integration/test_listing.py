@@ -17,14 +17,9 @@ from shared.postgres.pool import Database
 from shared.postgres.tables import new_links, permits
 from shared.schemas.fields import format_moment
 from shared.schemas.parsing import parse_query
-from tests.support.builders import NOON, make_link, make_owner
+from tests.support.builders import NOON, make_link
 
 ORDERS = [sign + name for name in LINK_SORTS for sign in ("", "-")]
-
-
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
 
 
 async def page(database: Database, *query: tuple[str, str], **more: str) -> tuple[list[str], str | None]:

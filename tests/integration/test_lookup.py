@@ -40,12 +40,6 @@ async def lookup(redis: RedisClient, resolver_database: Database) -> AsyncIterat
 
 
 @pytest.fixture
-async def link(writer_database: Database) -> Link:
-    """A link without a record in Redis."""
-    return await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
-
-
-@pytest.fixture
 async def unavailable_redis(stores: Stores) -> AsyncIterator[RedisClient]:
     with refusing_port() as port:
         async with redis_client(at_port(stores.redis_settings(), port)) as client:

@@ -14,20 +14,10 @@ from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from shared.redis.route_records import RouteRecords, decode, route_of
 from tests.integration.conftest import Stores
-from tests.support.builders import make_link, make_owner
+from tests.support.builders import make_link
 from tests.support.network import at_port, refusing_port, silent_port
 
 LIFETIME = 600
-
-
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
-
-
-@pytest.fixture
-def records(redis: RedisClient) -> RouteRecords:
-    return RouteRecords(redis)
 
 
 async def relay(database: Database, records: RouteRecords) -> int:

@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,7 @@ from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from tests.integration.conftest import Stores
-from tests.support.network import TcpProxy, at_port, running_proxy
+from tests.support.network import TcpProxy, at_port
 
 
 @pytest.fixture
@@ -174,13 +173,6 @@ def replace_run(writer: StreamWriter) -> Any:
     seen = writer._seen
     assert seen is not None
     return type(seen)(run="another", mark=seen.mark, first=seen.first)
-
-
-@pytest.fixture
-async def proxy(stores: Stores) -> AsyncIterator[TcpProxy]:
-    """A TCP proxy before Redis that the test may shut."""
-    async with running_proxy(stores.settings.redis_port) as found:
-        yield found
 
 
 async def test_clicks_that_could_not_be_added_again_are_added_the_next_time(

@@ -20,7 +20,7 @@ from shared.postgres.pool import Database
 from shared.postgres.tables import reports as rows
 from shared.postgres.tables.reports import TopLink, Totals
 from shared.schemas.parsing import parse_query
-from tests.support.builders import BOT, FIREFOX, NOON, click_event, count_clicks, make_link, make_owner, milliseconds
+from tests.support.builders import BOT, FIREFOX, NOON, click_event, count_clicks, make_link, milliseconds
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 BERLIN, KOLKATA = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Kolkata")
@@ -29,16 +29,6 @@ EVERYTHING = {"device": ValueFilter(leave_out=("no such device",))}
 """A filter that matches every click, but is evaluated on single clicks instead of rollups."""
 
 _numbers = itertools.count()
-
-
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
-
-
-@pytest.fixture
-async def link(writer_database: Database, owner_id: int) -> Link:
-    return await make_link(writer_database, owner_id=owner_id, code="abc")
 
 
 def at(link: Link, moment: datetime, **fields: Any) -> ClickEvent:

@@ -19,7 +19,7 @@ from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from shared.redis.route_records import RouteRecords
 from tests.integration.conftest import Stores
-from tests.support.builders import make_link, make_owner
+from tests.support.builders import make_link
 from tests.support.environments import environment
 from tests.support.network import at_port, refusing_port, running_proxy
 from tests.support.served import Client, served
@@ -46,16 +46,6 @@ def serve(request: pytest.FixtureRequest, aiohttp_client: AiohttpClient) -> Serv
 @pytest.fixture
 async def client(serve: Serve, environ: Callable[..., dict[str, str]]) -> Client:
     return await serve(environ("resolver"))
-
-
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
-
-
-@pytest.fixture
-async def link(writer_database: Database, owner_id: int) -> Link:
-    return await make_link(writer_database, owner_id=owner_id, code="abc")
 
 
 async def follow(client: Client, code: str = "abc", method: str = "GET", **headers: str) -> ClientResponse:

@@ -18,11 +18,6 @@ PLAIN = Route(version=1, link_id=7, live=True, url="https://example.com/")
 LIFETIME = 600
 
 
-@pytest.fixture
-def records(redis: RedisClient) -> RouteRecords:
-    return RouteRecords(redis)
-
-
 async def put(records: RouteRecords, route: Route, *, code: str = "abc", lifetime: int = LIFETIME) -> None:
     await records.put([RouteUpdate(in_default_domain(code), route, lifetime)])
 
