@@ -16,13 +16,14 @@ ROOTS: Final = ("services", "shared", "deploy")
 CONTRACT: Final = "services.api_contract"
 """Makes the API's document of all services' routes; it runs in no process."""
 
+
 LEVELS: Final = ("app", "routes", "handlers")
 """Inside a service, downwards only; everything else lies below these."""
 
-MAX_LINES: Final = 250
 
 LAYERS: Final = ("domain", "process", "schemas", "postgres", "redis", "http")
 """The folders of shared/, each of which may know those before it. Of those after it, it knows nothing."""
+
 
 FORBIDDEN: Final = {
     "domain": {"aiohttp", "marshmallow", "aiopg", "psycopg2", "redis", "hiredis"},
@@ -241,23 +242,3 @@ def test_what_one_service_alone_uses_lives_in_that_service() -> None:
         if len(_users_of(module)) == 1
     }
     assert alone == {}
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_is_one_thought(module: str) -> None:
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
-
-
-def test_functions_are_short() -> None:
-    lengths = sorted(
-        node.end_lineno - node.body[0].lineno + 1
-        for path in MODULES.values()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
-    )
-    assert lengths[len(lengths) // 2] <= 6, "the median, of bodies in lines"
-
-
-@pytest.mark.parametrize("path", [path for path in MODULES.values() if path.name == "__init__.py"], ids=str)
-def test_an_init_is_empty(path: Path) -> None:
-    assert path.read_text(encoding="utf-8") == ""
