@@ -20,7 +20,6 @@ TOP_PAGES: Final = tuple(CHECKOUT / name for name in ("README.md", "CONTRIBUTING
 PAGES: Final = sorted([*TOP_PAGES, *DOCS.rglob("*.md")])
 """Without CHANGELOG.md, which also names what is gone."""
 
-
 SERVICES: Final = (WriterSettings, RelaySettings, ResolverSettings, StatsSettings, ConsumerSettings)
 COMMANDS: Final = (MigrateSettings, KeysSettings)
 

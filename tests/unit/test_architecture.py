@@ -5,25 +5,23 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-CHECKOUT: Final = Path(__file__).parents[2]
-ROOTS: Final = ("services", "shared", "deploy")
+from tests.unit.import_graph import CHECKOUT, MODULES, ROOTS, imports_of, is_part_of, reach_of
+
 CONTRACT: Final = "services.api_contract"
 """Makes the API's document of all services' routes; it runs in no process."""
-
 
 LEVELS: Final = ("app", "routes", "handlers")
 """Inside a service, downwards only; everything else lies below these."""
 
+MAX_LINES: Final = 250
 
 LAYERS: Final = ("domain", "process", "schemas", "postgres", "redis", "http")
 """The folders of shared/, each of which may know those before it. Of those after it, it knows nothing."""
-
 
 FORBIDDEN: Final = {
     "domain": {"aiohttp", "marshmallow", "aiopg", "psycopg2", "redis", "hiredis"},
@@ -33,58 +31,6 @@ FORBIDDEN: Final = {
     "http": {"services"},
 }
 """What nothing in a folder of shared/ may reach, by itself or by way of what it imports."""
-
-
-def _name(path: Path) -> str:
-    parts = path.relative_to(CHECKOUT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES: Final = {_name(path): path for root in ROOTS for path in sorted((CHECKOUT / root).rglob("*.py"))}
-
-
-@cache
-def imports_of(module: str) -> frozenset[str]:
-    """What a module imports when it runs: our own modules by their full names, others as they are written."""
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    return frozenset(chain.from_iterable(_imported(node) for node in _run(tree)))
-
-
-def _run(node: ast.AST) -> Iterator[ast.AST]:
-    """Every node but those under `if TYPE_CHECKING`."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
-        yield child
-        yield from _run(child)
-
-
-def _imported(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom):
-        assert node.level == 0, "imports are absolute"
-        for alias in node.names:
-            submodule = f"{node.module}.{alias.name}"
-            yield submodule if submodule in MODULES else str(node.module)
-
-
-@cache
-def reach_of(module: str) -> frozenset[str]:
-    """What a module imports, and what that imports, and so on."""
-    seen: set[str] = set()
-    waiting = [module]
-    while waiting:
-        for used in imports_of(waiting.pop()):
-            if used not in seen:
-                seen.add(used)
-                if used in MODULES:
-                    waiting.append(used)
-    return frozenset(seen)
-
-
-def is_part_of(module: str, *packages: str) -> bool:
-    return any(module == package or module.startswith(f"{package}.") for package in packages)
 
 
 def service_of(module: str) -> str:
@@ -242,3 +188,23 @@ def test_what_one_service_alone_uses_lives_in_that_service() -> None:
         if len(_users_of(module)) == 1
     }
     assert alone == {}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_one_thought(module: str) -> None:
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+def test_functions_are_short() -> None:
+    lengths = sorted(
+        node.end_lineno - node.body[0].lineno + 1
+        for path in MODULES.values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+    )
+    assert lengths[len(lengths) // 2] <= 6, "the median, of bodies in lines"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES.values() if path.name == "__init__.py"], ids=str)
+def test_an_init_is_empty(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == ""
