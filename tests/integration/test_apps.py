@@ -28,6 +28,7 @@ from shared.redis import click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from tests.integration.conftest import Stores
+from tests.integration.locks import waits_for_a_lock
 from tests.support.builders import click_event, encoded, make_link, make_owner
 from tests.support.environments import environment
 from tests.support.network import at_port, refusing_port, silent_port
@@ -321,13 +322,6 @@ async def test_a_service_without_its_stores_stops(start_with_unavailable: Start,
         client = await start_with_unavailable(service, "postgres, redis", port)
         async with asyncio.timeout(10):
             await client.close()
-
-
-async def waits_for_a_lock(database: Database) -> bool:
-    row = await database.fetch_one(
-        "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    return row is not None
 
 
 async def test_a_relay_that_stops_finishes_its_current_batch(

@@ -36,6 +36,7 @@ from tests.integration.counting import (
     stream_of,
     total,
 )
+from tests.integration.locks import waits_for_a_lock
 from tests.support.builders import (
     BOT,
     NOON,
@@ -389,10 +390,7 @@ async def test_clicks_counted_during_a_purge_are_removed_by_it(
 
 
 async def _waits_or_is_done(database: Database, task: asyncio.Task[Link]) -> bool:
-    row = await database.fetch_one(
-        "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    return row is not None or task.done()
+    return task.done() or await waits_for_a_lock(database)
 
 
 async def test_a_batch_that_is_too_large_for_the_statement_timeout_is_tried_in_smaller_transactions(

@@ -12,7 +12,7 @@ from shared.postgres.pool import Database, PoolUse, connect
 from shared.process.settings import DatabaseSettings
 from tests.integration.conftest import Stores
 from tests.support.network import TcpProxy, at_port, refusing_port, running_proxy, silent_port
-from tests.support.waiting import until
+from tests.support.waiting import equals, until
 
 LONG = "SELECT pg_sleep(30)"
 Arguments = TypeVarTuple("Arguments")
@@ -161,7 +161,7 @@ async def test_a_waiting_task_gets_a_connection_when_that_of_a_cancelled_task_is
 ) -> None:
     async with connect(stores.database_settings(database_name, pool_size=1)) as small:
         holding = asyncio.create_task(small.fetch_all(LONG))
-        await until(lambda: _is(sleeping(database), 1))
+        await until(lambda: equals(sleeping(database), 1))
         waiting = asyncio.create_task(small.fetch_one("SELECT 7 AS seven"))
         await asyncio.sleep(0)
         holding.cancel()
@@ -229,7 +229,7 @@ async def test_a_read_is_repeated_when_the_server_closes_its_connection(
 ) -> None:
     reading = asyncio.create_task(database.fetch_all("SELECT pg_sleep(1), 7 AS seven"))
     async with connect(stores.database_settings(database_name)) as watching:
-        await until(lambda: _is(sleeping(watching), 1))
+        await until(lambda: equals(sleeping(watching), 1))
     end_connections(stores, database_name)
     assert [row["seven"] for row in await reading] == [7]
 
@@ -273,7 +273,7 @@ async def test_a_transaction_that_postgres_aborts_raises_store_unavailable(notes
 
 async def test_a_cancelled_read_stays_cancelled(database: Database) -> None:
     reading = asyncio.create_task(database.fetch_all(LONG))
-    await until(lambda: _is(sleeping(database), 1))
+    await until(lambda: equals(sleeping(database), 1))
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
@@ -282,7 +282,7 @@ async def test_a_cancelled_read_stays_cancelled(database: Database) -> None:
 async def test_a_cancelled_read_does_not_affect_others(stores: Stores, database_name: str, database: Database) -> None:
     async with connect(stores.database_settings(database_name, pool_size=2)) as small:
         reading = [asyncio.create_task(small.fetch_all(LONG)) for _ in range(2)]
-        await until(lambda: _is(sleeping(database), 2))
+        await until(lambda: equals(sleeping(database), 2))
         for task in reading:
             task.cancel()
         await asyncio.gather(*reading, return_exceptions=True)
@@ -297,7 +297,7 @@ async def test_a_cancelled_transaction_is_rolled_back_and_stays_cancelled(notes:
             await conn.execute(LONG)
 
     working = asyncio.create_task(work())
-    await until(lambda: _is(sleeping(notes), 1))
+    await until(lambda: equals(sleeping(notes), 1))
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
@@ -474,11 +474,7 @@ async def test_a_running_statement_ends_when_the_pool_closes(
 ) -> None:
     async with connect(stores.database_settings(database_name)) as closing:
         reading = asyncio.create_task(closing.fetch_all(LONG))
-        await until(lambda: _is(sleeping(database), 1))
+        await until(lambda: equals(sleeping(database), 1))
     async with asyncio.timeout(10):
         with pytest.raises(StoreUnavailable):
             await reading
-
-
-async def _is(number: Any, expected: int) -> bool:
-    return bool(await number == expected)

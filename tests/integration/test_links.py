@@ -16,6 +16,7 @@ from shared.domain.models import Link, LinkOptions, NewLink
 from shared.postgres.pool import Database
 from shared.postgres.tables import links, new_links, permits
 from shared.redis.route_records import route_of
+from tests.integration.locks import waits_for_a_lock
 from tests.support.builders import NOON, click_event, count_clicks, make_link, make_owner
 from tests.support.waiting import until
 
@@ -55,13 +56,6 @@ async def rows_of(database: Database, table: str) -> int:
     row = await database.fetch_one(f"SELECT count(*) AS n FROM {table}")
     assert row is not None
     return int(row["n"])
-
-
-async def waits_for_a_lock(database: Database) -> bool:
-    row = await database.fetch_one(
-        "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    return row is not None
 
 
 async def test_a_link_is_found_as_it_was_created(writer_database: Database, owner_id: int) -> None:

@@ -21,7 +21,7 @@ from shared.redis.route_records import RouteRecords, RouteUpdate, decode, route_
 from tests.integration.conftest import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.network import TcpProxy, at_port, refusing_port, running_proxy, silent_port
-from tests.support.waiting import until
+from tests.support.waiting import equals, until
 
 LINK_LIFETIME, MISS_LIFETIME = 600, 30
 
@@ -161,7 +161,7 @@ async def test_a_burst_for_one_code_makes_one_postgres_lookup(
     async with database.transaction() as conn:
         await conn.execute("LOCK TABLE links")  # so that Postgres responds only after all lookups have started
         finding = [asyncio.create_task(lookup.find(in_default_domain(code))) for _ in range(100)]
-        await until(lambda: _is(mget_calls(redis), 1))
+        await until(lambda: equals(mget_calls(redis), 1))
     found = await asyncio.gather(*finding)
     assert set(found) == {Found(route_of(link) if code == "abc" else UNKNOWN, "miss")}
     assert count_reads() == 1
@@ -424,10 +424,6 @@ async def test_a_cancelled_lookup_does_not_affect_others_for_the_same_code(
     async with database.transaction() as conn:
         await conn.execute("LOCK TABLE links")
         leaving, staying = (asyncio.create_task(lookup.find(in_default_domain("abc"))) for _ in range(2))
-        await until(lambda: _is(mget_calls(redis), 1))
+        await until(lambda: equals(mget_calls(redis), 1))
         leaving.cancel()
     assert await staying == Found(route_of(link), "miss")
-
-
-async def _is(number: Any, expected: int) -> bool:
-    return bool(await number == expected)
