@@ -15,7 +15,7 @@ from shared.postgres.tables import outbox
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from shared.redis.route_records import RouteRecords
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 from tests.support.builders import make_link
 from tests.support.network import at_port, refusing_port
 

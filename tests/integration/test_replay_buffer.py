@@ -10,7 +10,7 @@ from shared.domain.errors import StoreUnavailable
 from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 from tests.support.network import TcpProxy, at_port
 
 
@@ -169,7 +169,7 @@ async def first_entry(redis: RedisClient) -> bytes:
 
 
 def replace_run(writer: StreamWriter) -> Any:
-    """The last seen state of Redis with another run id. (tests/chaos/test_04_redis_killed.py restarts Redis.)"""
+    """The last seen state of Redis with another run id. (tests/chaos/test_redis_killed.py restarts Redis.)"""
     seen = writer._seen
     assert seen is not None
     return type(seen)(run="another", mark=seen.mark, first=seen.first)
