@@ -59,7 +59,7 @@ def test_every_metric_is_documented_where_it_is_and_no_documented_one_is_missing
     }
     documented = _documented_metrics()
     assert {heading: found for heading, found in documented.items() if found} == {
-        heading: wanted for heading, wanted in expected.items() if wanted
+        heading: metrics for heading, metrics in expected.items() if metrics
     }
 
 

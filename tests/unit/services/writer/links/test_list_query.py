@@ -6,7 +6,7 @@ from services.writer.links.schemas import (
     ListQuery,
 )
 from shared.schemas.parsing import parse
-from tests.unit.faults import query_faults_of
+from tests.unit.invalid_input import query_faults_of
 
 
 def test_a_list_has_its_defaults() -> None:

@@ -17,7 +17,7 @@ from services.writer.links.schemas import (
 from services.writer.links.targets import target_policy
 from shared.domain.models import LinkOptions
 from shared.schemas.parsing import parse
-from tests.unit.faults import faults_of
+from tests.unit.invalid_input import faults_of
 
 URL = "https://example.com/"
 
