@@ -7,9 +7,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg2
 import psycopg2.extensions
@@ -24,43 +22,45 @@ from services.stats.counting.stream_reader import StreamReader
 from shared.domain.models import Link
 from shared.postgres import migrate
 from shared.postgres.pool import Database, connect
-from shared.process.settings import DatabaseSettings, RedisSettings
 from shared.redis.client import RedisClient, redis_client
+from shared.redis.route_records import RouteRecords
 from tests.integration.counting import stream_of
+from tests.integration.fast_path import app, client, publish
+from tests.integration.lookups import count_reads, lookup, silent_redis, unavailable_database, unavailable_redis
+from tests.integration.pools import database_with_short_timeouts, notes, short_timeouts
+from tests.integration.recording import clicks, proxied_clicks, spool
+from tests.integration.resolvers import serve
+from tests.integration.services import start, start_with_unavailable
+from tests.integration.stores import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.environments import environment
+from tests.support.network import TcpProxy, running_proxy
 from tests.support.stack import running_stores
+
+__all__ = [
+    "app",
+    "clicks",
+    "client",
+    "count_reads",
+    "database_with_short_timeouts",
+    "lookup",
+    "notes",
+    "proxied_clicks",
+    "publish",
+    "serve",
+    "short_timeouts",
+    "silent_redis",
+    "spool",
+    "start",
+    "start_with_unavailable",
+    "unavailable_database",
+    "unavailable_redis",
+]
+"""Fixtures of several test modules, each defined beside what belongs to it."""
 
 TEMPLATE = "template_boltlink_test"
 MEMORY = "/dev/shm"  # noqa: S108  # hundreds of databases are created: three times as fast as on a disk
 _numbers = itertools.count()
-
-
-@dataclass(frozen=True)
-class Stores:
-    """The running servers, and the settings to reach them."""
-
-    settings: LocalSettings
-    _owner: psycopg2.extensions.connection
-
-    def execute(self, statement: str) -> list[tuple[Any, ...]]:
-        """Run a statement as the owner, outside of the databases of tests; its rows."""
-        with self._owner.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-
-    def database_settings(self, name: str, role: str = "boltlink", *, pool_size: int = 5) -> DatabaseSettings:
-        """The settings for a database and a role: the owner `boltlink`, or a service such as `boltlink_writer`."""
-        assert name.endswith("_test")
-        password = secret(self.settings, "postgres" if role == "boltlink" else role.removeprefix("boltlink_"))
-        url = database_url(self.settings, role, password).rpartition("/")[0] + f"/{name}"
-        return DatabaseSettings(
-            url=url, pool_size=pool_size, acquire_timeout=2.0, connect_timeout=2.0, statement_timeout=5.0
-        )
-
-    def redis_settings(self, timeout: float = 2.0) -> RedisSettings:
-        url = f"redis://:{secret(self.settings, 'redis')}@127.0.0.1:{self.settings.redis_port}/0"
-        return RedisSettings(url=url, timeout=timeout)
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
@@ -162,8 +162,26 @@ def aiohttp_client(database_name: str, aiohttp_client: AiohttpClient) -> Aiohttp
 
 
 @pytest.fixture
-async def link(writer_database: Database) -> Link:
-    return await make_link(writer_database, owner_id=await make_owner(writer_database), code="abc")
+def records(redis: RedisClient) -> RouteRecords:
+    return RouteRecords(redis)
+
+
+@pytest.fixture
+async def proxy(stores: Stores) -> AsyncIterator[TcpProxy]:
+    """A TCP proxy before Redis that the test may shut."""
+    async with running_proxy(stores.settings.redis_port) as found:
+        yield found
+
+
+@pytest.fixture
+async def owner_id(writer_database: Database) -> int:
+    return await make_owner(writer_database)
+
+
+@pytest.fixture
+async def link(writer_database: Database, owner_id: int) -> Link:
+    """A link with the code abc, without a record in Redis."""
+    return await make_link(writer_database, owner_id=owner_id, code="abc")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from shared.postgres.pool import Database
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from shared.redis.route_records import decode
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 
 URL = "https://example.com/"
 

@@ -14,18 +14,8 @@ from shared.domain.codes import LinkName, in_default_domain
 from shared.domain.errors import InvalidInput, LinkChanged, LinkNotFound
 from shared.domain.models import Link, LinkOptions, NewLink
 from shared.postgres.pool import Database
-from tests.support.builders import NOON, make_link, make_owner
+from tests.support.builders import NOON, make_link
 from tests.support.environments import PUBLIC_URL
-
-
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
-
-
-@pytest.fixture
-async def link(writer_database: Database, owner_id: int) -> Link:
-    return await make_link(writer_database, owner_id=owner_id, code="abc")
 
 
 async def outbox_of(database: Database) -> list[tuple[str, int]]:

@@ -13,7 +13,7 @@ from shared.postgres.pool import Database
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from shared.redis.route_records import RouteRecords, RouteUpdate
-from tests.support.builders import make_link, make_owner
+from tests.support.builders import make_link
 
 LIFETIME = 600
 
@@ -22,16 +22,6 @@ LIFETIME = 600
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shortens the retries, because no relay runs during these tests."""
     monkeypatch.setattr(consistency_check, "RETRY_INTERVAL", 0.01)
-
-
-@pytest.fixture
-def records(redis: RedisClient) -> RouteRecords:
-    return RouteRecords(redis)
-
-
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+"""A pool outlives a PostgreSQL that is unavailable, hangs or breaks connections, and keeps its limit."""
+
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
@@ -7,16 +9,15 @@ from typing import Any, TypeVarTuple, cast
 import pytest
 import uvloop
 
-from shared.domain.errors import StoreUnavailable, UniqueViolation
+from shared.domain.errors import StoreUnavailable
 from shared.postgres.pool import Database, PoolUse, connect
 from shared.process.settings import DatabaseSettings
-from tests.integration.conftest import Stores
+from tests.integration.pools import LONG, sleeping
+from tests.integration.stores import Stores
 from tests.support.network import TcpProxy, at_port, refusing_port, running_proxy, silent_port
-from tests.support.waiting import until
+from tests.support.waiting import equals, until
 
-LONG = "SELECT pg_sleep(30)"
 Arguments = TypeVarTuple("Arguments")
-NOTE = "INSERT INTO notes (word) VALUES (%s)"
 
 
 class WatchingLoop(uvloop.Loop):
@@ -48,297 +49,10 @@ class WatchingLoop(uvloop.Loop):
 
 
 @pytest.fixture
-async def notes(database: Database) -> Database:
-    """The database as its owner, with a table for the tests."""
-    await database.execute("CREATE TABLE notes (word text PRIMARY KEY)")
-    return database
-
-
-@pytest.fixture
-def short_timeouts(stores: Stores, database_name: str) -> DatabaseSettings:
-    """Settings with short timeouts and a small pool."""
-    settings = stores.database_settings(database_name, pool_size=2)
-    return replace(settings, statement_timeout=0.15, acquire_timeout=1.5)
-
-
-@pytest.fixture
-async def database_with_short_timeouts(short_timeouts: DatabaseSettings) -> AsyncIterator[Database]:
-    async with connect(short_timeouts) as found:
-        yield found
-
-
-@pytest.fixture
 async def proxy(stores: Stores) -> AsyncIterator[TcpProxy]:
     """A TCP proxy before Postgres that the test may shut."""
     async with running_proxy(stores.settings.postgres_port) as found:
         yield found
-
-
-async def words(database: Database) -> list[str]:
-    return [row["word"] for row in await database.fetch_all("SELECT word FROM notes ORDER BY word")]
-
-
-async def sleeping(database: Database) -> int:
-    """The number of statements that are sleeping in Postgres."""
-    row = await database.fetch_one(
-        "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
-    )
-    assert row is not None
-    return int(row["n"])
-
-
-def end_connections(stores: Stores, database_name: str) -> None:
-    """Make Postgres close every connection to a database."""
-    stores.execute(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database_name}'")
-
-
-async def open_connections(database: Database, count: int) -> None:
-    """Open connections, so that the pool has `count` idle ones."""
-    await asyncio.gather(*(database.fetch_one("SELECT pg_sleep(0.5)") for _ in range(count)))
-    assert database.pool_use().idle == count
-
-
-async def test_a_read_that_exceeds_the_timeout_raises_store_unavailable(database_with_short_timeouts: Database) -> None:
-    with pytest.raises(StoreUnavailable):
-        await database_with_short_timeouts.fetch_all(LONG)
-
-
-async def test_a_write_that_exceeds_the_timeout_raises_store_unavailable(
-    database_with_short_timeouts: Database,
-) -> None:
-    with pytest.raises(StoreUnavailable):
-        await database_with_short_timeouts.execute(LONG)
-
-
-async def test_a_statement_that_exceeds_the_timeout_rolls_its_transaction_back(
-    notes: Database, database_with_short_timeouts: Database
-) -> None:
-    with pytest.raises(StoreUnavailable):  # noqa: PT012  # the end of the block may raise as well
-        async with database_with_short_timeouts.transaction() as conn:
-            await conn.execute(NOTE, ["lost"])
-            await conn.execute(LONG)
-    assert await words(notes) == []
-
-
-async def test_a_read_that_exceeds_the_timeout_is_not_repeated(
-    database: Database, database_with_short_timeouts: Database
-) -> None:
-    await database.execute("CREATE SEQUENCE tries")
-    with pytest.raises(StoreUnavailable):
-        await database_with_short_timeouts.fetch_all("SELECT nextval('tries'), pg_sleep(30)")
-    assert await database.fetch_one("SELECT last_value AS tries FROM tries") == {"tries": 1}
-
-
-async def test_the_pool_is_complete_after_a_statement_that_exceeded_the_timeout(
-    database_with_short_timeouts: Database,
-) -> None:
-    with pytest.raises(StoreUnavailable):
-        await database_with_short_timeouts.execute(LONG)
-    await asyncio.gather(*(database_with_short_timeouts.ping() for _ in range(10)))
-    assert database_with_short_timeouts.pool_use().used == 0
-
-
-async def test_a_burst_of_statements_that_exceed_the_timeout_fails_for_each_of_them(
-    database_with_short_timeouts: Database,
-) -> None:
-    async with asyncio.timeout(20):
-        results = await asyncio.gather(
-            *(database_with_short_timeouts.fetch_all(LONG) for _ in range(9)), return_exceptions=True
-        )
-    assert [type(result) for result in results] == [StoreUnavailable] * 9
-
-
-async def test_the_pool_is_complete_after_a_burst_of_statements_that_exceeded_the_timeout(
-    database_with_short_timeouts: Database,
-) -> None:
-    await asyncio.gather(*(database_with_short_timeouts.execute(LONG) for _ in range(9)), return_exceptions=True)
-    await asyncio.gather(*(database_with_short_timeouts.ping() for _ in range(20)))
-    assert database_with_short_timeouts.pool_use().used == 0
-
-
-async def test_a_waiting_task_gets_a_connection_when_that_of_a_cancelled_task_is_closed(
-    stores: Stores, database_name: str, database: Database
-) -> None:
-    async with connect(stores.database_settings(database_name, pool_size=1)) as small:
-        holding = asyncio.create_task(small.fetch_all(LONG))
-        await until(lambda: _is(sleeping(database), 1))
-        waiting = asyncio.create_task(small.fetch_one("SELECT 7 AS seven"))
-        await asyncio.sleep(0)
-        holding.cancel()
-        assert await waiting == {"seven": 7}
-
-
-async def test_an_exhausted_pool_raises_store_unavailable(short_timeouts: DatabaseSettings) -> None:
-    async with connect(replace(short_timeouts, pool_size=1, acquire_timeout=0.1)) as small, small.transaction():
-        with pytest.raises(StoreUnavailable):
-            await small.ping()
-
-
-async def test_a_connection_that_the_server_closed_is_replaced_for_a_read(
-    stores: Stores, database_name: str, database: Database
-) -> None:
-    await open_connections(database, 1)
-    end_connections(stores, database_name)
-    assert await database.fetch_one("SELECT 7 AS seven") == {"seven": 7}
-
-
-async def test_a_connection_that_the_server_closed_is_replaced_for_a_transaction(
-    stores: Stores, database_name: str, notes: Database
-) -> None:
-    await open_connections(notes, 1)
-    end_connections(stores, database_name)
-    await notes.execute(NOTE, ["kept"])
-    assert await words(notes) == ["kept"]
-
-
-@pytest.mark.parametrize("statement", ["read", "write"])
-async def test_a_pool_whose_connections_the_server_closed_is_replaced(
-    stores: Stores, database_name: str, database: Database, statement: str
-) -> None:
-    await open_connections(database, 5)
-    end_connections(stores, database_name)
-    if statement == "read":
-        await database.ping()
-    else:
-        await database.execute("SELECT 1")
-
-
-async def test_a_connection_that_the_server_closes_inside_a_transaction_raises_store_unavailable(
-    stores: Stores, database_name: str, notes: Database
-) -> None:
-    with pytest.raises(StoreUnavailable):  # noqa: PT012  # the end of the block may raise as well
-        async with notes.transaction() as conn:
-            await conn.execute(NOTE, ["lost"])
-            end_connections(stores, database_name)
-            await conn.execute(NOTE, ["lost too"])
-    assert await words(notes) == []
-
-
-async def test_a_connection_that_the_server_closes_before_the_commit_raises_store_unavailable(
-    stores: Stores, database_name: str, notes: Database
-) -> None:
-    with pytest.raises(StoreUnavailable):  # noqa: PT012  # the end of the block may raise as well
-        async with notes.transaction() as conn:
-            await conn.execute(NOTE, ["lost"])
-            end_connections(stores, database_name)
-    assert await words(notes) == []
-
-
-async def test_a_read_is_repeated_when_the_server_closes_its_connection(
-    stores: Stores, database_name: str, database: Database
-) -> None:
-    reading = asyncio.create_task(database.fetch_all("SELECT pg_sleep(1), 7 AS seven"))
-    async with connect(stores.database_settings(database_name)) as watching:
-        await until(lambda: _is(sleeping(watching), 1))
-    end_connections(stores, database_name)
-    assert [row["seven"] for row in await reading] == [7]
-
-
-async def test_an_exception_rolls_the_transaction_back(notes: Database) -> None:
-    with pytest.raises(LookupError):  # noqa: PT012  # the end of the block may raise as well
-        async with notes.transaction() as conn:
-            await conn.execute(NOTE, ["lost"])
-            raise LookupError
-    assert await words(notes) == []
-
-
-async def test_the_end_of_the_block_commits_the_transaction(notes: Database) -> None:
-    async with notes.transaction() as conn:
-        await conn.execute(NOTE, ["kept"])
-    assert await words(notes) == ["kept"]
-
-
-async def test_a_transaction_is_invisible_before_its_commit(notes: Database) -> None:
-    async with notes.transaction() as conn:
-        await conn.execute(NOTE, ["not yet"])
-        assert await words(notes) == []
-
-
-async def test_a_repeatable_read_sees_one_snapshot(notes: Database) -> None:
-    async with notes.transaction("REPEATABLE READ") as conn:
-        before = await conn.fetch_all("SELECT word FROM notes")
-        await notes.execute(NOTE, ["meanwhile"])
-        assert await conn.fetch_all("SELECT word FROM notes") == before
-
-
-async def test_a_transaction_that_postgres_aborts_raises_store_unavailable(notes: Database) -> None:
-    await notes.execute(NOTE, ["one"])
-    with pytest.raises(StoreUnavailable):  # noqa: PT012  # the end of the block may raise as well
-        async with notes.transaction("REPEATABLE READ") as conn:
-            await conn.fetch_all("SELECT word FROM notes")
-            await notes.execute("UPDATE notes SET word = 'two'")
-            await conn.execute("UPDATE notes SET word = 'three'")
-    assert await words(notes) == ["two"]
-
-
-async def test_a_cancelled_read_stays_cancelled(database: Database) -> None:
-    reading = asyncio.create_task(database.fetch_all(LONG))
-    await until(lambda: _is(sleeping(database), 1))
-    reading.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await reading
-
-
-async def test_a_cancelled_read_does_not_affect_others(stores: Stores, database_name: str, database: Database) -> None:
-    async with connect(stores.database_settings(database_name, pool_size=2)) as small:
-        reading = [asyncio.create_task(small.fetch_all(LONG)) for _ in range(2)]
-        await until(lambda: _is(sleeping(database), 2))
-        for task in reading:
-            task.cancel()
-        await asyncio.gather(*reading, return_exceptions=True)
-        await asyncio.gather(*(small.ping() for _ in range(10)))
-        assert small.pool_use().used == 0
-
-
-async def test_a_cancelled_transaction_is_rolled_back_and_stays_cancelled(notes: Database) -> None:
-    async def work() -> None:
-        async with notes.transaction() as conn:
-            await conn.execute(NOTE, ["lost"])
-            await conn.execute(LONG)
-
-    working = asyncio.create_task(work())
-    await until(lambda: _is(sleeping(notes), 1))
-    working.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await working
-    assert await words(notes) == []
-
-
-async def test_a_task_cancelled_between_two_statements_rolls_its_transaction_back(notes: Database) -> None:
-    written = asyncio.Event()
-
-    async def work() -> None:
-        async with notes.transaction() as conn:
-            await conn.execute(NOTE, ["lost"])
-            written.set()
-            await asyncio.Event().wait()
-
-    working = asyncio.create_task(work())
-    await written.wait()
-    working.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await working
-    assert await words(notes) == []
-    assert notes.pool_use().used == 0
-
-
-async def test_a_task_cancelled_while_it_waits_for_a_connection_uses_none(stores: Stores, database_name: str) -> None:
-    async with connect(stores.database_settings(database_name, pool_size=1)) as small:
-        async with small.transaction():
-            waiting = asyncio.create_task(small.ping())
-            await asyncio.sleep(0)
-            waiting.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await waiting
-        await small.ping()
-        assert small.pool_use().used == 0
-
-
-async def test_a_timeout_of_the_caller_raises_timeout_error(database: Database) -> None:
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await database.fetch_all(LONG)
-    await database.ping()
 
 
 async def test_an_unavailable_server_raises_store_unavailable(short_timeouts: DatabaseSettings) -> None:
@@ -442,20 +156,6 @@ async def test_a_server_that_is_available_again_is_used_again(
         await found.ping()
 
 
-async def test_a_taken_value_raises_unique_violation_with_the_name_of_the_index(notes: Database) -> None:
-    await notes.execute(NOTE, ["one"])
-    with pytest.raises(UniqueViolation) as caught:
-        await notes.execute(NOTE, ["one"])
-    assert caught.value.constraint == "notes_pkey"
-
-
-async def test_a_unique_violation_leaves_the_pool_complete(notes: Database) -> None:
-    await notes.execute(NOTE, ["one"])
-    await asyncio.gather(*(notes.execute(NOTE, ["one"]) for _ in range(20)), return_exceptions=True)
-    assert notes.pool_use().used == 0
-    assert await words(notes) == ["one"]
-
-
 async def test_pool_use_counts_connections_in_use_and_idle(database: Database) -> None:
     assert database.pool_use() == PoolUse(used=0, idle=0, limit=5)
     async with database.transaction():
@@ -474,11 +174,7 @@ async def test_a_running_statement_ends_when_the_pool_closes(
 ) -> None:
     async with connect(stores.database_settings(database_name)) as closing:
         reading = asyncio.create_task(closing.fetch_all(LONG))
-        await until(lambda: _is(sleeping(database), 1))
+        await until(lambda: equals(sleeping(database), 1))
     async with asyncio.timeout(10):
         with pytest.raises(StoreUnavailable):
             await reading
-
-
-async def _is(number: Any, expected: int) -> bool:
-    return bool(await number == expected)

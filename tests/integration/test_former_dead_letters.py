@@ -19,8 +19,8 @@ from shared.domain.models import Link
 from shared.postgres.pool import Database
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
-from tests.integration.conftest import Stores
 from tests.integration.counting import count_batch, counted_once, full, stored_dead_letters
+from tests.integration.stores import Stores
 from tests.support.builders import click_event, encoded
 from tests.support.environments import environment
 from tests.support.network import at_port, refusing_port

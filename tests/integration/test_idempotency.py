@@ -17,11 +17,6 @@ from tests.support.builders import make_link, make_owner
 from tests.support.environments import PUBLIC_URL
 
 
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
-
-
 async def create(
     database: Database,
     owner_id: int,

@@ -10,7 +10,7 @@ from shared.domain.errors import KeyNotFound
 from shared.domain.models import ApiKey
 from shared.postgres.pool import Database
 from shared.postgres.tables import api_keys as keys
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 
 CHECKOUT = Path(__file__).parents[2]
 GIVEN = "bl_a-key-that-was-given-by-hand"

@@ -1,8 +1,6 @@
-import base64
-import itertools
-import json
+"""Links are listed by their filters and in the requested order."""
+
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from multidict import MultiDict
@@ -11,64 +9,13 @@ from services.writer.links import changes
 from services.writer.links.listing import list_links
 from services.writer.links.schemas import ListQuery
 from shared.domain.codes import LinkName, in_default_domain
-from shared.domain.errors import InvalidInput
-from shared.domain.models import LINK_SORTS, LinkOptions
+from shared.domain.models import LinkOptions
 from shared.postgres.pool import Database
 from shared.postgres.tables import new_links, permits
 from shared.schemas.fields import format_moment
 from shared.schemas.parsing import parse_query
-from tests.support.builders import NOON, make_link, make_owner
-
-ORDERS = [sign + name for name in LINK_SORTS for sign in ("", "-")]
-
-
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
-
-
-async def page(database: Database, *query: tuple[str, str], **more: str) -> tuple[list[str], str | None]:
-    """The codes on a page of links, as `GET /links` would list them, and the cursor of the next page."""
-    parameters = MultiDict([*query, *more.items()])
-    found, cursor = await list_links(database, parse_query(ListQuery(), parameters))
-    return [link.code for link in found], cursor
-
-
-async def codes(database: Database, *query: tuple[str, str], **more: str) -> list[str]:
-    found, cursor = await page(database, *query, **more)
-    assert cursor is None
-    return found
-
-
-async def make_varied_links(database: Database, owner_id: int, count: int = 9) -> None:
-    """Links whose orders by code, clicks and time differ; groups of three have equal clicks and times."""
-    for number in range(count):
-        code = f"{(number * 5) % count}-code"
-        await make_link(database, owner_id=owner_id, code=code)
-        await database.execute(
-            """
-            UPDATE links SET created_at = %(noon)s::timestamptz + %(minutes)s * interval '1 minute',
-                updated_at = %(noon)s::timestamptz - %(minutes)s * interval '1 minute' WHERE code = %(code)s
-            """,
-            {"noon": NOON, "minutes": number // 3, "code": code},
-        )
-        await database.execute(
-            "UPDATE link_totals SET clicks = %s WHERE link_id = (SELECT id FROM links WHERE code = %s)",
-            [(number * 7 % count) // 3, code],
-        )
-
-
-async def codes_of_all_pages(database: Database, order: str, limit: int) -> list[str]:
-    """All codes, page by page."""
-    seen: list[str] = []
-    cursor = None
-    while True:
-        found, cursor = await page(database, sort=order, limit=str(limit), **({"cursor": cursor} if cursor else {}))
-        seen += found
-        if cursor is None:
-            return seen
-        assert len(found) == limit
-
+from tests.integration.link_pages import ORDERS, codes, make_varied_links
+from tests.support.builders import NOON, make_link
 
 # Filters
 
@@ -193,79 +140,3 @@ async def test_codes_are_ordered_by_their_bytes(writer_database: Database, owner
     for code in ("b", "A", "_", "a", "B", "-", "1"):
         await make_link(writer_database, owner_id=owner_id, code=code)
     assert await codes(writer_database, sort="code") == ["-", "1", "A", "B", "_", "a", "b"]
-
-
-# Cursors
-
-
-@pytest.mark.parametrize(("order", "limit"), [*itertools.product(ORDERS, (1, 4))])
-async def test_paging_returns_every_link_once_in_order(
-    database: Database, owner_id: int, order: str, limit: int
-) -> None:
-    await make_varied_links(database, owner_id)
-    assert await codes_of_all_pages(database, order, limit) == await codes(database, sort=order)
-
-
-@pytest.mark.parametrize("order", ORDERS)
-async def test_paging_returns_every_remaining_link_once_while_others_are_created_and_deleted(
-    database: Database, owner_id: int, order: str
-) -> None:
-    await make_varied_links(database, owner_id)
-    staying = {f"{number}-code" for number in range(9) if number % 3}
-    seen: list[str] = []
-    cursor: str | None = ""
-    for number in itertools.count():
-        found, cursor = await page(database, sort=order, limit="2", **({"cursor": cursor} if cursor else {}))
-        seen += found
-        if cursor is None:
-            break
-        await make_link(database, owner_id=owner_id, code=f"{number}-new")
-        if number < 3:
-            await changes.delete(database, in_default_domain(f"{number * 3}-code"), based_on=None)
-    assert sorted(code for code in seen if code in staying) == sorted(staying)
-
-
-async def test_a_cursor_stays_valid_when_its_link_is_deleted(database: Database, owner_id: int) -> None:
-    for code in ("a", "b", "c"):
-        await make_link(database, owner_id=owner_id, code=code)
-    first, cursor = await page(database, sort="code", limit="2")
-    await changes.purge(database, in_default_domain("b"), based_on=None)
-    assert first == ["a", "b"]
-    assert await codes(database, sort="code", cursor=cursor or "") == ["c"]
-
-
-async def test_a_full_last_page_has_no_cursor(writer_database: Database, owner_id: int) -> None:
-    for code in ("a", "b"):
-        await make_link(writer_database, owner_id=owner_id, code=code)
-    assert await page(writer_database, sort="code", limit="2") == (["a", "b"], None)
-
-
-def forged(*parts: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
-
-
-@pytest.mark.parametrize(
-    ("order", "cursor"),
-    [
-        ("code", "what"),
-        ("code", "%%%"),
-        ("code", forged("-code", "a", 1)),
-        ("code", forged("code", 1, 1)),
-        ("code", forged("code", "a\x00", 1)),
-        ("code", forged("code", "a", 0)),
-        ("code", forged("code", "a", 2**63)),
-        ("code", forged("code", "a", True)),
-        ("code", forged("code", "a")),
-        ("clicks", forged("clicks", "1", 1)),
-        ("clicks", forged("clicks", 2**63, 1)),
-        ("clicks", forged("clicks", 1.5, 1)),
-        ("created_at", forged("created_at", "yesterday", 1)),
-        ("created_at", forged("created_at", 7, 1)),
-        ("created_at", forged("created_at", "2026-W01-1", 1)),  # Python parses these, Postgres does not
-        ("created_at", forged("created_at", "2026-01-01T12:00:00,5+00:00", 1)),
-    ],
-)
-async def test_a_forged_cursor_is_refused(writer_database: Database, order: str, cursor: str) -> None:
-    with pytest.raises(InvalidInput) as caught:
-        await page(writer_database, sort=order, cursor=cursor)
-    assert list(caught.value.faults) == ["cursor"]

@@ -12,7 +12,7 @@ from shared.postgres.connection import quoted
 from shared.postgres.migrate import Migration, MigrationChanged
 from shared.postgres.pool import Database, connect
 from shared.process.settings import DatabaseSettings
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 from tests.support.network import at_port, refusing_port
 
 CHECKOUT = Path(__file__).parents[2]

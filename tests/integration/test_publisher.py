@@ -8,7 +8,7 @@ from shared.domain.models import Link
 from shared.postgres.pool import Database
 from shared.redis.client import RedisClient, redis_client
 from shared.redis.route_records import RouteRecords, decode, route_of
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.network import at_port, refusing_port
 

@@ -15,16 +15,11 @@ from shared.postgres.tables import outbox
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from shared.redis.route_records import RouteRecords
-from tests.integration.conftest import Stores
-from tests.support.builders import make_link, make_owner
+from tests.integration.stores import Stores
+from tests.support.builders import make_link
 from tests.support.network import at_port, refusing_port
 
 ANOTHER_RUN = b"0" * 40
-
-
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
 
 
 async def relay(database: Database, redis: RedisClient) -> None:

@@ -1,4 +1,3 @@
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -11,8 +10,8 @@ from shared.domain.errors import StoreUnavailable
 from shared.redis import click_events, click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
-from tests.integration.conftest import Stores
-from tests.support.network import TcpProxy, at_port, running_proxy
+from tests.integration.stores import Stores
+from tests.support.network import TcpProxy, at_port
 
 
 @pytest.fixture
@@ -170,17 +169,10 @@ async def first_entry(redis: RedisClient) -> bytes:
 
 
 def replace_run(writer: StreamWriter) -> Any:
-    """The last seen state of Redis with another run id. (tests/chaos/test_04_redis_killed.py restarts Redis.)"""
+    """The last seen state of Redis with another run id. (tests/chaos/test_redis_killed.py restarts Redis.)"""
     seen = writer._seen
     assert seen is not None
     return type(seen)(run="another", mark=seen.mark, first=seen.first)
-
-
-@pytest.fixture
-async def proxy(stores: Stores) -> AsyncIterator[TcpProxy]:
-    """A TCP proxy before Redis that the test may shut."""
-    async with running_proxy(stores.settings.redis_port) as found:
-        yield found
 
 
 async def test_clicks_that_could_not_be_added_again_are_added_the_next_time(

@@ -1,80 +1,25 @@
+"""A resolver redirects visitors by the options of the link, and records their clicks."""
+
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientResponse
-from pytest_aiohttp import AiohttpClient
 
-from services.resolver.app import create_api
-from services.resolver.settings import ResolverSettings
 from services.writer.links import changes
-from services.writer.redis_sync.relay import relay_once
 from shared.domain.models import ClickEvent, Link
 from shared.postgres.pool import Database
-from shared.redis import click_events, click_stream
-from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
-from shared.redis.route_records import RouteRecords
-from tests.integration.conftest import Stores
-from tests.support.builders import make_link, make_owner
-from tests.support.environments import environment
-from tests.support.network import at_port, refusing_port, running_proxy
-from tests.support.served import Client, served
+from tests.integration.resolvers import ID, URL, Serve, clicks_in, follow, publish
+from tests.support.builders import make_link
+from tests.support.served import Client
 from tests.support.waiting import until
-
-URL = "https://example.com/"
-ID = "0123456789abcdef0123456789abcdef"
-
-
-Serve = Callable[[dict[str, str]], Awaitable[Client]]
-
-
-@pytest.fixture(params=["application path", "fast path"])
-def serve(request: pytest.FixtureRequest, aiohttp_client: AiohttpClient) -> Serve:
-    """Serves a resolver, once without and once with the fast path."""
-
-    async def serve(environ: dict[str, str]) -> Client:
-        app = create_api(ResolverSettings.from_env(environ))
-        return await aiohttp_client(app) if request.param == "application path" else await served(aiohttp_client, app)
-
-    return serve
 
 
 @pytest.fixture
 async def client(serve: Serve, environ: Callable[..., dict[str, str]]) -> Client:
     return await serve(environ("resolver"))
-
-
-@pytest.fixture
-async def owner_id(writer_database: Database) -> int:
-    return await make_owner(writer_database)
-
-
-@pytest.fixture
-async def link(writer_database: Database, owner_id: int) -> Link:
-    return await make_link(writer_database, owner_id=owner_id, code="abc")
-
-
-async def follow(client: Client, code: str = "abc", method: str = "GET", **headers: str) -> ClientResponse:
-    """Visit a link; the response. Header names have _ for -."""
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    async with client.request(method, f"/{code}", headers=sent, allow_redirects=False) as response:
-        await response.read()
-        return response
-
-
-async def clicks_in(redis: RedisClient) -> list[ClickEvent]:
-    entries: Any = await redis.xrange(redis_keys.CLICK_STREAM)
-    return [
-        click_events.decode(event) for _, fields in entries for event in click_events.split(fields[click_stream.FIELD])
-    ]
-
-
-async def publish(database: Database, redis: RedisClient) -> None:
-    await relay_once(database, RouteRecords(redis), link_lifetime=600)
 
 
 @pytest.mark.usefixtures("link")
@@ -205,63 +150,6 @@ async def test_many_simultaneous_visitors_are_all_redirected_and_recorded(client
     responses = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(200)))
     assert {response.status for response in responses} == {302}
     assert sorted(event.id for event in await clicks_in(redis)) == [f"{number:032x}" for number in range(200)]
-
-
-@pytest.mark.usefixtures("link")
-async def test_while_redis_is_unavailable_visitors_are_redirected_and_recorded_later(
-    stores: Stores, database_name: str, serve: Serve, redis: RedisClient, tmp_path: Path
-) -> None:
-    async with running_proxy(stores.settings.redis_port) as proxy:
-        env = environment(
-            stores.database_settings(database_name, "boltlink_resolver"),
-            at_port(stores.redis_settings(timeout=0.2), proxy.port),
-            spool_folder=tmp_path,
-        )
-        client = await serve(env)
-        await proxy.shut()
-        responses = await asyncio.gather(*(follow(client, X_Request_ID=f"{number:032x}") for number in range(20)))
-        assert {response.status for response in responses} == {302}
-        assert await clicks_in(redis) == []
-        await proxy.open()
-
-        async def drained() -> bool:
-            return {event.id for event in await clicks_in(redis)} == {f"{number:032x}" for number in range(20)}
-
-        await until(drained)
-
-
-async def test_while_postgres_is_unavailable_visitors_are_redirected(
-    *,
-    stores: Stores,
-    serve: Serve,
-    redis: RedisClient,
-    writer_database: Database,
-    link: Link,
-    tmp_path: Path,
-) -> None:
-    await publish(writer_database, redis)
-    with refusing_port() as port:
-        env = environment(
-            at_port(stores.database_settings("any_test"), port), stores.redis_settings(), spool_folder=tmp_path
-        )
-        client = await serve(env)
-        assert (await follow(client)).headers["Location"] == link.options.url
-        assert len(await clicks_in(redis)) == 1
-
-
-async def test_an_unknown_route_without_postgres_is_503_and_never_404(
-    stores: Stores, serve: Serve, tmp_path: Path
-) -> None:
-    with refusing_port() as port:
-        env = environment(
-            at_port(stores.database_settings("any_test"), port),
-            at_port(stores.redis_settings(), port),
-            spool_folder=tmp_path,
-        )
-        client = await serve(env)
-        responses = [await follow(client) for _ in range(4)]
-    assert [response.status for response in responses] == [503] * 4
-    assert {response.headers["Retry-After"] for response in responses} == {"2"}
 
 
 @pytest.mark.parametrize("code", ["%00", "%FF", "%C3%28", "%F0%9F%98%80", "%0A", "a" * 65])

@@ -1,5 +1,5 @@
 from shared.redis.client import redis_client
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 
 
 async def test_a_connection_to_redis_that_was_reset_is_replaced(stores: Stores) -> None:

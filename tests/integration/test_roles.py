@@ -4,7 +4,7 @@ import psycopg2.errors
 import pytest
 
 from shared.postgres.pool import Database, connect
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 from tests.support.builders import make_link, make_owner
 
 ROLES = ("boltlink_writer", "boltlink_resolver", "boltlink_stats")

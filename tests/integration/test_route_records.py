@@ -11,16 +11,11 @@ from shared.domain.models import Route
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
 from shared.redis.route_records import RouteRecords, RouteUpdate, decode
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 from tests.support.network import at_port, refusing_port, silent_port
 
 PLAIN = Route(version=1, link_id=7, live=True, url="https://example.com/")
 LIFETIME = 600
-
-
-@pytest.fixture
-def records(redis: RedisClient) -> RouteRecords:
-    return RouteRecords(redis)
 
 
 async def put(records: RouteRecords, route: Route, *, code: str = "abc", lifetime: int = LIFETIME) -> None:

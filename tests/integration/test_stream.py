@@ -8,7 +8,7 @@ from shared.domain.errors import StoreUnavailable
 from shared.redis import click_stream
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient, redis_client
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 from tests.support.network import at_port, refusing_port, silent_port
 from tests.support.waiting import until
 

@@ -17,7 +17,7 @@ from shared.postgres.tables import outbox
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from shared.redis.route_records import decode
-from tests.integration.conftest import Stores
+from tests.integration.stores import Stores
 from tests.support.environments import PUBLIC_URL, environment
 from tests.support.network import at_port, refusing_port
 

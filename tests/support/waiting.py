@@ -13,3 +13,8 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15.0)
             f"{getattr(condition, '__qualname__', condition)} did not come true within {seconds:g} s"
         )
         await asyncio.sleep(0.05)
+
+
+async def equals(value: Awaitable[object], expected: object) -> bool:
+    """Whether an awaited value is the expected one; a condition of `until`."""
+    return await value == expected

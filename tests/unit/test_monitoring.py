@@ -1,19 +1,16 @@
-"""Alerts and dashboards use existing metrics, the committed dashboards are current, and every alert is documented."""
+"""Alerts and dashboards use existing metrics, and every alert is documented and tested."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 
 from deploy.common.checkout import CHECKOUT
 from deploy.processes import PROCESSES
-from monitoring.grafana import dashboards
 from services.api_contract.document import OPERATIONS
+from tests.unit.monitoring import ALERTS, MONITORING, PANELS, RECORDED, document
 
-MONITORING: Final = CHECKOUT / "monitoring"
 SERVICES: Final = set(PROCESSES)
 JOBS: Final = {"boltlink", "nginx", "redis", "postgres", "node", "prometheus", "alertmanager"}
 
@@ -65,27 +62,6 @@ nginx (1.4.1, 0.11.0), Redis (1.69, 1.45), Postgres (0.17.1, 0.11.1) and the mac
 written by deploy/compose/certificate-watch.sh."""
 
 
-def document(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
-
-
-def rules(name: str) -> list[dict[str, Any]]:
-    return [rule for group in document(MONITORING / name)["groups"] for rule in group["rules"]]
-
-
-ALERTS: Final = [rule for rule in rules("alerts.yml") if "alert" in rule]
-RECORDED: Final = [rule for rule in rules("recording.yml") if "record" in rule]
-BOARDS: Final[dict[str, Any]] = {name: json.loads(text) for name, text in dashboards.documents().items()}
-
-
-PANELS: Final[dict[str, dict[str, Any]]] = {
-    f"{name}: {panel['title']}": panel
-    for name, board in BOARDS.items()
-    for panel in board["panels"]
-    if panel["type"] != "row"
-}
-
-
 def expressions() -> dict[str, str]:
     """Every PromQL expression, by its place."""
     found = {f"alert {rule['alert']}": rule["expr"] for rule in ALERTS}
@@ -97,6 +73,7 @@ def expressions() -> dict[str, str]:
 
 
 # Metrics
+
 
 _LABELS: Final = re.compile(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)")
 _NOT_A_METRIC: Final = re.compile(
@@ -228,75 +205,9 @@ def test_every_target_is_a_container(compose: str, names: list[str]) -> None:
             assert entry["targets"][0].partition(":")[0] in containers
 
 
-def test_a_missing_target_of_every_process_and_job_raises_an_alert() -> None:
-    [rule] = [rule for rule in ALERTS if rule["alert"] == "TargetMissing"]
-    absent = re.findall(r'absent\(up\{job="(\w+)"(?:, service="(\w+)")?\}\)', rule["expr"])
-    assert len(absent) == rule["expr"].count("absent(")
-    others = [(job, "") for job in JOBS - {"boltlink"}]
-    assert sorted(absent) == sorted([*(("boltlink", name) for name in SERVICES), *others])
-
-
 # Files
 
 
 @pytest.mark.parametrize("path", sorted(MONITORING.rglob("*.yml")), ids=lambda path: str(path.relative_to(MONITORING)))
 def test_every_file_is_yaml(path: Path) -> None:
     assert document(path)
-
-
-def test_the_committed_dashboards_are_those_of_the_code() -> None:
-    committed = {path.name: path.read_text(encoding="utf-8") for path in dashboards.FOLDER.iterdir()}
-    assert committed == dashboards.documents(), "run: make render"
-
-
-def test_the_file_of_a_removed_dashboard_is_deleted(tmp_path: Path) -> None:
-    (tmp_path / "old.json").touch()
-    dashboards.write(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == set(dashboards.documents())
-
-
-# Dashboards
-
-
-def test_no_two_panels_of_a_dashboard_share_a_title() -> None:
-    assert len(PANELS) == sum(panel["type"] != "row" for board in BOARDS.values() for panel in board["panels"])
-
-
-@pytest.mark.parametrize("place", PANELS)
-def test_every_panel_has_a_title_a_description_and_a_unit(place: str) -> None:
-    panel = PANELS[place]
-    defaults = panel["fieldConfig"]["defaults"]
-    assert panel["title"]
-    assert panel["description"].endswith(".")
-    assert defaults["unit"]
-    assert defaults["thresholds"]["steps"]
-    for query in panel["targets"]:
-        assert "legendFormat" in query
-
-
-def test_every_panel_uses_the_provisioned_data_source_and_needs_no_plugin() -> None:
-    provisioned = document(MONITORING / "grafana/provisioning/datasources/prometheus.yml")["datasources"]
-    reference = {(source["type"], source["uid"]) for source in provisioned}
-    for place, panel in PANELS.items():
-        assert panel["type"] in {"stat", "timeseries"}, place
-        for part in (panel, *panel["targets"]):
-            assert {(part["datasource"]["type"], part["datasource"]["uid"])} == reference, place
-
-
-def test_no_two_panels_of_a_dashboard_share_an_id_or_overlap() -> None:
-    for board in BOARDS.values():
-        ids = [panel["id"] for panel in board["panels"]]
-        assert len(ids) == len(set(ids))
-        taken = [
-            (column, row)
-            for place in (panel["gridPos"] for panel in board["panels"])
-            for column in range(place["x"], place["x"] + place["w"])
-            for row in range(place["y"], place["y"] + place["h"])
-        ]
-        assert len(taken) == len(set(taken))
-        assert max(column for column, _ in taken) < 24
-
-
-def test_every_dashboard_has_its_own_uid_and_title_and_cannot_be_edited() -> None:
-    assert len({board["uid"] for board in BOARDS.values()}) == len({board["title"] for board in BOARDS.values()}) == 5
-    assert not any(board["editable"] for board in BOARDS.values())

@@ -10,7 +10,7 @@ from deploy.common.checkout import CHECKOUT
 from deploy.local.settings import read_settings
 from deploy.processes import PROCESSES, Process
 from tests.unit.deploy.test_processes import EVERY_PROCESS, NEEDED, load
-from tests.unit.test_documentation import page, sections
+from tests.unit.documentation import page, sections
 
 TEXT: Final = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
 EXAMPLE: Final[dict[str, str]] = dict(re.findall(r"^#([A-Z_]+)=(.*)$", TEXT, re.MULTILINE))

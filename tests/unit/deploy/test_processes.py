@@ -24,7 +24,7 @@ from deploy.processes import (
 )
 from services.writer.api_keys.command import KeysSettings
 from shared.postgres.migrate import ROLES, MigrateSettings
-from tests.unit.test_documentation import read_by, sections, without_variants
+from tests.unit.documentation import read_by, sections, without_variants
 
 SET_BY_THE_RUNTIME: Final = {
     "INSTANCE_ID",

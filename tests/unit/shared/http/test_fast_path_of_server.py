@@ -1,93 +1,19 @@
 """The fast path of a connection, tested by a real socket: in order, one request at a time, each with a response."""
 
 import asyncio
-import logging
 import socket
-from collections.abc import AsyncIterator, Callable
 
 import pytest
 from aiohttp import web
-from aiohttp.http_parser import RawRequestMessage
 
-from shared.http.application import create_application
-from shared.http.server import FAST_PATH, Connection, serve
 from tests.support.waiting import until
-from tests.unit.conftest import INSTANCE
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-class FakeFastPath:
-    """A fast path for paths that begin with /fast; it responds with the path, at once or when the test says so."""
-
-    def __init__(self) -> None:
-        self.offered: list[str] = []
-        self.accepted: list[tuple[str, Connection]] = []
-        self.responds_at_once = True
-
-    def offer(self, message: RawRequestMessage, connection: Connection) -> bool:
-        self.offered.append(message.path)
-        if not message.path.startswith("/fast"):
-            return False
-        self.accepted.append((message.path, connection))
-        if self.responds_at_once:
-            asyncio.get_running_loop().call_soon(self.respond_next)
-        return True
-
-    def respond_next(self) -> None:
-        path, connection = self.accepted.pop(0)
-        connection.respond(f"HTTP/1.1 200 OK\r\nContent-Length: {len(path)}\r\n\r\n{path}".encode())
-
-    def pass_on_next(self) -> None:
-        self.accepted.pop(0)[1].pass_to_application()
-
-
-async def application(request: web.Request) -> web.Response:
-    return web.Response(text=f"application {request.method} {request.path}")
-
-
-@pytest.fixture
-def fast_path() -> FakeFastPath:
-    return FakeFastPath()
-
-
-@pytest.fixture
-async def runner(fast_path: FakeFastPath) -> AsyncIterator[web.AppRunner]:
-    app, _ = create_application("resolver", INSTANCE)
-    app[FAST_PATH] = fast_path
-    app.router.add_route("*", "/{path}", application, name="any")
-    runner = serve(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield runner
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def streams(runner: web.AppRunner) -> AsyncIterator[Streams]:
-    """A connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
-    yield reader, writer
-    writer.close()
-
-
-def get_requests(*paths: str) -> bytes:
-    return b"".join(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for path in paths)
-
-
-async def response_from(reader: asyncio.StreamReader) -> str:
-    """The body of the next response."""
-    async with asyncio.timeout(10):
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(line for line in head.decode().split("\r\n") if line.lower().startswith("content-length"))
-        return (await reader.readexactly(int(length.split(":")[1]))).decode()
-
-
-async def has_accepted(fast_path: FakeFastPath, count: int = 1) -> None:
-    async def is_accepted() -> bool:
-        return len(fast_path.accepted) >= count
-
-    await until(is_accepted)
+from tests.unit.shared.http.fast_path_server import (
+    FakeFastPath,
+    Streams,
+    get_requests,
+    has_accepted,
+    response_from,
+)
 
 
 async def test_consecutive_requests_on_one_connection_get_their_responses(streams: Streams) -> None:
@@ -206,56 +132,3 @@ async def test_a_client_that_reads_no_responses_does_not_fill_the_memory(
     await until(is_not_offered)
     assert connection.transport.get_write_buffer_size() < 2**20
     writer.transport.abort()
-
-
-@pytest.mark.parametrize(
-    "finish", [FakeFastPath.respond_next, FakeFastPath.pass_on_next], ids=["the fast path", "the application path"]
-)
-async def test_a_running_request_gets_its_response_before_the_service_stops(
-    fast_path: FakeFastPath,
-    runner: web.AppRunner,
-    streams: Streams,
-    caplog: pytest.LogCaptureFixture,
-    finish: Callable[[FakeFastPath], None],
-) -> None:
-    reader, writer = streams
-    fast_path.responds_at_once = False
-    writer.write(get_requests("/fast"))
-    await has_accepted(fast_path)
-    cleanup = asyncio.create_task(runner.cleanup())
-    await asyncio.sleep(0.1)  # by then the service waits for the request
-    assert not cleanup.done()
-    finish(fast_path)
-    assert (await response_from(reader)).endswith("/fast")
-    async with asyncio.timeout(10):
-        await cleanup
-    assert [row.getMessage() for row in caplog.records if row.levelno >= logging.ERROR] == []
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_an_idle_client_of_a_stopping_service_still_gets_a_response_and_connection_close(
-    runner: web.AppRunner, streams: Streams, method: str
-) -> None:
-    reader, writer = streams
-    writer.write(get_requests("/long"))
-    await response_from(reader)
-    cleanup = asyncio.create_task(runner.cleanup())
-    await asyncio.sleep(0.1)  # by then the shutdown has begun
-    writer.write(f"{method} /fast HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n".encode())
-    async with asyncio.timeout(10):
-        response = await reader.read()
-        await cleanup
-    assert response.startswith(b"HTTP/1.1 200 OK")
-    assert b"Connection: close" in response
-    assert response.endswith(f"application {method} /fast".encode())
-
-
-async def test_an_idle_client_without_a_request_does_not_delay_the_stop(
-    runner: web.AppRunner, streams: Streams
-) -> None:
-    reader, writer = streams
-    writer.write(get_requests("/long"))
-    await response_from(reader)
-    async with asyncio.timeout(10):
-        await runner.cleanup()
-        assert await reader.read() == b""

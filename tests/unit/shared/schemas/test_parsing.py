@@ -6,7 +6,7 @@ from multidict import MultiDict
 
 from shared.domain.errors import InvalidInput
 from shared.schemas.parsing import parse, parse_query
-from tests.unit.faults import faults_of, query_faults_of
+from tests.unit.invalid_input import faults_of, query_faults_of
 
 
 class _Inner(Schema):

@@ -7,7 +7,7 @@ from multidict import MultiDict
 from services.stats.reports.schemas import FilterQuery, LimitedQuery, TimeseriesQuery
 from shared.domain.dimensions import ClickFilter, ValueFilter
 from shared.schemas.parsing import parse_query
-from tests.unit.faults import query_faults_of
+from tests.unit.invalid_input import query_faults_of
 
 
 def filter_of(**query: str) -> ClickFilter:

@@ -6,7 +6,7 @@ import pytest
 from services.writer.api_keys.schemas import NewKeySchema, dump_key
 from shared.domain.models import ApiKey
 from shared.schemas.parsing import parse
-from tests.unit.faults import faults_of
+from tests.unit.invalid_input import faults_of
 
 
 def new_key(**fields: Any) -> dict[str, Any]:

@@ -10,17 +10,14 @@ from services.writer.links.schemas import (
     BatchSchema,
     LinkOptionsSchema,
     LinkPatchSchema,
-    LinkSchema,
-    ListQuery,
     NewLinkSchema,
     PurgeQuery,
     ReuseQuery,
-    dump_link,
 )
 from services.writer.links.targets import target_policy
-from shared.domain.models import Link, LinkOptions
+from shared.domain.models import LinkOptions
 from shared.schemas.parsing import parse
-from tests.unit.faults import faults_of, query_faults_of
+from tests.unit.invalid_input import faults_of
 
 URL = "https://example.com/"
 
@@ -200,79 +197,6 @@ def test_all_faults_are_reported_at_once() -> None:
         "valid_since",
         "colour",
     }
-
-
-def test_a_link_in_a_response_has_all_fields() -> None:
-    link = Link(
-        id=5,
-        domain="default",
-        code="abc",
-        options=LinkOptions(url=URL, tags=("a",), valid_until=datetime(2026, 3, 1, tzinfo=UTC)),
-        status="active",
-        clicks=7,
-        created_at=datetime(2026, 1, 1, tzinfo=UTC),
-        updated_at=datetime(2026, 2, 1, tzinfo=UTC),
-        version=3,
-    )
-    assert dump_link(link, "https://sho.rt") == {
-        "code": "abc",
-        "short_url": "https://sho.rt/abc",
-        "url": URL,
-        "title": None,
-        "notes": None,
-        "tags": ["a"],
-        "redirect_status": 302,
-        "valid_since": None,
-        "valid_until": "2026-03-01T00:00:00Z",
-        "max_clicks": None,
-        "expired_url": None,
-        "forward_query": False,
-        "enabled": True,
-        "external_id": None,
-        "status": "active",
-        "clicks": 7,
-        "has_password": False,
-        "version": 3,
-        "created_at": "2026-01-01T00:00:00Z",
-        "updated_at": "2026-02-01T00:00:00Z",
-    }
-    assert set(dump_link(link, "https://sho.rt")) == set(LinkSchema().fields)
-
-
-def test_a_list_has_its_defaults() -> None:
-    assert parse(ListQuery(), {}) == {"limit": 100, "tag": [], "any_tag": [], "sort": "-created_at"}
-
-
-@pytest.mark.parametrize("sort", ["created_at", "-created_at", "updated_at", "clicks", "-clicks", "code", "-code"])
-def test_a_list_has_an_order(sort: str) -> None:
-    assert parse(ListQuery(), {"sort": sort})["sort"] == sort
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("limit", "0"),
-        ("limit", "1001"),
-        ("limit", "-1"),
-        ("limit", "many"),
-        ("limit", "1.5"),
-        ("limit", "9" * 5_000),
-        ("cursor", ""),
-        ("cursor", "x" * 1_025),
-        ("q", ""),
-        ("q", "x" * 257),
-        ("q", "a\x00b"),
-        ("status", "gone"),
-        ("created_after", "2026-01-31"),
-        ("created_before", "yesterday"),
-        ("sort", "id"),
-        ("sort", "--code"),
-        ("sort", "code; DROP TABLE links"),
-        ("colour", "blue"),
-    ],
-)
-def test_an_invalid_query_of_a_list_is_refused(name: str, value: str) -> None:
-    assert set(query_faults_of(ListQuery(), (name, value))) == {name}
 
 
 @pytest.mark.parametrize(("schema", "name"), [(ReuseQuery(), "reuse"), (PurgeQuery(), "purge")])
