@@ -308,6 +308,42 @@ def _database_names() -> set[str]:
     return {f"boltlink_{role}" for role in configuration.DATABASE_ROLES}
 
 
+# Log lines of the runbook
+
+OTHER_PROGRAMS_LOG: Final = {
+    "Can't open the append-only file",  # Redis
+    "No space left on device",
+    "database system is starting up",
+    "password authentication failed",
+}
+"""What the runbook quotes from the logs of PostgreSQL and Redis."""
+
+_COMMAND = re.compile(r"(make|docker|curl|df|du|ss|git|[A-Z]+) ")
+"""How what is entered begins: a program of the shell, or a word of SQL or of Redis in capital letters."""
+
+
+def _quoted_log_lines() -> set[str]:
+    """What the **Look** parts of the runbook quote: every phrase in backticks that is no command."""
+    looks = re.findall(r"^\*\*Look\*\*.*?(?=^\*\*Do\*\*)", page("runbook.md"), re.MULTILINE | re.DOTALL)
+    phrases = {re.sub(r"\s+", " ", text) for look in looks for text in _inline_code(look)}
+    return {phrase for phrase in phrases if " " in phrase and not _COMMAND.match(phrase)}
+
+
+def test_every_log_line_that_the_runbook_quotes_is_in_the_code() -> None:
+    texts = [
+        node.value
+        for folder in ("services", "shared")
+        for path in (CHECKOUT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    quoted = _quoted_log_lines()
+    assert quoted >= OTHER_PROGRAMS_LOG
+    ours = {phrase.removesuffix("…") for phrase in quoted - OTHER_PROGRAMS_LOG}
+    assert "Redis refused a write: " in ours
+    assert {phrase for phrase in ours if not any(phrase in text for text in texts)} == set()
+
+
 # Links, paths, targets
 
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
