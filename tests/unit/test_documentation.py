@@ -13,6 +13,7 @@ from aiohttp import web
 
 from deploy.local import configuration
 from deploy.local.settings import CHECKOUT, HANDED_ON, read_settings
+from deploy.processes import PROCESSES as ALL_PROCESSES
 from deploy.processes import REPLICAS_SETTINGS
 from services.resolver.app import create_api as create_resolver
 from services.resolver.settings import ResolverSettings
@@ -123,6 +124,26 @@ def sections(name: str, level: int) -> dict[str, str]:
     headings, texts = pieces[::2], [re.split(r"^#{1,3} ", text, flags=re.MULTILINE)[0] for text in pieces[1::2]]
     assert len(headings) == len(set(headings))
     return dict(zip(headings, texts, strict=True))
+
+
+# Words
+
+
+@pytest.mark.parametrize(("pattern", "use"), [(r"\bPostgres\b", "PostgreSQL"), (r"stream of clicks", "click stream")])
+def test_the_pages_use_one_name(pattern: str, use: str) -> None:
+    for path in PAGES:
+        text = _CODE.sub("", path.read_text(encoding="utf-8"))
+        assert not re.search(pattern, text), f"{path.name}: {use}"
+
+
+# Processes
+
+
+def test_the_table_of_processes_is_that_of_the_runtimes() -> None:
+    counts = {name: process.replicas for name, process in ALL_PROCESSES.items()}
+    told = re.findall(r"^\| `([a-z]+)-1(?:…(\d+))?` \|", page("architecture.md"), re.MULTILINE)
+    assert {name: int(last or 1) for name, last in told} == counts
+    assert {name.lower() for name in PROCESSES} == set(counts)
 
 
 # Configuration
