@@ -170,7 +170,7 @@ async def first_entry(redis: RedisClient) -> bytes:
 
 
 def replace_run(writer: StreamWriter) -> Any:
-    """The last seen state of Redis with another run id. (tests/chaos/test_04_redis_killed.py restarts Redis.)"""
+    """The last seen state of Redis with another run id. (tests/chaos/test_redis_killed.py restarts Redis.)"""
     seen = writer._seen
     assert seen is not None
     return type(seen)(run="another", mark=seen.mark, first=seen.first)

@@ -1,8 +1,10 @@
 """The pages of docs/, README.md, CONTRIBUTING.md and SECURITY.md say what the code says, no more and no less."""
 
 import ast
+import io
 import json
 import re
+import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -420,6 +422,50 @@ def test_every_path_in_backticks_exists(path: Path) -> None:
         if _is_repository_path(text) and not any(CHECKOUT.glob(text.rstrip("/")))
     ]
     assert missing == []
+
+
+_COMMENTED_PATH = re.compile(
+    r"(?<![\w./$~{<*-])(?:services|shared|deploy|docs|tests|monitoring|nginx|requirements)/[\w.*/-]*[\w*/]"
+)
+"""A path that begins with a folder of the checkout, as comments name them."""
+
+_COMMENT = re.compile(r"(?:^|\s)(?:#|--)\s.*")
+
+
+def _comments(path: Path) -> Iterator[str]:
+    """The comments of a file, and the docstrings if it is Python."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield from (match[0] for match in map(_COMMENT.search, text.splitlines()) if match)
+        return
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+
+
+def _commented_files() -> Iterator[Path]:
+    yield from (CHECKOUT / name for name in ("Makefile", ".env.example", ".ci/run", "pyproject.toml"))
+    yield from CHECKOUT.glob("docker-compose*.yml")
+    suffixes = {".py", ".yml", ".sh", ".toml", ".conf", ".template", ".lua", ".in"}
+    for folder in ("services", "shared", "deploy", "monitoring", "nginx", "requirements", "tests"):
+        yield from (path for path in (CHECKOUT / folder).rglob("*") if path.suffix in suffixes)
+        yield from (CHECKOUT / folder).rglob("Dockerfile*")
+
+
+def test_every_path_that_a_comment_names_exists() -> None:
+    """A path with a word in capital letters, such as requirements/NAME.txt, stands for several."""
+    named = {
+        (str(path.relative_to(CHECKOUT)), name)
+        for path in _commented_files()
+        for comment in _comments(path)
+        for name in _COMMENTED_PATH.findall(comment)
+        if not re.search(r"\b[A-Z]{4,}\b", name.replace("README", ""))
+    }
+    assert ("deploy/processes.toml", "deploy/processes.py") in named
+    assert {(file, name) for file, name in named if not any(CHECKOUT.glob(name.rstrip("/")))} == set()
 
 
 def _named_targets(text: str) -> set[str]:
