@@ -93,3 +93,12 @@ def sections(name: str, level: int) -> dict[str, str]:
     headings, texts = pieces[::2], [re.split(r"^#{1,3} ", text, flags=re.MULTILINE)[0] for text in pieces[1::2]]
     assert len(headings) == len(set(headings))
     return dict(zip(headings, texts, strict=True))
+
+
+CODE: Final = re.compile(r"^```.*?^```|(?P<ticks>`+)(?P<inline>.+?)(?P=ticks)", re.MULTILINE | re.DOTALL)
+"""Fenced blocks of code, and inline code."""
+
+
+def inline_code(text: str) -> list[str]:
+    """What a page has in backticks, outside of fenced blocks."""
+    return [match["inline"] for match in CODE.finditer(text) if match["inline"]]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.common.checkout import CHECKOUT
-from tests.unit.documentation import DOCS, PAGES, page
+from tests.unit.documentation import CODE, DOCS, PAGES, inline_code, page
 
 
 def test_every_page_that_a_file_of_the_containers_points_to_is_there() -> None:
@@ -28,11 +28,6 @@ def test_every_page_that_a_file_of_the_containers_points_to_is_there() -> None:
 
 
 _FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-_CODE = re.compile(r"^```.*?^```|(?P<ticks>`+)(?P<inline>.+?)(?P=ticks)", re.MULTILINE | re.DOTALL)
-
-
-def _inline_code(text: str) -> list[str]:
-    return [match["inline"] for match in _CODE.finditer(text) if match["inline"]]
 
 
 def _anchors(text: str) -> set[str]:
@@ -76,15 +71,15 @@ def _is_repository_path(text: str) -> bool:
 def test_every_path_in_backticks_exists(path: Path) -> None:
     missing = [
         text
-        for text in _inline_code(path.read_text(encoding="utf-8"))
+        for text in inline_code(path.read_text(encoding="utf-8"))
         if _is_repository_path(text) and not any(CHECKOUT.glob(text.rstrip("/")))
     ]
     assert missing == []
 
 
 def _named_targets(text: str) -> set[str]:
-    blocks = [match[0] for match in _CODE.finditer(text) if not match["inline"]]
-    commands = [*_inline_code(text), *(line for block in blocks for line in block.splitlines())]
+    blocks = [match[0] for match in CODE.finditer(text) if not match["inline"]]
+    commands = [*inline_code(text), *(line for block in blocks for line in block.splitlines())]
     found = (re.match(r"\s*(?:\$ )?make ([a-z][a-z0-9-]*)", command) for command in commands)
     return {match[1] for match in found if match}
 

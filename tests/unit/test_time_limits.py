@@ -57,11 +57,11 @@ def test_the_limits_of_postgres_are_those_of_the_settings() -> None:
     limits = {waited_for: cells[0] for (who, waited_for), cells in LIMITS.items() if who == "every service"}
     assert limits == {
         "a connection of its pool": f"`DATABASE_ACQUIRE_TIMEOUT` {settings.acquire_timeout:g} s",
-        "a new connection to Postgres": f"`DATABASE_CONNECT_TIMEOUT` {settings.connect_timeout:g} s",
+        "a new connection to PostgreSQL": f"`DATABASE_CONNECT_TIMEOUT` {settings.connect_timeout:g} s",
     }
     for who, kind in (("resolver", ResolverSettings), ("every other service", RelaySettings)):
         timeout = kind.from_env(ENOUGH).database.statement_timeout
-        told = f"`DATABASE_STATEMENT_TIMEOUT` {timeout:g} s; {CLIENT_GRACE:g} s more for Postgres to say so"
+        told = f"`DATABASE_STATEMENT_TIMEOUT` {timeout:g} s; {CLIENT_GRACE:g} s more for PostgreSQL to say so"
         assert LIMITS[who, "a statement"][0] == told
     assert f"left alone for {REST:g} s" in LIMITS["resolver", "a statement"][2]
 
