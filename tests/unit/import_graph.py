@@ -11,12 +11,12 @@ CHECKOUT: Final = Path(__file__).parents[2]
 ROOTS: Final = ("services", "shared", "deploy")
 
 
-def _name(path: Path) -> str:
+def name_of(path: Path) -> str:
     parts = path.relative_to(CHECKOUT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES: Final = {_name(path): path for root in ROOTS for path in sorted((CHECKOUT / root).rglob("*.py"))}
+MODULES: Final = {name_of(path): path for root in ROOTS for path in sorted((CHECKOUT / root).rglob("*.py"))}
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from tests.unit.import_graph import CHECKOUT, MODULES, ROOTS, imports_of, is_part_of, reach_of
+from tests.unit.import_graph import CHECKOUT, MODULES, ROOTS, imports_of, is_part_of, name_of, reach_of
 
 CONTRACT: Final = "services.api_contract"
 """Makes the API's document of all services' routes; it runs in no process."""
@@ -19,6 +19,7 @@ LEVELS: Final = ("app", "routes", "handlers")
 """Inside a service, downwards only; everything else lies below these."""
 
 MAX_LINES: Final = 250
+TESTS: Final = {name_of(path): path for path in sorted((CHECKOUT / "tests").rglob("*.py"))}
 
 LAYERS: Final = ("domain", "process", "schemas", "postgres", "redis", "http")
 """The folders of shared/, each of which may know those before it. Of those after it, it knows nothing."""
@@ -212,9 +213,10 @@ def test_what_one_service_alone_uses_lives_in_that_service() -> None:
     assert alone == {}
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", MODULES | TESTS)
 def test_a_module_is_one_thought(module: str) -> None:
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    path = (MODULES | TESTS)[module]
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
 
 def test_functions_are_short() -> None:
