@@ -38,7 +38,10 @@ class ClickRecorder:
         await self._batcher.submit(event)
 
     async def drain_spool(self) -> int:
-        """Move the batches of the spool into the stream; their number. Raises StoreUnavailable if Redis takes none."""
+        """Move the batches of the spool into the stream; their number.
+
+        Raises StoreUnavailable when Redis does not take a batch; the next call continues with it.
+        """
         return await self._spool.drain(self._stream_writer.add)
 
     async def _record(self, events: list[bytes]) -> Sequence[bool]:

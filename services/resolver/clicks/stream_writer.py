@@ -1,6 +1,6 @@
 """Add clicks to the stream, except those of plain links, which the script of the fast path adds.
 
-All of them are remembered in the replay buffer until they are counted.
+The clicks are remembered in the replay buffer until they are counted.
 
 Redis may come back empty (flushed, started without its data) or without the last second of its append-only file (a
 machine that lost power). A mark beside the stream shows that Redis lost the stream; the id of Redis's run shows that it
