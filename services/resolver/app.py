@@ -1,6 +1,7 @@
 """A resolver's application. An application is a value, made from settings."""
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -31,6 +32,8 @@ from shared.process.loops import CleanupContext, background_loop
 from shared.process.metrics import COLLECTORS, REQUEST_METRICS
 from shared.redis.client import RedisClient, redis_client
 from shared.redis.route_records import RouteRecords
+
+log = logging.getLogger(__name__)
 
 _DRAIN_INTERVAL = 0.5
 _RECONCILE_INTERVAL = 0.5
@@ -131,7 +134,8 @@ async def _keep_raw_connection_open(app: web.Application) -> bool:
 
 
 async def _drain_spool(app: web.Application) -> bool:
-    await app[handlers.CLICK_RECORDER].drain_spool()
+    if count := await app[handlers.CLICK_RECORDER].drain_spool():
+        log.info("%d batches of clicks were moved from the spool into the stream", count)
     return False
 
 

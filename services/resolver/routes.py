@@ -15,10 +15,11 @@ OPERATIONS: Final = (
         handler=handlers.follow,
         group="Short URLs",
         summary="Follow a short URL",
-        request_headers={"X-Debug": "`true`: the answer says `X-Cache` and `Server-Timing`."},
+        request_headers={"X-Debug": "`true`: the response has `X-Cache` and `Server-Timing`."},
         successes={
             status: Success(
-                "On to the target; HEAD answers the same and counts no click", headers=("Location", "Cache-Control")
+                "On to the target; HEAD gets the same response and counts no click",
+                headers=("Location", "Cache-Control"),
             )
             for status in REDIRECT_STATUSES
         },
@@ -56,18 +57,18 @@ PUBLIC_PROBES: Final = (
         path="/health",
         handler=probes.health,
         group="About",
-        summary="Whether the process that answers lives",
-        successes={200: Success("It does")},
+        summary="Whether the process that responds runs",
+        successes={200: Success("It runs")},
     ),
     Operation(
         method="GET",
         path="/ready",
         handler=probes.ready,
         group="About",
-        summary="Whether the process that answers can do its work",
+        summary="Whether the process that responds can do its work",
         successes={200: Success("It can")},
     ),
 )
-"""nginx leads these to the resolvers. Every service has them (`shared/http/probes.py`)."""
+"""nginx passes these to the resolvers. Every service has them (`shared/http/probes.py`)."""
 
 ROUTES: Final = [operation.route for operation in OPERATIONS]

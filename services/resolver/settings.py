@@ -1,4 +1,4 @@
-"""What a resolver can be told by the environment."""
+"""The settings of a resolver."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

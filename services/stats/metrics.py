@@ -38,7 +38,7 @@ class ConsumerMetrics:
             registry=registry,
         )
         self._losses = Counter(
-            "boltlink_streams_lost_total", "How many times Redis has lost the stream of clicks.", registry=registry
+            "boltlink_streams_lost_total", "How many times Redis has lost the click stream.", registry=registry
         )
 
     def record(self, result: BatchResult) -> None:

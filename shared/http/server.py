@@ -193,7 +193,8 @@ class _Server(web.Server):
     instance_id = ""
     fast_path: FastPath | None = None
     is_draining = False
-    """While draining, each response closes its connection; idle ones stay open, as nginx may be sending a request."""
+    """While draining, each response closes its connection; idle connections stay open, because a client may just be
+    sending."""
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import aiopg
 import psycopg2.extensions
@@ -41,18 +41,13 @@ class Database:
         self._settings = settings
 
     @contextlib.asynccontextmanager
-    async def transaction(
-        self,
-        isolation: Literal["READ COMMITTED", "REPEATABLE READ"] = "READ COMMITTED",
-        *,
-        lock_timeout: float | None = None,
-    ) -> AsyncIterator[Connection]:
+    async def transaction(self, *, lock_timeout: float | None = None) -> AsyncIterator[Connection]:
         """One transaction: committed at the end of the block, rolled back when the block raises.
 
         `lock_timeout`: seconds to wait for a lock. Raises StoreUnavailable when Postgres cannot be reached, does not
         respond in time or aborts the transaction; it is `contended` when the cause is a lock of another transaction.
         """
-        begin = f"BEGIN ISOLATION LEVEL {isolation}"
+        begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
         if lock_timeout is not None:
             begin += f"; SET LOCAL lock_timeout = {round(lock_timeout * 1000)}"
         raw = await self._begin(begin)

@@ -156,7 +156,7 @@ class RedisSettings:
     timeout: float
 
     @classmethod
-    def read(cls, env: Environment, *, timeout: float = 1.0) -> Self:
+    def read(cls, env: Environment, *, timeout: float) -> Self:
         return cls(
             url=env.secret_url("REDIS_URL", ("redis", "rediss", "unix")),
             timeout=env.seconds("REDIS_TIMEOUT", timeout),

@@ -1,4 +1,4 @@
-"""Every key in Redis: its name, its type, its lifetime. No other module contains a key."""
+"""Every key in Redis: its name, its type, its lifetime. No other module of services/ or shared/ spells a key."""
 
 from typing import Final
 

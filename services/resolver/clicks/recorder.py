@@ -38,7 +38,10 @@ class ClickRecorder:
         await self._batcher.submit(event)
 
     async def drain_spool(self) -> int:
-        """Move the batches of the spool into the stream; how many. Raises StoreUnavailable when Redis takes no more."""
+        """Move the batches of the spool into the stream; their number.
+
+        Raises StoreUnavailable when Redis does not take a batch; the next call continues with it.
+        """
         return await self._spool.drain(self._stream_writer.add)
 
     async def _record(self, events: list[bytes]) -> Sequence[bool]:
@@ -66,4 +69,4 @@ class ClickRecorder:
             self.spooled += count
         except SpoolFull as fault:
             self.lost += count
-            log.error("%d clicks are lost: Redis does not take them, and %s", count, fault)
+            log.error("%d clicks are lost, because Redis does not take them. %s", count, fault)

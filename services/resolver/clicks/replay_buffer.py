@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_CLICKS: Final = 50_000
-"""Clicks whose events are remembered, the newest; of older ones, which a consumer is late with, only the number."""
+"""Clicks whose events are kept, the newest; of older ones only the number is kept."""
 
 MAX_BYTES: Final = 64 * 2**20
-"""Bytes that the remembered events may keep: a batch keeps all its visits, though only one of them may be a click."""
+"""Bytes that the entries may keep. An entry keeps the data of its whole batch, even if one visit alone was a click."""
 
 Events = Callable[[], Sequence[bytes]]
 """Makes the events of an entry again."""

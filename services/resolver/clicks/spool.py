@@ -2,11 +2,11 @@
 
 A record is its length, its CRC-32 (both 4 bytes, big-endian) and its bytes. A batch is one record and is on the disk
 (fsync) before its redirects are answered. A file is drained to Redis and then removed. After a crash in between it is
-drained again, which is harmless because a click is counted once by its id. The redirects of a last record that a crash
-truncated were never answered.
+drained again, which is harmless because a click is counted once by its id. If a crash cuts the last record short, its
+visitors got no redirect.
 
 During a restart the old and the new process share the folder for some seconds. Each writes its own files, and locks the
-file that it writes. The lock ends with the process, and a locked file is not drained by another process.
+file that it writes. The lock ends with the process. A locked file is not drained by another process.
 """
 
 import asyncio
@@ -137,7 +137,7 @@ class Spool:
         file, self._file = self._file, None
         self._written = 0
         if file is not None:
-            with contextlib.suppress(OSError):  # an error of a full disk has been raised by the write already
+            with contextlib.suppress(OSError):  # the write has already reported a full disk
                 file.close()
 
 

@@ -1,4 +1,6 @@
-"""Add clicks to the click stream, and remember them until they are counted. A resolver adds them nowhere else.
+"""Add clicks to the stream, except those of plain links, which the script of the fast path adds.
+
+The clicks are remembered in the replay buffer until they are counted.
 
 Redis may come back empty (flushed, started without its data) or without the last second of its append-only file (a
 machine that lost power). A mark beside the stream shows that Redis lost the stream; the id of Redis's run shows that it
@@ -69,7 +71,7 @@ class StreamWriter:
             self._replay_buffer.count_forgotten_as_lost()
         if before is not None and (now.mark, now.run) != (before.mark, before.run):
             count = self._replay_buffer.clicks
-            log.warning("Redis has restarted or lost the stream; %d clicks are added to it again", count)
+            log.warning("Redis has restarted or lost the stream; %d clicks are added to the stream again", count)
             await self._replay_buffer.replay(self._add_events)
         else:
             self._replay_buffer.release(now.first, newest)

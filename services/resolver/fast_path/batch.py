@@ -161,8 +161,8 @@ class FastPath:
         for visit, record in zip(visits, reply.records, strict=True):
             try:
                 click = self._respond(visit, record, now, refused=reply.refused)
-            except ValueError:
-                visit.connection.pass_to_application()  # which asks Postgres for what such a record says
+            except ValueError:  # the record cannot be parsed, so the application path reads the link from Postgres
+                visit.connection.pass_to_application()
             except Exception:  # the visits behind this one must get their responses
                 log.exception("the visit of %s goes to the application", visit.path[:100])
                 visit.connection.pass_to_application()

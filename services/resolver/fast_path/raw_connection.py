@@ -93,7 +93,7 @@ class _Protocol(asyncio.Protocol):
             self._timer = self._loop.call_later(self._timeout, self._check_timeout)
         try:
             self._transport.write(packed)
-        except RuntimeError as fault:  # it was closed before it was ours, and nobody said so
+        except RuntimeError as fault:  # the transport was closed before this protocol took it over
             self.close(str(fault))
 
     def data_received(self, data: bytes) -> None:

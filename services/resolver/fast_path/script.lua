@@ -1,6 +1,6 @@
 -- The one call to Redis of a batch of visits: read the records, and add the clicks of those that are plain redirects.
--- KEYS: the stream, then the records' keys. ARGV: for each record the event of its click, but for the link's id, which
--- only the record tells. Returns the entry that holds the clicks ('': there are none; 0: Redis refused it, as when it is
+-- KEYS: the stream, then the records' keys. ARGV: for each record the event of its click without the link's id, which is
+-- read from the record. Returns the entry that holds the clicks ('': there are none; 0: Redis refused it, as when it is
 -- full), their number, and the records.
 local records = redis.call('MGET', unpack(KEYS, 2))
 local events = {}

@@ -8,7 +8,7 @@ from shared.domain.codes import LinkName
 from shared.domain.models import Route
 
 LIFETIME: Final = 0.5
-"""Seconds. A change has to show within one second, also while Redis cannot tell of it."""
+"""Seconds. A change must take effect within a second, even when Redis cannot report it."""
 
 MAX_ROUTES: Final = 10_000
 

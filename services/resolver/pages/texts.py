@@ -1,4 +1,4 @@
-"""What people get to read, read once."""
+"""The pages for people, loaded at the start."""
 
 from importlib import resources
 from typing import Final

@@ -27,7 +27,7 @@ async def _run(settings: ConsumerSettings, options: argparse.Namespace) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.stats.counting.command", description=__doc__)
-    parser.add_argument("--replay", action="store_true", help="put all dead letters back into the stream of clicks")
+    parser.add_argument("--replay", action="store_true", help="put all dead letters back into the click stream")
     parser.add_argument("--show", type=int, default=20, help="the number of dead letters to show")
     options = parser.parse_args()
     logs.configure("dead_letters", "WARNING")

@@ -1,4 +1,4 @@
-"""The dead letters, events that could not be counted: show them, and put them back into the stream of clicks."""
+"""The dead letters, events that could not be counted: show them, and put them back into the click stream."""
 
 import logging
 import time
@@ -95,7 +95,7 @@ async def newest(redis: RedisClient, limit: int) -> list[tuple[datetime, DeadLet
 
 
 async def replay(redis: RedisClient) -> int:
-    """Move all dead letters back into the stream of clicks. Returns how many events were moved.
+    """Move all dead letters back into the click stream. Returns how many events were moved.
 
     An event that fails again becomes a dead letter again. Each batch is moved in one transaction, so that no event is
     lost. A click that was counted before is not counted twice. Raises StoreUnavailable.

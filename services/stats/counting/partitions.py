@@ -1,9 +1,12 @@
 """The monthly partitions of the table `clicks`, created before they are needed."""
 
+import logging
 from datetime import date, timedelta
 
 from shared.postgres.pool import Database
 from shared.postgres.tables import clicks
+
+log = logging.getLogger(__name__)
 
 
 def months_ahead(today: date, count: int = 2) -> list[date]:
@@ -17,4 +20,5 @@ def months_ahead(today: date, count: int = 2) -> list[date]:
 async def make_partitions(database: Database, today: date) -> None:
     """Create the partitions of this month and the next two that do not exist yet."""
     for month in months_ahead(today):
-        await clicks.make_partition(database, month)
+        if await clicks.make_partition(database, month):
+            log.info("the partition of %s is created", f"{month:%Y-%m}")

@@ -1,4 +1,4 @@
-"""The reader of the consumer group: how one consumer reads the stream of clicks."""
+"""The reader of the consumer group: how one consumer reads the click stream."""
 
 import logging
 from collections.abc import Sequence
@@ -194,7 +194,7 @@ class StreamReader:
     def _record_missing_group(self) -> None:
         """If this consumer has read from the group before, Redis has lost the stream; the resolvers restore it."""
         if self._group_was_there:
-            log.error("Redis has lost the stream of clicks")
+            log.error("Redis has lost the click stream")
             self.losses += 1
         self._group_was_there = False
 

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 _BATCH: Final = 100
 """Records per call. Redis serves no redirects during a call, so it must take far less than a millisecond."""
 
+_LOGGED_CODES: Final = 5
+
 
 class Publisher:
     """Writes the records of changed links to Redis; changes that wait at the same time share one call."""
@@ -37,6 +39,8 @@ class Publisher:
         try:
             await publish(self._records, links, self._link_lifetime)
         except StoreUnavailable as fault:
-            log.warning("%s The relay will publish %s", fault.detail, ", ".join(link.code for link in links[:5]))
+            codes = ", ".join(link.code for link in links[:_LOGGED_CODES])
+            more = f" and {len(links) - _LOGGED_CODES} more" if len(links) > _LOGGED_CODES else ""
+            log.warning("%s The relay will publish %s%s", fault.detail, codes, more)
             return [False] * len(links)
         return [True] * len(links)
