@@ -22,6 +22,7 @@ from tests.support.client import Response
 from tests.support.served import Client, served
 
 URL = "https://example.com/"
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -69,6 +70,3 @@ def visible_headers(response: Response) -> dict[str, str]:
     """The headers of a response that a client of nginx gets."""
     names = ("Location", "Cache-Control", "X-Robots-Tag", "X-Upstream", "Vary", "Content-Length")
     return {name: response.headers[name] for name in names if name in response.headers}
-
-
-HOUR = timedelta(hours=1)

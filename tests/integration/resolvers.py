@@ -1,7 +1,6 @@
 """A resolver that serves links, with and without the fast path."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 from aiohttp import ClientResponse
@@ -10,10 +9,7 @@ from pytest_aiohttp import AiohttpClient
 from services.resolver.app import create_api
 from services.resolver.settings import ResolverSettings
 from services.writer.redis_sync.relay import relay_once
-from shared.domain.models import ClickEvent
 from shared.postgres.pool import Database
-from shared.redis import click_events, click_stream
-from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
 from shared.redis.route_records import RouteRecords
 from tests.support.served import Client, served
@@ -41,13 +37,6 @@ async def follow(client: Client, code: str = "abc", method: str = "GET", **heade
     async with client.request(method, f"/{code}", headers=sent, allow_redirects=False) as response:
         await response.read()
         return response
-
-
-async def clicks_in(redis: RedisClient) -> list[ClickEvent]:
-    entries: Any = await redis.xrange(redis_keys.CLICK_STREAM)
-    return [
-        click_events.decode(event) for _, fields in entries for event in click_events.split(fields[click_stream.FIELD])
-    ]
 
 
 async def publish(database: Database, redis: RedisClient) -> None:

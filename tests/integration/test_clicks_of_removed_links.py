@@ -11,21 +11,9 @@ from shared.domain.models import Link
 from shared.postgres.pool import Database
 from shared.postgres.tables import clicks
 from shared.redis.client import RedisClient
-from tests.integration.counting import (
-    add,
-    count_batch,
-    counted_once,
-    in_buckets,
-    rows,
-    total,
-)
+from tests.integration.counting import add, count_batch, counted_once, in_buckets, rows, total
 from tests.integration.locks import waits_for_a_lock
-from tests.support.builders import (
-    VISITOR_SECRET,
-    click_event,
-    make_link,
-    make_owner,
-)
+from tests.support.builders import VISITOR_SECRET, click_event, make_link, make_owner
 from tests.support.waiting import until
 
 

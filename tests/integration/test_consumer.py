@@ -13,24 +13,8 @@ from services.stats.counting.stream_reader import StreamReader
 from shared.domain.models import Link
 from shared.postgres.pool import Database
 from shared.redis.client import RedisClient
-from tests.integration.counting import (
-    add,
-    count_all,
-    count_batch,
-    counted_once,
-    in_buckets,
-    total,
-)
-from tests.support.builders import (
-    BOT,
-    NOON,
-    VISITOR_SECRET,
-    click_event,
-    encoded,
-    make_link,
-    make_owner,
-    milliseconds,
-)
+from tests.integration.counting import add, count_all, count_batch, counted_once, in_buckets, total
+from tests.support.builders import BOT, NOON, VISITOR_SECRET, click_event, encoded, make_link, make_owner, milliseconds
 
 
 async def test_a_recorded_click_is_counted(

@@ -12,18 +12,9 @@ from shared.domain.models import Link
 from shared.postgres.pool import Database, connect
 from shared.redis import keys as redis_keys
 from shared.redis.client import RedisClient
-from tests.integration.counting import (
-    add,
-    count_all,
-    count_batch,
-    counted_once,
-    stream_of,
-    total,
-)
+from tests.integration.counting import add, count_all, count_batch, counted_once, stream_of, total
 from tests.integration.stores import Stores
-from tests.support.builders import (
-    click_event,
-)
+from tests.support.builders import click_event
 from tests.support.network import at_port, refusing_port
 
 

@@ -14,22 +14,9 @@ from shared.domain.models import Link
 from shared.postgres.pool import Database
 from shared.redis import click_events
 from shared.redis.client import RedisClient, redis_client
-from tests.integration.counting import (
-    add,
-    count_all,
-    count_batch,
-    counted_once,
-    in_buckets,
-    rows,
-    stream_of,
-    total,
-)
+from tests.integration.counting import add, count_all, count_batch, counted_once, in_buckets, rows, stream_of, total
 from tests.integration.stores import Stores
-from tests.support.builders import (
-    click_event,
-    count_clicks,
-    encoded,
-)
+from tests.support.builders import click_event, count_clicks, encoded
 from tests.support.network import at_port, refusing_port
 
 

@@ -14,12 +14,7 @@ from shared.domain.models import Link
 from shared.postgres.pool import Database, connect
 from shared.redis.client import RedisClient
 from shared.redis.route_records import route_of
-from tests.integration.lookups import (
-    counting_reads,
-    is_stored,
-    lookup_of,
-    mget_calls,
-)
+from tests.integration.lookups import counting_reads, is_stored, lookup_of, mget_calls
 from tests.integration.stores import Stores
 from tests.support.builders import make_link, make_owner
 from tests.support.network import at_port, silent_port

@@ -15,10 +15,7 @@ from shared.domain.models import Link
 from shared.postgres.pool import Database
 from shared.redis.client import RedisClient, redis_client
 from shared.redis.route_records import route_of
-from tests.integration.lookups import (
-    lookup_of,
-    publish,
-)
+from tests.integration.lookups import lookup_of, publish
 from tests.integration.stores import Stores
 from tests.support.network import TcpProxy, at_port, running_proxy
 from tests.support.waiting import until

@@ -11,7 +11,8 @@ from services.writer.links import changes
 from shared.domain.models import ClickEvent, Link
 from shared.postgres.pool import Database
 from shared.redis.client import RedisClient
-from tests.integration.resolvers import ID, URL, Serve, clicks_in, follow, publish
+from tests.integration.fast_path import clicks_in
+from tests.integration.resolvers import ID, URL, Serve, follow, publish
 from tests.support.builders import make_link
 from tests.support.served import Client
 from tests.support.waiting import until

@@ -8,7 +8,8 @@ import pytest
 from shared.domain.models import Link
 from shared.postgres.pool import Database
 from shared.redis.client import RedisClient
-from tests.integration.resolvers import Serve, clicks_in, follow, publish
+from tests.integration.fast_path import clicks_in
+from tests.integration.resolvers import Serve, follow, publish
 from tests.integration.stores import Stores
 from tests.support.environments import environment
 from tests.support.network import at_port, refusing_port, running_proxy

@@ -14,7 +14,7 @@ from services.resolver.lookup.postgres_lookup import RESET_TIMEOUT as REST
 from services.resolver.settings import ResolverSettings
 from services.stats.settings import ConsumerSettings
 from services.writer.settings import RelaySettings, WriterSettings
-from shared.http import server as serving
+from shared.http import server
 from shared.postgres.pool import CLIENT_GRACE
 from shared.process.loops import JITTER, jittered
 
@@ -49,7 +49,7 @@ def test_the_limits_of_redis_are_those_of_the_settings() -> None:
 
 def test_the_time_that_a_service_takes_to_leave_is_told() -> None:
     told = LIMITS["every service, at its end", "requests on the connections that it has"][0]
-    assert told == f"{serving.DRAIN_TIMEOUT:g} s"
+    assert told == f"{server.DRAIN_TIMEOUT:g} s"
 
 
 def test_the_limits_of_postgres_are_those_of_the_settings() -> None:

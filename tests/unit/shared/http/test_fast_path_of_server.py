@@ -7,13 +7,7 @@ import pytest
 from aiohttp import web
 
 from tests.support.waiting import until
-from tests.unit.shared.http.fast_path_server import (
-    FakeFastPath,
-    Streams,
-    get_requests,
-    has_accepted,
-    response_from,
-)
+from tests.unit.shared.http.fast_path_server import FakeFastPath, Streams, get_requests, has_accepted, response_from
 
 
 async def test_consecutive_requests_on_one_connection_get_their_responses(streams: Streams) -> None:

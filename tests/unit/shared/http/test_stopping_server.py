@@ -7,13 +7,7 @@ from collections.abc import Callable
 import pytest
 from aiohttp import web
 
-from tests.unit.shared.http.fast_path_server import (
-    FakeFastPath,
-    Streams,
-    get_requests,
-    has_accepted,
-    response_from,
-)
+from tests.unit.shared.http.fast_path_server import FakeFastPath, Streams, get_requests, has_accepted, response_from
 
 
 @pytest.mark.parametrize(

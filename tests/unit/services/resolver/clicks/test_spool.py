@@ -11,15 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.resolver.clicks.spool import Spool, SpoolFull
-from tests.unit.services.resolver.clicks.spools import (
-    HEAD,
-    LIMIT,
-    Callback,
-    Fill,
-    Open,
-    drained_from,
-    files,
-)
+from tests.unit.services.resolver.clicks.spools import HEAD, LIMIT, Callback, Fill, Open, drained_from, files
 
 
 @contextlib.contextmanager

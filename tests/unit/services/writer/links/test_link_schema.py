@@ -2,10 +2,7 @@
 
 from datetime import UTC, datetime
 
-from services.writer.links.schemas import (
-    LinkSchema,
-    dump_link,
-)
+from services.writer.links.schemas import LinkSchema, dump_link
 from shared.domain.models import Link, LinkOptions
 
 URL = "https://example.com/"

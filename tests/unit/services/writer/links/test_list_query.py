@@ -2,9 +2,7 @@
 
 import pytest
 
-from services.writer.links.schemas import (
-    ListQuery,
-)
+from services.writer.links.schemas import ListQuery
 from shared.schemas.parsing import parse
 from tests.unit.invalid_input import query_faults_of
 
