@@ -87,8 +87,8 @@ class StoreUnavailable(BoltLinkError):
         self.contended = contended
 
 
-class StoreRefused(StoreUnavailable):
-    """Redis refused a write, for example because it is full. It can still be read."""
+class StoreFull(StoreUnavailable):
+    """Redis is full and refused a write. It is not unavailable: it can still be read, and what it holds is current."""
 
 
 class UniqueViolation(Exception):

@@ -41,7 +41,7 @@ CATALOGUE: Final[Mapping[type[errors.BoltLinkError], ProblemType]] = {
     errors.Forbidden: ProblemType("forbidden", "The API key does not allow this", 403),
     errors.TooManyRequests: ProblemType("too-many-requests", "Too many requests", 429),
     errors.StoreUnavailable: _STORE_UNAVAILABLE,
-    errors.StoreRefused: _STORE_UNAVAILABLE,
+    errors.StoreFull: _STORE_UNAVAILABLE,
 }
 
 RETRY_AFTER_SECONDS: Final = 2

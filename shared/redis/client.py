@@ -8,15 +8,19 @@ from redis import asyncio as aioredis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 
-from shared.domain.errors import StoreRefused, StoreUnavailable
+from shared.domain.errors import StoreFull, StoreUnavailable
 from shared.process.settings import RedisSettings
 
 UNAVAILABLE: Final = "Redis did not reply in time."
 
-_REFUSALS: Final = ("OOM ", "MISCONF ", "READONLY ", "NOREPLICAS ")
-"""The beginnings of replies by which Redis refuses a write although it can still be read."""
+_FULL: Final = "OOM "
+"""The beginning of the reply of a Redis that has no room and nothing left to evict, so no record that is stale."""
+
+_REFUSALS: Final = ("MISCONF ", "READONLY ", "NOREPLICAS ")
+"""The beginnings of other replies by which Redis refuses a write. It keeps its records, and changes cannot reach them.
+A resolver that read them would redirect to old targets, so such a Redis counts as unavailable."""
 
 _UVLOOP_CLOSED: Final = "handler is closed"
 """In the RuntimeError that uvloop raises for a write to a reset connection; redis.asyncio does not translate it."""
@@ -44,7 +48,7 @@ async def redis_client(settings: RedisSettings) -> AsyncIterator[RedisClient]:
 
 @contextlib.contextmanager
 def redis_errors() -> Iterator[None]:
-    """Turn what a Redis client raises into StoreUnavailable, a refused write into StoreRefused."""
+    """Turn what a Redis client raises into StoreUnavailable, a refused write into StoreFull."""
     try:
         yield
     except (TimeoutError, RedisError, OSError) as fault:
@@ -58,6 +62,8 @@ def redis_errors() -> Iterator[None]:
 def error_of(fault: Exception) -> StoreUnavailable:
     """The domain's error for an error of a client, or for an error that Redis replied with."""
     text = str(fault)
-    if text.startswith(_REFUSALS) or type(fault).__name__ in ("OutOfMemoryError", "ReadOnlyError"):
-        return StoreRefused(f"Redis refused a write: {text[:200]}")
+    if text.startswith(_FULL) or isinstance(fault, OutOfMemoryError):
+        return StoreFull(f"Redis refused a write: {text[:200]}")
+    if text.startswith(_REFUSALS) or isinstance(fault, ReadOnlyError):
+        return StoreUnavailable(f"Redis refused a write: {text[:200]}")
     return StoreUnavailable(UNAVAILABLE)

@@ -109,10 +109,10 @@ def decode(record: bytes) -> Route:
     return _decode_cached(record) if len(record) <= MAX_CACHED_BYTES else _decode(record)
 
 
-def plain_link_id(record: bytes) -> int | None:
-    """The id of the link if scripts in Redis treat the record as that of a plain link (`LUA_PLAIN_LINK_ID`)."""
+def plain_link_id(record: bytes) -> bytes | None:
+    """The digits of the link's id if scripts in Redis take the record for a plain link's (`LUA_PLAIN_LINK_ID`)."""
     found = _PLAIN_LINK_ID.match(record)
-    return int(found[1]) if found else None
+    return found[1] if found else None
 
 
 def _decode(record: bytes) -> Route:
@@ -127,7 +127,7 @@ def _decode(record: bytes) -> Route:
     if status not in _STATUSES:
         raise ValueError("not the status of a redirect")
     target = url.decode()
-    if not target.isprintable():
+    if not target or not target.isprintable():
         raise ValueError("not a target")
     return Route(int(version), int(link_id), True, target, int(status))  # positions are faster
 
@@ -154,7 +154,7 @@ def _checked(**fields: Any) -> dict[str, Any]:
     """Validate the fields, because they become response headers and another program may have written to Redis."""
     if fields["redirect_status"] not in REDIRECT_STATUSES:
         raise ValueError("not the status of a redirect")
-    if not all((fields.get(name) or "").isprintable() for name in ("url", "expired_url")):
+    if not fields["url"] or not all((fields.get(name) or "").isprintable() for name in ("url", "expired_url")):
         raise ValueError("not a target")
     return fields
 

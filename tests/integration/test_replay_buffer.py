@@ -189,3 +189,25 @@ async def test_clicks_that_could_not_be_added_again_are_added_the_next_time(
         await proxy.open()
         await writer.reconcile()
     assert await waiting(redis) == [b"a"]
+
+
+async def test_clicks_that_arrive_during_a_replay_push_none_out_that_was_not_added_again_yet() -> None:
+    """A click that was remembered when Redis lost the stream is added again, or is counted as lost.
+
+    A full buffer forgets its oldest entry, which must not be one that is still to be added again.
+    """
+    buffer = ReplayBuffer(max_clicks=10)
+    for number in range(10):
+        buffer.remember(b"1-%d" % number, 1, lambda number=number: [b"old %d" % number], 1)  # type: ignore[misc]
+    added: list[bytes] = []
+
+    async def add(events: Any) -> bytes:
+        added.extend(events)
+        if len(added) <= 5:  # visitors go on meanwhile
+            buffer.remember(b"2-%d" % (len(added) + 100), 1, lambda: [b"new"], 1)
+        return b"2-%d" % len(added)
+
+    buffer.count_forgotten_as_lost()
+    await buffer.replay(add)
+    again = {event for event in added if event.startswith(b"old")}
+    assert len(again) + buffer.lost == 10

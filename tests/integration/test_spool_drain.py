@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.resolver.clicks import spool as spool_module
 from services.resolver.clicks.recorder import ClickRecorder
 from services.resolver.clicks.replay_buffer import ReplayBuffer
 from services.resolver.clicks.spool import Spool
@@ -121,3 +122,26 @@ async def test_a_record_with_a_wrong_checksum_is_skipped(spool: Spool, tmp_path:
     (path,) = (tmp_path / "spool").iterdir()
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     assert await drained(Spool(tmp_path / "spool", LIMIT)) == [event(1)]
+
+
+async def test_a_spool_file_that_the_other_process_had_drained_costs_no_later_clicks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a restart the new process opens a file which the old one drains and removes meanwhile."""
+    old, new = Spool(tmp_path, 2**20), Spool(tmp_path, 2**20)
+    drained: list[bytes] = []
+
+    async def add(batch: bytes) -> None:
+        drained.append(batch)
+
+    await old.append(b"first")
+    old.close()
+    [path] = tmp_path.glob("*.spool")
+    with monkeypatch.context() as patch:
+        patch.setattr(spool_module, "_is_locked", lambda _: bool(path.unlink()))  # type: ignore[func-returns-value]  # the old process was quicker
+        await new.drain(add)
+    await old.append(b"later")
+    old.close()
+    await new.drain(add)
+    assert b"later" in drained
+    assert not list(tmp_path.glob("*.spool"))

@@ -7,7 +7,7 @@ from typing import Final
 from services.resolver.clicks.spool import Spool, SpoolFull
 from services.resolver.clicks.stream_writer import StreamWriter
 from services.resolver.lookup.circuit_breaker import CircuitBreaker
-from shared.domain.errors import StoreRefused, StoreUnavailable
+from shared.domain.errors import StoreFull, StoreUnavailable
 from shared.process.batching import Batcher
 from shared.redis import click_events
 from shared.redis.client import RedisClient
@@ -55,7 +55,7 @@ class ClickRecorder:
             return False
         try:
             await self._stream_writer.add(joined, self._redis)
-        except StoreRefused:  # a full Redis still serves lookups
+        except StoreFull:  # a full Redis still serves lookups
             return False
         except StoreUnavailable:
             self._circuit_breaker.record_failure()

@@ -80,21 +80,28 @@ class ReplayBuffer:
     async def replay(self, add: Callable[[Sequence[bytes]], Awaitable[bytes]]) -> None:
         """Add each entry that is there now to the stream again, oldest first; `add` gives the new entry's id.
 
-        What `add` raises ends it, and the entry that was not added stays the oldest.
+        What `add` raises ends it, and the entries that were not added stay the oldest. Entries that arrive meanwhile
+        push none of them out.
         """
-        for _ in range(len(self._entries)):
-            entry = self._entries.popleft()
-            self._subtract(entry)
-            assert entry.events is not None
-            try:
-                added = await add(entry.events())
-            except BaseException:
-                self._entries.appendleft(entry)
-                self._clicks += entry.clicks
-                self._size += entry.size
-                raise
-            self.remember(added, entry.clicks, entry.events, entry.size)
-            self.replayed += entry.clicks
+        replayed, self._entries = self._entries, deque()
+        self._clicks = self._size = 0
+        try:
+            while replayed:
+                await self._replay_oldest(replayed, add)
+        finally:
+            self._entries.extendleft(reversed(replayed))
+            self._clicks += sum(entry.clicks for entry in replayed)
+            self._size += sum(entry.size for entry in replayed)
+
+    async def _replay_oldest(
+        self, replayed: deque[Remembered], add: Callable[[Sequence[bytes]], Awaitable[bytes]]
+    ) -> None:
+        entry = replayed[0]
+        assert entry.events is not None
+        added = await add(entry.events())
+        replayed.popleft()
+        self.remember(added, entry.clicks, entry.events, entry.size)
+        self.replayed += entry.clicks
 
     def _forget_oldest(self) -> None:
         """Keep the number alone; the numbers of many small entries under the id of the last one."""

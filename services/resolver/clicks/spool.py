@@ -43,6 +43,7 @@ class Spool:
         self._limit = limit
         self._file: FileIO | None = None
         self._written = 0
+        self._number = 0
         self._drained: dict[Path, int] = {}
         self._lock = asyncio.Lock()
         folder.mkdir(parents=True, exist_ok=True)
@@ -94,8 +95,8 @@ class Spool:
             await add(batch)
             self._drained[path] = end
             drained += 1
-        await asyncio.to_thread(path.unlink)
-        self._drained.pop(path, None)
+        await asyncio.to_thread(path.unlink, missing_ok=True)  # another process may have drained it too
+        self._drained.pop(path, None)  # a later file may get the same name
         return drained
 
     def close(self) -> None:
@@ -124,8 +125,8 @@ class Spool:
 
     def _new_file(self) -> FileIO:
         """Create a file that becomes visible to other processes only after it is locked."""
-        number = max((_number(path) for path in self._paths()), default=0) + 1
-        path = self._folder / f"{number:012d}-{os.getpid()}{_SUFFIX}"
+        self._number = max([self._number, *map(_number, self._paths())]) + 1  # a name is never used again
+        path = self._folder / f"{self._number:012d}-{os.getpid()}{_SUFFIX}"
         hidden = path.with_suffix(".new")
         file = hidden.open("wb", buffering=0)
         fcntl.flock(file, fcntl.LOCK_EX)

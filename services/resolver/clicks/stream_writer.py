@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.resolver.clicks.replay_buffer import EntryId, ReplayBuffer, entry_id
-from services.resolver.fast_path.raw_connection import RawRedisConnection, Reply
+from services.resolver.fast_path.raw_connection import RawRedisConnection, Reply, read_safely
 from shared.domain.errors import StoreUnavailable
 from shared.redis import click_events, click_stream, keys
 from shared.redis.client import RedisClient, error_of, redis_errors
@@ -54,14 +54,13 @@ class StreamWriter:
         """Add events as one entry by a raw connection; `on_result` gets None, or why they were not added."""
         joined = click_events.join(events)
 
-        def on_reply(reply: Reply) -> None:
+        def read(reply: Reply) -> StoreUnavailable | None:
             if isinstance(reply, Exception):
-                on_result(reply if isinstance(reply, StoreUnavailable) else error_of(reply))
-                return
+                return reply if isinstance(reply, StoreUnavailable) else error_of(reply)
             self._replay_buffer.remember(reply, len(events), lambda: [joined], len(joined))
-            on_result(None)
+            return None
 
-        connection.send(click_stream.add_command(joined), on_reply)
+        connection.send(click_stream.add_command(joined), lambda reply: on_result(read_safely(reply, read)))
 
     async def reconcile(self) -> None:
         """Release what the stream has moved past, and add again what Redis may have lost. Raises StoreUnavailable."""

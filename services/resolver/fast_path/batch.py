@@ -27,7 +27,7 @@ from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.resolver.metrics import ResolverMetrics
 from services.resolver.redirects.decision import Redirect, Refusal, decide
 from shared.domain.codes import CODE, in_default_domain
-from shared.domain.errors import StoreRefused, StoreUnavailable
+from shared.domain.errors import StoreFull, StoreUnavailable
 from shared.http.requests import REQUEST_ID_PATTERN, START_PATTERN
 from shared.http.server import Connection
 from shared.process.metrics import RequestMetrics
@@ -35,6 +35,8 @@ from shared.redis import click_events, keys
 from shared.redis.route_records import decode
 
 log = logging.getLogger(__name__)
+
+_PASSED_ON: Final = "the visit of %s goes to the application"
 
 MAX_BATCH: Final = 512
 
@@ -164,7 +166,7 @@ class FastPath:
             except ValueError:  # the record cannot be parsed, so the application path reads the link from Postgres
                 visit.connection.pass_to_application()
             except Exception:  # the visits behind this one must get their responses
-                log.exception("the visit of %s goes to the application", visit.path[:100])
+                log.exception(_PASSED_ON, visit.path[:100])
                 visit.connection.pass_to_application()
             else:
                 if click is not None:
@@ -204,12 +206,16 @@ class FastPath:
             on_added(StoreUnavailable("The clicks could not be sent."))
 
     def _on_added(self, clicks: list[_Click], fault: StoreUnavailable | None) -> None:
-        if fault is not None and not isinstance(fault, StoreRefused):
+        if fault is not None and not isinstance(fault, StoreFull):
             self._circuit_breaker.record_failure()
         for visit, redirect, _ in clicks:
-            if fault is None:
+            if fault is not None:
+                visit.connection.pass_to_application()
+                continue
+            try:
                 self._redirect(visit, redirect)
-            else:
+            except Exception:  # as in _respond_all
+                log.exception(_PASSED_ON, visit.path[:100])
                 visit.connection.pass_to_application()
 
     def _redirect(self, visit: PendingVisit, redirect: Redirect) -> None:

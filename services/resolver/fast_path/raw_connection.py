@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import hiredis
 
@@ -22,6 +22,7 @@ Reply = Any
 
 OnReply = Callable[[Any], None]
 Command = tuple[bytes | str | int, ...]
+Result = TypeVar("Result")
 
 _NO_REPLY: Final = StoreUnavailable(UNAVAILABLE)
 
@@ -132,6 +133,15 @@ class _Protocol(asyncio.Protocol):
             self.close(f"no reply within {self._timeout:g} s")
         else:
             self._timer = self._loop.call_at(deadline, self._check_timeout)
+
+
+def read_safely(reply: Reply, read: Callable[[Reply], Result]) -> Result | StoreUnavailable:
+    """What `read` makes of a reply, or StoreUnavailable when it fails: a callback must always report a result."""
+    try:
+        return read(reply)
+    except Exception:
+        log.exception("a reply of Redis could not be read")
+        return StoreUnavailable("A reply of Redis could not be read.")
 
 
 def _call(on_reply: OnReply, reply: Reply) -> None:

@@ -1,7 +1,7 @@
 -- The one call to Redis of a batch of visits: read the records, and add the clicks of those that are plain redirects.
 -- KEYS: the stream, then the records' keys. ARGV: for each record the event of its click without the link's id, which is
--- read from the record. Returns the entry that holds the clicks ('': there are none; 0: Redis refused it, as when it is
--- full), their number, and the records.
+-- read from the record. Returns the entry that holds the clicks ('': there are none; 0: Redis is full), their number, and
+-- the records.
 local records = redis.call('MGET', unpack(KEYS, 2))
 local events = {}
 for i, record in ipairs(records) do
@@ -10,5 +10,8 @@ for i, record in ipairs(records) do
 end
 if #events == 0 then return {'', 0, records} end
 local entry = @LUA_ADD@
-if type(entry) == 'table' and entry.err then entry = 0 end
+if type(entry) == 'table' and entry.err then
+  if not entry.err:match('^OOM') then return {err = entry.err} end
+  entry = 0
+end
 return {entry, #events, records}

@@ -10,7 +10,7 @@ from services.resolver.lookup.circuit_breaker import CircuitBreaker
 from services.resolver.lookup.fallback_cache import FallbackCache
 from services.resolver.lookup.postgres_lookup import PostgresLookup
 from shared.domain.codes import LinkName
-from shared.domain.errors import StoreRefused, StoreUnavailable
+from shared.domain.errors import StoreFull, StoreUnavailable
 from shared.domain.models import Route
 from shared.postgres.pool import Database
 from shared.process.batching import Batcher
@@ -106,7 +106,7 @@ class Lookup:
         updates = [RouteUpdate(name, route, self._lifetime(route)) for name, route in found]
         try:
             await self._records.put(updates, replace=replace)
-        except StoreRefused as fault:  # a full Redis still serves lookups
+        except StoreFull as fault:  # a full Redis still serves lookups
             log.warning("%s", fault.detail)
         except StoreUnavailable:
             self._circuit_breaker.record_failure()

@@ -1,8 +1,10 @@
 """Create links and respond: reuse of an equal link, group commit, and a repeat under the same Idempotency-Key."""
 
+import asyncio
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from services.writer.links.group_commit import GroupCommit
 from services.writer.links.idempotency import IdempotencyKey, respond_once
@@ -12,6 +14,10 @@ from shared.domain.models import Link
 from shared.postgres.connection import Connection
 from shared.postgres.pool import Database
 from shared.postgres.tables import links
+
+_ATTEMPTS: Final = 5
+_MAX_PAUSE: Final = 0.2
+"""Seconds before the second attempt at a contended batch, at most; more before later ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +73,15 @@ async def create_links(
         results = [next(created) if isinstance(request, LinkRequest) else request for request in requests]
         return Created(200, present(results), tuple(result for result in results if isinstance(result, Link)))
 
-    try:
-        return await respond_once(database, owner_id, idempotency_key, respond, Created)
-    except StoreUnavailable as fault:
-        if not fault.contended:
-            raise
-        # Two batches requested the same codes in different orders. Postgres aborted this one; the other is done now.
-        return await respond_once(database, owner_id, idempotency_key, respond, Created)
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return await respond_once(database, owner_id, idempotency_key, respond, Created)
+        except StoreUnavailable as fault:
+            if not fault.contended:
+                raise
+        # Batches that share external ids may deadlock. Postgres has aborted this one, so that another could go on.
+        await asyncio.sleep(attempt * random.uniform(0, _MAX_PAUSE))  # noqa: S311  # no secret
+    return await respond_once(database, owner_id, idempotency_key, respond, Created)
 
 
 async def _find_or_create(conn: Connection, request: LinkRequest, *, reuse: bool) -> tuple[int, Link]:

@@ -70,7 +70,7 @@ async def _create_some(conn: Connection, waiting: Mapping[int, LinkRequest]) -> 
     places = _without_conflicts(waiting)
     rows = [
         new_links.NewRow(name=name, owner_id=waiting[place].owner_id, options=waiting[place].requested.options)
-        for name, place in places.items()
+        for name, place in sorted(places.items(), key=lambda item: _insertion_order(waiting, *item))
     ]
     created = await new_links.insert(conn, rows)
     if any(waiting[places[name]].name for name in created):  # only a requested code can be one that was purged
@@ -78,6 +78,11 @@ async def _create_some(conn: Connection, waiting: Mapping[int, LinkRequest]) -> 
     results: dict[int, CreationResult] = {places[name]: link for name, link in created.items()}
     left = {place: request for place, request in waiting.items() if place not in results}
     return results | await _refusals(conn, left)
+
+
+def _insertion_order(waiting: Mapping[int, LinkRequest], name: LinkName, place: int) -> tuple[bool, LinkName | int]:
+    """Requested names first, in one order in all transactions, so that two of them do not deadlock; then by place."""
+    return (False, name) if waiting[place].name else (True, place)
 
 
 def _without_conflicts(waiting: Mapping[int, LinkRequest]) -> dict[LinkName, int]:
