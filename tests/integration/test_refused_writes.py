@@ -24,8 +24,8 @@ async def test_a_change_shows_within_a_second_while_redis_refuses_writes(
 ) -> None:
     """The contract: a change that was answered with 2xx shows within 1 s, also when Redis was unavailable.
 
-    A Redis that refuses writes (MISCONF: its disk is full; NOREPLICAS; READONLY) keeps records that nobody can correct, so
-    resolvers ask Postgres.
+    A Redis that refuses writes (MISCONF: its disk is full; NOREPLICAS; READONLY) keeps records that nobody can correct,
+    so resolvers ask Postgres.
     """
     owner_id = await make_owner(writer_database)
     link = await make_link(writer_database, owner_id=owner_id, code="abc")

@@ -124,6 +124,10 @@ async def test_a_record_with_a_wrong_checksum_is_skipped(spool: Spool, tmp_path:
     assert await drained(Spool(tmp_path / "spool", LIMIT)) == [event(1)]
 
 
+def spool_files(folder: Path) -> list[Path]:
+    return list(folder.glob("*.spool"))
+
+
 async def test_a_spool_file_that_the_other_process_had_drained_costs_no_later_clicks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,7 +140,7 @@ async def test_a_spool_file_that_the_other_process_had_drained_costs_no_later_cl
 
     await old.append(b"first")
     old.close()
-    [path] = tmp_path.glob("*.spool")
+    [path] = spool_files(tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(spool_module, "_is_locked", lambda _: bool(path.unlink()))  # type: ignore[func-returns-value]  # the old process was quicker
         await new.drain(add)
@@ -144,4 +148,4 @@ async def test_a_spool_file_that_the_other_process_had_drained_costs_no_later_cl
     old.close()
     await new.drain(add)
     assert b"later" in drained
-    assert not list(tmp_path.glob("*.spool"))
+    assert spool_files(tmp_path) == []
