@@ -149,3 +149,18 @@ async def test_a_spool_file_that_the_other_process_had_drained_costs_no_later_cl
     await new.drain(add)
     assert b"later" in drained
     assert spool_files(tmp_path) == []
+
+
+async def test_what_is_no_file_of_the_spool_holds_up_neither_appends_nor_the_drain(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 2**20)
+    tmp_path.joinpath("backup.spool").write_bytes(b"somebody's")
+    tmp_path.joinpath("000000000000-1.spool").mkdir()  # it cannot be read
+    drained: list[bytes] = []
+
+    async def add(batch: bytes) -> None:
+        drained.append(batch)
+
+    await spool.append(b"click")
+    await spool.drain(add)
+    assert drained == [b"click"]
+    assert sorted(path.name for path in spool_files(tmp_path)) == ["000000000000-1.spool", "backup.spool"]

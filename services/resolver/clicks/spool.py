@@ -18,7 +18,7 @@ import os
 import struct
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
-from io import FileIO
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import Final
 
@@ -81,10 +81,9 @@ class Spool:
             paths = self._paths()
         drained = 0
         for path in paths:
-            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:  # another process has drained it
-                if _is_locked(file.fileno()):
-                    continue
-                drained += await self._drain_file(path, await asyncio.to_thread(file.read), add)
+            if file := _open_for_drain(path):
+                with file:  # and so locked until the file is drained
+                    drained += await self._drain_file(path, await asyncio.to_thread(file.read), add)
         async with self._lock:
             self._size = self._on_disk()
         return drained
@@ -111,7 +110,7 @@ class Spool:
         return size
 
     def _paths(self) -> list[Path]:
-        return sorted(self._folder.glob(f"*{_SUFFIX}"))
+        return sorted(self._folder.glob(f"[0-9]*-[0-9]*{_SUFFIX}"))
 
     def _write(self, record: bytes) -> None:
         if self._written >= FILE_LIMIT:
@@ -144,6 +143,24 @@ class Spool:
 
 def _number(path: Path) -> int:
     return int(path.stem.partition("-")[0])
+
+
+def _open_for_drain(path: Path) -> BufferedReader | None:
+    """A file, locked; None when another process writes, drains or has drained it, or when it cannot be opened.
+
+    A file that cannot be opened must not hold up the files behind it.
+    """
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        return None
+    except OSError:
+        log.exception("the spool's file %s cannot be opened", path.name)
+        return None
+    if _is_locked(file.fileno()):
+        file.close()
+        return None
+    return file
 
 
 def _is_locked(descriptor: int) -> bool:
