@@ -59,7 +59,10 @@ _ACCEPT: Final = istr("Accept")
 
 @dataclass(slots=True)
 class PendingVisit:
-    """A request that waits for its response. `arrived_at`: the event loop's time, in seconds."""
+    """A request that waits for its response. `arrived_at`: the event loop's time, in seconds.
+
+    It ends once: a callback that comes late must not respond to the next request on the connection.
+    """
 
     connection: Connection
     path: str
@@ -67,10 +70,23 @@ class PendingVisit:
     accept: str
     event_tail: bytes
     arrived_at: float
+    is_waiting: bool = True
 
     @property
     def query(self) -> str:
         return self.path.partition("?")[2]
+
+    def respond(self, response: bytes) -> None:
+        """Send the response."""
+        if self.is_waiting:
+            self.connection.respond(response)
+            self.is_waiting = False
+
+    def pass_on(self) -> None:
+        """Pass the request to the application."""
+        if self.is_waiting:
+            self.is_waiting = False
+            self.connection.pass_to_application()
 
 
 _Click = tuple[PendingVisit, Redirect, bytes]
@@ -152,7 +168,7 @@ class FastPath:
         if isinstance(reply, StoreUnavailable):
             self._circuit_breaker.record_failure()
             for visit in visits:
-                visit.connection.pass_to_application()
+                visit.pass_on()
             return
         self._circuit_breaker.record_success()
         self._respond_all(visits, reply)
@@ -164,10 +180,10 @@ class FastPath:
             try:
                 click = self._respond(visit, record, now, refused=reply.refused)
             except ValueError:  # the record cannot be parsed, so the application path reads the link from Postgres
-                visit.connection.pass_to_application()
+                visit.pass_on()
             except Exception:  # the visits behind this one must get their responses
                 log.exception(_PASSED_ON, visit.path[:100])
-                visit.connection.pass_to_application()
+                visit.pass_on()
             else:
                 if click is not None:
                     clicks.append(click)
@@ -180,7 +196,7 @@ class FastPath:
         The script in Redis has recorded the click of a plain link, unless Redis refused it.
         """
         if record is None:
-            visit.connection.pass_to_application()
+            visit.pass_on()
             return None
         route = decode(record)
         decision = decide(route, visit, now)
@@ -188,13 +204,13 @@ class FastPath:
             if not decision.is_click or (route.is_plain and not refused):
                 self._redirect(visit, decision)
             elif refused:
-                visit.connection.pass_to_application()  # which spools the click
+                visit.pass_on()  # which spools the click
             else:
                 return visit, decision, click_events.head(route.link_id) + visit.event_tail
         elif isinstance(decision, Refusal):
             self._finish(visit, *self._responses.refusal(decision.error, visit.request_id, visit.accept))
         else:
-            visit.connection.pass_to_application()
+            visit.pass_on()
         return None
 
     def _add(self, clicks: list[_Click]) -> None:
@@ -210,13 +226,13 @@ class FastPath:
             self._circuit_breaker.record_failure()
         for visit, redirect, _ in clicks:
             if fault is not None:
-                visit.connection.pass_to_application()
+                visit.pass_on()
                 continue
             try:
                 self._redirect(visit, redirect)
             except Exception:  # as in _respond_all
                 log.exception(_PASSED_ON, visit.path[:100])
-                visit.connection.pass_to_application()
+                visit.pass_on()
 
     def _redirect(self, visit: PendingVisit, redirect: Redirect) -> None:
         self._finish(visit, redirect.status, self._responses.redirect(redirect))
@@ -224,4 +240,4 @@ class FastPath:
     def _finish(self, visit: PendingVisit, status: int, response: bytes) -> None:
         self._metrics.lookups["hit"] += 1
         self._requests.observe(OPERATION, status, self._loop.time() - visit.arrived_at)
-        visit.connection.respond(response)
+        visit.respond(response)
