@@ -9,7 +9,6 @@ from aiohttp import web
 
 from services.resolver.app import STREAM_WRITER
 from services.resolver.clicks.replay_buffer import ReplayBuffer
-from services.resolver.fast_path import batch
 from services.resolver.fast_path.responses import Responses
 from shared.domain.codes import in_default_domain
 from shared.redis import keys as redis_keys
@@ -93,19 +92,3 @@ async def test_a_record_without_a_target_is_read_again_from_postgres(
     answer = await follow(client)
     assert (answer.status, answer.headers["Location"]) == (302, URL)
     assert await clicks_in(redis)
-
-
-async def test_a_late_callback_does_not_respond_to_the_next_request(
-    client: Client, publish: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await publish()
-    original = batch.look_up_and_add
-
-    def send_and_fail(*arguments: Any) -> None:
-        original(*arguments)
-        raise RuntimeError("after the command was sent")
-
-    monkeypatch.setattr(batch, "look_up_and_add", send_and_fail)
-    async with asyncio.timeout(10):
-        responses = [await follow(client, path) for path in ["/abc", "/unknown"] * 10]
-    assert [response.status for response in responses] == [302, 404] * 10
