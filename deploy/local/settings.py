@@ -73,7 +73,8 @@ class LocalSettings:
         ports = {"BOLTLINK_PORT": self.port}
         ports |= {"BOLTLINK_POSTGRES_PORT": self.postgres_port, "BOLTLINK_REDIS_PORT": self.redis_port}
         inner = [self.supervisor_port, self.status_port, *self.http_ports.values()]
-        return ports | {f"BOLTLINK_INNER_PORT (+{port - self.inner_port})": port for port in inner}
+        offsets = {port: f" + {port - self.inner_port}" if port > self.inner_port else "" for port in inner}
+        return ports | {f"BOLTLINK_INNER_PORT{offset}": port for port, offset in offsets.items()}
 
 
 def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> LocalSettings:
