@@ -27,8 +27,10 @@ logs: ## follow all logs
 	$(RUN) deploy.$(RUNTIME) logs
 clean: ## delete all data, after asking
 	$(RUN) deploy.$(RUNTIME) clean
+key: export BOLTLINK_KEY_NAME = $(NAME)
+key: export BOLTLINK_KEY_SCOPES = $(SCOPES)
 key: ## create an API key: make key NAME=ci SCOPES=links:write,stats:read (default: admin)
-	$(RUN) deploy.$(RUNTIME) key --name "$(NAME)" --scopes "$(SCOPES)"
+	$(RUN) deploy.$(RUNTIME) key
 demo: ## shorten, follow and count some hundred real URLs
 	$(RUN) deploy.$(RUNTIME) demo
 psql: ## open psql on the database

@@ -1,5 +1,9 @@
-"""Remembers which runtime was started last in this checkout, so that `make down`, `make ps` and others act on it."""
+"""Remembers which runtime was started last in this checkout, so that every later `make` command acts on it.
 
+Stopping a runtime does not forget it, because its data stays: only `make clean` does.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -8,16 +12,16 @@ from deploy.common.checkout import CHECKOUT
 _MARK: Final[Path] = CHECKOUT / ".runtime"
 
 
-def remember(runtime: str) -> None:
-    """Remember that a runtime (`local` or `compose`) is started."""
-    _MARK.write_text(f"{runtime}\n", encoding="utf-8")
+def remember(runtime: str, mark: Path = _MARK) -> None:
+    """Remember a runtime (`local` or `compose`) as the one that was started last."""
+    mark.write_text(f"{runtime}\n", encoding="utf-8")
 
 
-def forget() -> None:
-    """Remember that no runtime is started."""
-    _MARK.unlink(missing_ok=True)
+def forget(mark: Path = _MARK) -> None:
+    """Remember no runtime."""
+    mark.unlink(missing_ok=True)
 
 
-def other_runs(runtime: str) -> bool:
-    """Whether the other runtime was started and not stopped."""
-    return _MARK.exists() and _MARK.read_text(encoding="utf-8").strip() != runtime
+def other_runs(runtime: str, is_running: Callable[[], bool], mark: Path = _MARK) -> bool:
+    """Whether the other runtime was started last and runs now; `is_running` finds out whether the other one runs."""
+    return mark.exists() and mark.read_text(encoding="utf-8").strip() != runtime and is_running()

@@ -12,6 +12,7 @@ from deploy.common import backups
 from deploy.common.checkout import CHECKOUT
 from deploy.common.console import confirm
 from deploy.common.faults import RuntimeFault
+from deploy.common.names import SCOPES
 from deploy.common.venv import ensure_venv
 
 
@@ -86,9 +87,16 @@ def clean(runtime: Runtime, options: argparse.Namespace) -> None:
 
 def key(runtime: Runtime, options: argparse.Namespace) -> None:
     words = ["--name", options.name] if options.name else []
-    for scope in options.scopes.replace(",", " ").split():
+    scopes = options.scopes.replace(",", " ").split()
+    if unknown := [scope for scope in scopes if scope not in SCOPES]:
+        known = f"SCOPES may be {', '.join(SCOPES)}, separated by commas."
+        raise RuntimeFault(f"There is no scope {', '.join(unknown)}. {known}")
+    for scope in scopes:
         words += ["--scope", scope]
-    print(runtime.keys("make", *words))
+    made = runtime.keys("make", *words)
+    if not scopes:
+        print("An admin key:", file=sys.stderr)
+    print(made)
 
 
 def verify(runtime: Runtime, options: argparse.Namespace) -> None:
@@ -140,8 +148,12 @@ def create_parser(module: str, about: str | None) -> tuple[argparse.ArgumentPars
     cleaning.add_argument("--yes", action="store_true", help="do not ask")
     cleaning.set_defaults(act=clean)
     making = commands.add_parser("key", help="create an API key")
-    making.add_argument("--name", default="", help="what it is for")
-    making.add_argument("--scopes", default="", help="such as links:read,stats:read; default: admin")
+    making.add_argument("--name", default=os.environ.get("BOLTLINK_KEY_NAME", ""), help="what it is for")
+    making.add_argument(
+        "--scopes",
+        default=os.environ.get("BOLTLINK_KEY_SCOPES", ""),
+        help="such as links:read,stats:read; default: admin",
+    )
     making.set_defaults(act=key)
     checking = commands.add_parser("verify", help="compare Redis with PostgreSQL")
     checking.add_argument("--repair", action="store_true", help="put right what differs")

@@ -13,6 +13,9 @@ DATABASE_ROLES: Final = (*ROLES, "monitor")
 CLICK_STREAM: Final = "clicks"
 """The key of the click stream. A test holds it against `shared/redis/keys.py`, which no runtime may import."""
 
+SCOPES: Final = ("links:read", "links:write", "stats:read", "admin")
+"""The scopes of an API key. A test holds them against `shared/domain/models.py`, which no runtime may import."""
+
 UNUSED_ADDRESS: Final = "127.0.0.1:9"
 """An address at which nothing listens."""
 

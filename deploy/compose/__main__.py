@@ -8,7 +8,7 @@ from functools import partial
 
 from deploy.common import choice, commands
 from deploy.common.checkout import CHECKOUT
-from deploy.common.console import step
+from deploy.common.console import run, step
 from deploy.common.environment import read_env_file
 from deploy.common.faults import RuntimeFault
 from deploy.common.waiting import wait_until
@@ -29,7 +29,7 @@ class ComposeRuntime:
     def up(self) -> str | None:
         print("BoltLink in containers, by Docker Compose (make up-compose; without Docker: make up-local)", flush=True)
         self._engine.require()
-        if choice.other_runs("compose"):
+        if choice.other_runs("compose", _local_runs):
             raise RuntimeFault("BoltLink runs without Docker here; stop it first: make down")
         if self._engine.production:
             self._engine.require_production()
@@ -48,7 +48,6 @@ class ComposeRuntime:
 
     def down(self) -> None:
         self._engine.show("down", "--remove-orphans")
-        choice.forget()
 
     def restart(self) -> None:
         self._engine.require_running()
@@ -120,6 +119,12 @@ class ComposeRuntime:
         return self._engine.started_at(instance) not in (None, before)
 
 
+def _local_runs() -> bool:
+    """Whether BoltLink runs without Docker in this checkout."""
+    command = [sys.executable, "-m", "deploy.local", "runs"]  # a runtime never imports the other one
+    return run(command, what="Whether BoltLink runs without Docker is unknown", cwd=CHECKOUT).strip() == "yes"
+
+
 def _terminal() -> list[str]:
     return [] if sys.stdin.isatty() else ["-T"]
 
@@ -132,12 +137,14 @@ def _runtime() -> ComposeRuntime:
 
 def main() -> int:
     parser, more = commands.create_parser("compose", __doc__)
-    detect = more.add_parser("detect", help="print the runtime that make up uses")
-    detect.set_defaults(act=lambda *_: print("compose" if is_available() else "local"))
+    more.add_parser("detect", help="print the runtime that make up uses where none was started before")
     more.add_parser("render", help="write what follows from deploy/processes.toml into the Compose files").set_defaults(
         act=lambda *_: render.write()
     )
     more.add_parser("secrets", help="create the secrets that are missing").set_defaults(act=lambda *_: make_secrets())
+    if sys.argv[1:] == ["detect"]:  # before any setting is read: make needs the name also to report a wrong setting
+        print("compose" if is_available() else "local")
+        return 0
     return commands.run_command(parser, _runtime)
 
 

@@ -10,6 +10,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # it may be called with an older 
 
 from deploy.common import choice, commands
 from deploy.common.checkout import CHECKOUT
+from deploy.common.containers import containers_run
 from deploy.common.faults import RuntimeFault
 from deploy.common.venv import ensure_venv
 from deploy.local import configuration, monitoring, postgres, runtime
@@ -28,15 +29,16 @@ class LocalRuntime:
 
     def up(self) -> str | None:
         print("BoltLink without Docker (make up-local; in containers: make up-compose)", flush=True)
-        if choice.other_runs("local"):
+        if choice.other_runs("local", containers_run):
             raise RuntimeFault("BoltLink runs in containers here; stop them first: make down")
-        key = runtime.up(self._settings)
-        choice.remember("local")
-        return key
+        return runtime.up(self._settings, before_start=lambda: choice.remember("local"))
+
+    def runs(self) -> bool:
+        """Whether this installation runs."""
+        return Supervisor(self._settings).runs
 
     def down(self) -> None:
         print("BoltLink is stopped." if runtime.down(self._settings) else "BoltLink does not run here.")
-        choice.forget()
 
     def restart(self) -> None:
         runtime.restart(self._settings)
@@ -53,7 +55,7 @@ class LocalRuntime:
             print(f"{process.name:<18} {process.state:<9} port {ports[process.name]:<6} {process.description}")
 
     def switch_monitoring(self, *, on: bool) -> None:
-        if choice.other_runs("local"):
+        if choice.other_runs("local", containers_run):
             raise RuntimeFault("BoltLink runs in containers here, and its monitoring with it: docs/containers.md")
         runtime.switch_monitoring(self._settings, on=on)
 
@@ -114,6 +116,8 @@ class LocalRuntime:
 def main() -> int:
     parser, more = commands.create_parser("local", __doc__)
     more.add_parser("servers", help="install the servers that are missing").set_defaults(act=lambda *_: find_servers())
+    asking = more.add_parser("runs", help="print whether BoltLink runs without Docker: yes or no")
+    asking.set_defaults(act=lambda found, _: print("yes" if found.runs() else "no"))
     for word, on in (("monitoring-up", True), ("monitoring-down", False)):
         switching = more.add_parser(
             word, help=f"{'start' if on else 'stop'} Prometheus, Alertmanager and the exporters"

@@ -1,33 +1,10 @@
-"""Checks from outside: whether ports are free, and whether services are ready."""
+"""Checks from outside whether services are ready."""
 
 import json
-import socket
 import urllib.request
 from http.client import HTTPException
 
-from deploy.common.faults import RuntimeFault
 from deploy.common.start_time import read_start_time
-from deploy.local.settings import LocalSettings
-
-
-def check_ports(settings: LocalSettings) -> None:
-    """Raise RuntimeFault when a port is not free."""
-    ports = settings.all_ports()
-    if len(set(ports.values())) < len(ports):
-        raise RuntimeFault(f"Two settings name the same port: {ports}")
-    taken = [f"    {port}: choose another with {name}" for name, port in ports.items() if _is_taken(port)]
-    if taken:
-        raise RuntimeFault("These ports are in use by other programs:\n" + "\n".join(taken))
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
 
 
 def get(url: str) -> str | None:

@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -23,7 +23,8 @@ from deploy.local.configuration import (
     write_store_urls,
 )
 from deploy.local.packages import Servers, find_programs, find_servers
-from deploy.local.probes import check_ports, get, has_restarted, is_ready, started_at, url_of
+from deploy.local.ports import check_distinct, check_free, record
+from deploy.local.probes import get, has_restarted, is_ready, started_at, url_of
 from deploy.local.settings import LocalSettings
 from deploy.local.state import abandoned_spools, prepare
 from deploy.local.supervision import Supervisor
@@ -32,19 +33,23 @@ from deploy.processes import PROCESSES
 READY_TIMEOUT: Final = 60.0
 
 
-def up(settings: LocalSettings) -> str | None:
+def up(settings: LocalSettings, before_start: Callable[[], None] = lambda: None) -> str | None:
     """Set up what is missing and start what does not run; return the first admin key if it was created now.
 
     When everything runs already, this is quick and has no effect. An interrupted start stops what it has started.
+    `before_start` is called once every setting and port is checked, before the first program is started.
     """
-    servers = find_servers()
-    ensure_venv("runtime")
+    check_distinct(settings)
     prepare(settings)
     supervisor = Supervisor(settings)
     with _alone(settings):
         started = not supervisor.runs
-        if started:
-            check_ports(settings)
+        check_free(settings, supervisor)
+        servers = find_servers()
+        ensure_venv("runtime")
+        with step("Checking the settings"):
+            check_settings(settings)
+        before_start()
         try:
             return _up(settings, servers, supervisor, start=started)
         except BaseException:
@@ -55,8 +60,6 @@ def up(settings: LocalSettings) -> str | None:
 
 
 def _up(settings: LocalSettings, servers: Servers, supervisor: Supervisor, *, start: bool) -> str | None:
-    with step("Checking the settings"):
-        check_settings(settings)
     start_stores(settings, servers, supervisor, start=start)
     with step("Migrating the database"):
         postgres.make_database(settings, servers)
@@ -79,6 +82,7 @@ def switch_monitoring(settings: LocalSettings, *, on: bool) -> None:
     monitoring.switch(settings, on=on)
     write_all(settings, find_servers())
     supervisor.update()
+    record(settings)
     for name in _monitoring_names(settings):
         supervisor.ensure_started(name)
     if on:
@@ -102,6 +106,7 @@ def start_stores(settings: LocalSettings, servers: Servers, supervisor: Supervis
     if start:
         supervisor.start()
     supervisor.update()
+    record(settings)
     with step("Starting PostgreSQL and Redis"):
         for name in STORES:
             supervisor.ensure_started(name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.common.checkout import CHECKOUT
-from deploy.common.environment import instances_of, read_env_file
+from deploy.common.environment import instances_of, parse_env_file
 from deploy.common.faults import RuntimeFault
 from deploy.processes import COMMANDS_ENVIRONMENT, PROCESSES, Instance
 
@@ -73,14 +73,37 @@ class LocalSettings:
         ports = {"BOLTLINK_PORT": self.port}
         ports |= {"BOLTLINK_POSTGRES_PORT": self.postgres_port, "BOLTLINK_REDIS_PORT": self.redis_port}
         inner = [self.supervisor_port, self.status_port, *self.http_ports.values()]
-        return ports | {f"BOLTLINK_INNER_PORT (+{port - self.inner_port})": port for port in inner}
+        offsets = {port: f" + {port - self.inner_port}" if port > self.inner_port else "" for port in inner}
+        return ports | {f"BOLTLINK_INNER_PORT{offset}": port for port, offset in offsets.items()}
+
+
+class _Values(dict[str, str]):
+    """The settings as they are written, and the faults that are found while they are read."""
+
+    def __init__(self, environ: Mapping[str, str], env_file: Path) -> None:
+        lines, self.faults = parse_env_file(env_file)
+        super().__init__({**lines, **environ})
+
+    def instances(self) -> tuple[Instance, ...]:
+        try:
+            return instances_of(self)
+        except RuntimeFault as fault:
+            self.faults.append(str(fault))
+            return ()
+
+    def finish(self) -> None:
+        """Raise RuntimeFault, which lists every fault."""
+        if len(self.faults) == 1:
+            raise RuntimeFault(self.faults[0])
+        if self.faults:
+            raise RuntimeFault("\n    ".join(["Some settings are wrong:", *self.faults]))
 
 
 def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHECKOUT) -> LocalSettings:
-    """Read the settings of a checkout; the environment wins over `.env`. Raises RuntimeFault for a wrong value."""
-    values = {**read_env_file(checkout / ".env"), **environ}
+    """Read the settings of a checkout; the environment wins over `.env`. Raises RuntimeFault with every fault."""
+    values = _Values(environ, checkout / ".env")
     port = _port(values, "BOLTLINK_PORT", 8080)
-    return LocalSettings(
+    settings = LocalSettings(
         state=_state(values.get("BOLTLINK_STATE", ""), checkout),
         listen=_address(values, "BOLTLINK_LISTEN", default="127.0.0.1"),
         port=port,
@@ -100,15 +123,17 @@ def read_settings(environ: Mapping[str, str] = os.environ, checkout: Path = CHEC
             "BOLTLINK_REDIS_MEMORY",
             default="512mb",
             pattern=r"\d{1,15}([kmg]?b|[kmg])?",
-            expected="such as 512mb",
+            expected="a number with b, kb, mb or gb, such as 512mb",
         ),
         trusted_proxies=_networks(values, "BOLTLINK_TRUSTED_PROXIES"),
         admin_key=_secret(values, "BOLTLINK_ADMIN_KEY"),
         alert_webhook_url=_secret(values, "BOLTLINK_ALERT_WEBHOOK_URL"),
         durable=values.get("BOLTLINK_DURABLE", "yes") != "no",
-        instances=instances_of(values),
+        instances=values.instances(),
         handed_on={name: _plain(values, name) for name in HANDED_ON if values.get(name)},
     )
+    values.finish()
+    return settings
 
 
 def enterable_by_others(folder: Path) -> bool:
@@ -127,48 +152,50 @@ def _state(requested: str, checkout: Path) -> Path:
     return Path("/var/lib/boltlink") / f"{checkout.name}-{mark}"
 
 
-def _port(values: Mapping[str, str], name: str, default: int) -> int:
+def _port(values: _Values, name: str, default: int) -> int:
     text = values.get(name) or str(default)
     if not (text.isascii() and text.isdecimal() and len(text) <= 5) or not 1 <= int(text) <= 65_500:
-        raise RuntimeFault(f"{name} must be a port from 1 to 65500, not {text!r}.")
+        values.faults.append(f"{name} must be a port from 1 to 65500, not {text!r}.")
+        return default
     return int(text)
 
 
-def _address(values: Mapping[str, str], name: str, *, default: str) -> str:
+def _address(values: _Values, name: str, *, default: str) -> str:
     text = values.get(name) or default
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise RuntimeFault(f"{name} must be an IP address such as 127.0.0.1, not {text!r}.") from None
+        values.faults.append(f"{name} must be an IP address such as 127.0.0.1, not {text!r}.")
+        return default
 
 
-def _networks(values: Mapping[str, str], name: str) -> tuple[str, ...]:
+def _networks(values: _Values, name: str) -> tuple[str, ...]:
     words = values.get(name, "").replace(",", " ").split()
     try:
         for word in words:
             ipaddress.ip_network(word, strict=False)
     except ValueError as fault:
-        raise RuntimeFault(f"{name} must be IP addresses or networks such as 10.0.0.0/8: {fault}.") from None
+        values.faults.append(f"{name} must be IP addresses or networks such as 10.0.0.0/8: {fault}.")
     return tuple(words)
 
 
-def _matching(values: Mapping[str, str], name: str, *, default: str, pattern: str, expected: str) -> str:
+def _matching(values: _Values, name: str, *, default: str, pattern: str, expected: str) -> str:
     text = values.get(name) or default
     if not re.fullmatch(pattern, text, re.ASCII | re.IGNORECASE):
-        raise RuntimeFault(f"{name} must be {expected}, not {text!r}.")
+        values.faults.append(f"{name} must be {expected}, not {text!r}.")
     return text
 
 
-def _plain(values: Mapping[str, str], name: str) -> str:
+def _plain(values: _Values, name: str) -> str:
     if not values[name].isprintable() or '"' in values[name]:
-        raise RuntimeFault(f"{name} must not contain quotes or control characters.")
+        values.faults.append(f"{name} must not contain quotes or control characters.")
     return values[name]
 
 
-def _secret(values: Mapping[str, str], name: str) -> str:
+def _secret(values: _Values, name: str) -> str:
     if path := values.get(f"{name}_FILE"):
         try:
             return Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as fault:
-            raise RuntimeFault(f"{name}_FILE: {fault}") from fault
+            values.faults.append(f"{name}_FILE: {fault}")
     return values.get(name, "")

@@ -47,6 +47,12 @@ class Supervisor:
             return False
         return True
 
+    @property
+    def port(self) -> int:
+        """The port that supervisord listens on: that of its start, even if the settings have changed since."""
+        path = self._settings.state / "supervisord.port"
+        return int(path.read_text()) if path.exists() else self._settings.supervisor_port
+
     def start(self) -> None:
         """Start supervisord, with none of its programs."""
         (self._settings.state / "supervisord.port").write_text(str(self._settings.supervisor_port))
@@ -99,13 +105,8 @@ class Supervisor:
         self._call("shutdown")
         wait_until(lambda: not _alive(pid), "supervisord does not stop", seconds=90)
 
-    def _port(self) -> int:
-        """The port that supervisord listens on: that of its start, even if the settings have changed since."""
-        path = self._settings.state / "supervisord.port"
-        return int(path.read_text()) if path.exists() else self._settings.supervisor_port
-
     def _call(self, method: str, *arguments: object) -> Any:
-        url = f"http://boltlink:{secret(self._settings, 'supervisor')}@127.0.0.1:{self._port()}/RPC2"
+        url = f"http://boltlink:{secret(self._settings, 'supervisor')}@127.0.0.1:{self.port}/RPC2"
         try:
             with xmlrpc.client.ServerProxy(url) as proxy:
                 return getattr(proxy.supervisor, method)(*arguments)

@@ -129,7 +129,7 @@ def test_a_port_in_use_is_named_with_its_setting(stack: LocalSettings) -> None:
         [sys.executable, "-m", "deploy.local", "up"], cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert f"{stack.port}: choose another with BOLTLINK_PORT" in done.stderr
+    assert f"{stack.port} (BOLTLINK_PORT)" in done.stderr
     subprocess.run(["rm", "-rf", f"{stack.state}-other"], check=True)  # noqa: S607
 
 

@@ -74,7 +74,15 @@ async def test_the_access_log_is_json_and_contains_no_keys_and_no_queries(client
         return response.headers["X-Request-ID"] in log.read_text(encoding="utf-8", errors="replace")
 
     await until(written)
+    refused = await client.request("GET", "/metrics?q=a-private-word")
+
+    async def refusal_is_written() -> bool:
+        return refused.headers["X-Request-ID"] in log.read_text(encoding="utf-8", errors="replace")
+
+    await until(refusal_is_written)
     text = log.read_text(encoding="utf-8", errors="replace")
+    (line,) = (line for line in text.splitlines() if refused.headers["X-Request-ID"] in line)
+    assert json.loads(line)["path"] == "/metrics"
     assert all("request_id" in json.loads(line) for line in text.splitlines())
     assert "a-private-word" not in text
     assert stack.admin_key not in text

@@ -17,7 +17,8 @@ async def _run(settings: ConsumerSettings, options: argparse.Namespace) -> None:
         await dead_letters.move_former(redis)
         if options.replay:
             moved = await dead_letters.replay(redis)
-            print(f"{moved:,} events are in the stream again. An event that fails again becomes a dead letter again.")
+            again = f"{moved:,} events are in the stream again. An event that fails again becomes a dead letter again."
+            print(again if moved else "There are no dead letters.")
             return
         newest = await dead_letters.newest(redis, options.show)
         print(f"{await dead_letters.count(redis):,} dead letters wait." + " The newest:" * bool(newest))

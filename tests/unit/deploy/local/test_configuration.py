@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from supervisor.options import ServerOptions  # type: ignore[import-untyped]  # supervisor has no types
 
+from deploy.common.checkout import CHECKOUT
 from deploy.local.configuration import source_hash, supervisor_conf, write_all
 from deploy.local.packages import Servers
 from deploy.local.settings import LocalSettings, read_settings
@@ -175,3 +176,10 @@ def test_a_change_of_nginx_s_configuration_changes_its_section(tmp_path: Path) -
 
 def test_the_same_code_has_the_same_hash() -> None:
     assert source_hash() == source_hash()
+
+
+def test_the_access_log_has_the_path_of_the_request_and_not_that_of_an_error_page() -> None:
+    template = (CHECKOUT / "nginx" / "nginx.conf.template").read_text(encoding="utf-8")
+    assert '"path":"$requested_path"' in template
+    assert "map $request_uri $requested_path" in template
+    assert '"~^(?<path_without_query>[^?]*)" $path_without_query;' in template

@@ -75,6 +75,24 @@ def test_a_value_that_a_server_would_refuse_is_refused_first(checkout: Path, nam
         read(checkout, **{name: text})
 
 
+def test_every_fault_is_reported_at_once(checkout: Path) -> None:
+    wrong = {"RESOLVERS": "abc", "BOLTLINK_PORT": "x", "BOLTLINK_LISTEN": "y", "BOLTLINK_TRUSTED_PROXIES": "z"}
+    wrong |= {"BOLTLINK_DATABASE": "a b", "BOLTLINK_ADMIN_KEY_FILE": "/missing", "LOG_LEVEL": "\x00"}
+    with pytest.raises(RuntimeFault) as found:
+        read(checkout, "nonsense\n", **wrong)
+    lines = str(found.value).splitlines()
+    assert lines[0] == "Some settings are wrong:"
+    assert len(lines) == 1 + 1 + len(wrong)
+    assert all(name in str(found.value) for name in (".env, line 1", *wrong))
+
+
+def test_a_wrong_memory_is_reported_with_the_units_that_redis_knows(checkout: Path) -> None:
+    with pytest.raises(RuntimeFault) as found:
+        read(checkout, BOLTLINK_REDIS_MEMORY="lots")
+    expected = "BOLTLINK_REDIS_MEMORY must be a number with b, kb, mb or gb, such as 512mb, not 'lots'."
+    assert str(found.value) == expected
+
+
 def test_the_public_address_has_no_last_slash(checkout: Path) -> None:
     assert read(checkout, BOLTLINK_PUBLIC_URL="https://sho.rt/").public_url == "https://sho.rt"
 
@@ -107,7 +125,7 @@ def test_a_value_may_hold_an_equals_sign(checkout: Path) -> None:
 
 def test_a_line_that_names_nothing_is_a_fault_with_its_number(checkout: Path) -> None:
     with pytest.raises(RuntimeFault, match=r"line 2: write NAME=value"):
-        read(checkout, "A=1\nnonsense\n")
+        read(checkout, "LOG_LEVEL=INFO\nnonsense\n")
 
 
 @pytest.mark.parametrize("name", ["PORT", "POSTGRES_PORT", "REDIS_PORT", "INNER_PORT"])
