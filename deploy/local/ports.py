@@ -39,13 +39,14 @@ def record(settings: LocalSettings) -> None:
 
 
 def _held(settings: LocalSettings, supervisor: Supervisor) -> set[int] | None:
-    """The ports that the running system uses; None when it was started by a version that did not record them.
+    """The ports that the running system uses; None when no list of them can be read.
 
     supervisord stays on the port of its start, so its port counts only while the setting is still the same.
     """
-    if not _file(settings).exists():
+    try:
+        held = set(json.loads(_file(settings).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
         return None
-    held = set(json.loads(_file(settings).read_text(encoding="utf-8")))
     return held | ({supervisor.port} & {settings.supervisor_port})
 
 
