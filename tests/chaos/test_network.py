@@ -13,7 +13,9 @@ from tests.support.network import can_drop_packets, packet_loss, running_proxy
 
 DELAY = 0.2
 
-needs_iptables = pytest.mark.skipif(not can_drop_packets(), reason="needs root and iptables")
+needs_iptables = pytest.mark.skipif(
+    not can_drop_packets(), reason="dropping packets needs root and iptables: run make test-chaos as root"
+)
 
 
 def port_of(stack: LocalSettings, store: str) -> int:

@@ -48,7 +48,9 @@ async def full_redis(stores: LocalStores) -> AsyncIterator[None]:
         await asyncio.to_thread(stores.redis, "CONFIG", "SET", "maxmemory", limit)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system for the spools")
+@pytest.mark.skipif(
+    os.geteuid() != 0, reason="mounting a small file system for the spools needs root: run make test-chaos as root"
+)
 async def test_a_full_spool_costs_no_redirect_and_every_lost_click_is_reported(
     stack: LocalSettings, under_load: UnderLoad
 ) -> None:
