@@ -59,7 +59,7 @@ __all__ = [
 """Fixtures of several test modules, each defined beside what belongs to it."""
 
 TEMPLATE = "template_boltlink_test"
-MEMORY = "/dev/shm"  # noqa: S108  # hundreds of databases are created: three times as fast as on a disk
+MEMORY = "/dev/shm"  # noqa: S108  # hundreds of databases are created, which a disk slows down
 _numbers = itertools.count()
 
 

@@ -135,7 +135,7 @@ async def _link_requests(request: web.Request, documents: Sequence[Any]) -> list
     link_requests: list[LinkRequest | InvalidInput] = []
     for document in documents:
         if len(link_requests) % _LINKS_PER_TURN == 0:
-            await asyncio.sleep(0)  # parsing a whole batch takes a tenth of a second, too long to block other requests
+            await asyncio.sleep(0)  # parsing a whole batch at once would block other requests
         try:
             link_requests.append(_link_request(request, document, "Each of links"))
         except InvalidInput as fault:

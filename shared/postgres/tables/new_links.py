@@ -69,7 +69,7 @@ async def insert(conn: Connection, rows: Sequence[NewRow]) -> dict[LinkName, Lin
         {"place": place, **row.name._asdict(), "owner_id": row.owner_id, **option_values(row.options)}
         for place, row in enumerate(rows)
     ]
-    # One JSON document for all rows: the driver formats each value of an array in a separate call, ten times as slow.
+    # One JSON document for all rows: the driver formats each value of an array in a separate call.
     rows_json = json.dumps(documents, ensure_ascii=False, default=datetime.isoformat)
     created = {_name(row): row for row in await conn.fetch_all(_INSERT, {"rows": rows_json})}
     return {row.name: _link(row, created[row.name]) for row in rows if row.name in created}
